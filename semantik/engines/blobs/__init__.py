@@ -1,0 +1,3 @@
+"""Stores of originals: backend names."""
+
+BACKENDS = {"files": "semantik.engines.blobs.files:FileBlobs"}

@@ -1,0 +1,69 @@
+"""The ports of meaning: an encoder turns texts into vectors, a tokenizer counts its tokens, a term cutter feeds BM25."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from semantik.kit.errors import Misconfigured, Unavailable
+
+
+class ModelMissing(Misconfigured):
+    code = "model_missing"
+    title = "The embedding model is not installed"
+
+
+class EncoderUnavailable(Unavailable):
+    """A remote encoder does not answer, or answers nonsense; `transient` says whether trying again can help."""
+
+    code = "encoder_unavailable"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSpec:
+    """What a model is and what it can take.
+
+    `key` names the vectors it gives: name, weights hash, graph version, variant. Equal keys give equal vectors.
+    `languages` are ISO 639-1 codes, empty = unknown; `max_tokens` counts specials and prefix.
+    """
+
+    name: str
+    key: str
+    dimensions: int
+    max_tokens: int
+    languages: tuple[str, ...]
+    query_prefix: str = ""
+    passage_prefix: str = ""
+    engine: str = "local"
+
+
+class Tokenizer(Protocol):
+    """Safe to call from several threads."""
+
+    def spans(self, text: str) -> list[tuple[int, int]]:
+        """Character spans [start, end) of the text's tokens, ascending, without specials. Linear time."""
+        ...
+
+    def count(self, text: str) -> int: ...
+
+
+class Encoder(Protocol):
+    spec: ModelSpec
+    tokenizer: Tokenizer
+
+    async def embed_passages(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """float32 [n, dimensions], rows L2-normalised, in the order of `texts`; adds the passage prefix itself.
+
+        Texts beyond `max_tokens` are cut. Runs at low priority over all ingest threads.
+        """
+        ...
+
+    async def embed_queries(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """As `embed_passages`, with the query prefix, on a thread that ingestion never occupies."""
+        ...
+
+    async def close(self) -> None: ...

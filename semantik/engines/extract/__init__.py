@@ -1,0 +1,3 @@
+"""Readers of files: backend names."""
+
+BACKENDS = {"pool": "semantik.engines.extract.pool:ExtractorPool"}

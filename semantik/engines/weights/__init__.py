@@ -1,0 +1,1 @@
+"""Model weights: finding, importing and verifying them; graphs built from them."""

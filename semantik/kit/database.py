@@ -1,0 +1,216 @@
+"""Opens the database and hands out sessions; says in both dialects what only one of them says.
+
+SQLite has one writer by design: `Database.write()` sessions take the write lock with their first statement
+(BEGIN IMMEDIATE) over a single connection, so they queue here and never meet SQLITE_BUSY half-way; `Database.read()`
+sessions see a snapshot and never wait for a writer (WAL). On PostgreSQL both use one pool.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.types import TypeDecorator
+
+from semantik.kit.errors import Unavailable
+
+__all__ = ["AsyncSession", "Database", "UtcDateTime", "db_now", "for_update_skip_locked", "insert_ignore", "open_database", "upsert"]
+
+
+class DatabaseUnavailable(Unavailable):
+    code = "database_unavailable"
+
+
+class DiskFull(Unavailable):
+    code = "disk_full"
+    title = "The disk is full"
+    default_hint = "Free some space; nothing was lost, and work goes on from where it stopped."
+
+
+class DatabaseDamaged(Unavailable):
+    code = "database_damaged"
+    title = "The database file is damaged"
+    default_hint = "Nothing was changed. Restore the database from a backup; the index is rebuilt from it."
+
+
+class Database:
+    """Sessions of one database. Nobody but the request, the job step, the job store and the CLI commits."""
+
+    def __init__(self, engine: AsyncEngine, writer: AsyncEngine) -> None:
+        self.engine = engine
+        self._writer = writer
+        self._read = async_sessionmaker(engine, expire_on_commit=False)
+        self._write = async_sessionmaker(writer, expire_on_commit=False)
+
+    @property
+    def dialect(self) -> str:
+        return self.engine.dialect.name
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[AsyncSession]:
+        """A session for reading only: rolled back at the end."""
+        async with self._read() as session:
+            try:
+                yield session
+            except DBAPIError as error:
+                raise translated(error) from error
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[AsyncSession]:
+        """A session whose owner commits; what is not committed when it closes is rolled back."""
+        async with self._write() as session:
+            try:
+                yield session
+            except DBAPIError as error:
+                raise translated(error) from error
+
+    async def close(self) -> None:
+        await self.engine.dispose()
+        if self._writer is not self.engine:
+            await self._writer.dispose()
+
+
+def open_database(url: str, *, pool_size: int = 20, max_overflow: int = 40) -> Database:
+    """Makes the engines; connects lazily. `url` is `sqlite:///path` or `postgresql://...`."""
+    parsed = make_url(url)
+    if parsed.get_backend_name() == "sqlite":
+        return Database(_sqlite(parsed, pool_size=8, writer=False), _sqlite(parsed, pool_size=1, writer=True))
+    engine = create_async_engine(
+        parsed.set(drivername="postgresql+psycopg"),
+        pool_size=pool_size,
+        max_overflow=max_overflow,
+        pool_pre_ping=True,
+        pool_recycle=3600,
+        pool_timeout=30,
+    )
+    return Database(engine, engine)
+
+
+def _sqlite(url: URL, *, pool_size: int, writer: bool) -> AsyncEngine:
+    engine = create_async_engine(
+        url.set(drivername="sqlite+aiosqlite"),
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=60,
+        connect_args={"timeout": 30},
+    )
+
+    @sa.event.listens_for(engine.sync_engine, "connect")
+    def _configure(connection: Any, _: object) -> None:
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA journal_mode=WAL")
+        cursor.execute("PRAGMA synchronous=FULL")
+        cursor.execute("PRAGMA foreign_keys=ON")
+        cursor.execute("PRAGMA busy_timeout=30000")
+        cursor.execute("PRAGMA cache_size=-8000")
+        cursor.execute("PRAGMA journal_size_limit=67108864")
+        cursor.close()
+
+    @sa.event.listens_for(engine.sync_engine, "begin")
+    def _begin(connection: sa.Connection) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writer else "BEGIN")
+
+    return engine
+
+
+def translated(error: DBAPIError) -> Exception:
+    """The error of ours that says what a driver's error means; the driver's own error when we cannot tell."""
+    text = str(error.orig).lower()
+    if "disk is full" in text or "no space left" in text or "disk i/o error" in text:
+        return DiskFull("the database cannot be written: no space left on its disk")
+    if "malformed" in text or "not a database" in text:
+        return DatabaseDamaged("the database file is damaged")
+    if "readonly database" in text:
+        return DatabaseUnavailable("the database file is read-only", hint="Give this user the right to write the data folder.")
+    if isinstance(error, OperationalError) and (error.connection_invalidated or "connect" in text or "locked" in text):
+        return DatabaseUnavailable("the database does not answer")
+    return error
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An aware UTC datetime on both databases: timestamptz on PostgreSQL; on SQLite text that sorts by time."""
+
+    impl = sa.DateTime(timezone=True)
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: sa.Dialect) -> Any:
+        return dialect.type_descriptor(sa.String(32) if dialect.name == "sqlite" else sa.DateTime(timezone=True))
+
+    def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> Any:
+        if value is None:
+            return None
+        assert value.tzinfo is not None, "datetimes carry a time zone"
+        value = value.astimezone(UTC)
+        return value.strftime("%Y-%m-%dT%H:%M:%S.%f") if dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: Any, dialect: sa.Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if isinstance(value, str):
+            return datetime.fromisoformat(value).replace(tzinfo=UTC)
+        return value.astimezone(UTC) if isinstance(value, datetime) else None
+
+
+async def db_now(session: AsyncSession) -> datetime:
+    """The database's clock: leases and schedules compare nothing else."""
+    if session.get_bind().dialect.name == "sqlite":
+        text = await session.scalar(sa.text("SELECT strftime('%Y-%m-%dT%H:%M:%f', 'now')"))
+        return datetime.fromisoformat(str(text)).replace(tzinfo=UTC)
+    value = await session.scalar(sa.select(sa.func.clock_timestamp()))
+    assert isinstance(value, datetime)
+    return value.astimezone(UTC)
+
+
+def for_update_skip_locked(session: AsyncSession, statement: sa.Select[Any]) -> sa.Select[Any]:
+    """Row locks on PostgreSQL; SQLite's write transaction is the lock already."""
+    return statement if session.get_bind().dialect.name == "sqlite" else statement.with_for_update(skip_locked=True)
+
+
+def _insert(session: AsyncSession, table: sa.Table) -> Any:
+    return sqlite.insert(table) if session.get_bind().dialect.name == "sqlite" else postgresql.insert(table)
+
+
+# SQLite takes at most 32,766 variables in one statement.
+_MAX_VARIABLES = 30_000
+
+
+async def insert_ignore(session: AsyncSession, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Inserts rows and leaves those that exist already as they are."""
+    for batch in _batches(rows):
+        await session.execute(_insert(session, table).on_conflict_do_nothing(), batch)
+
+
+async def upsert(session: AsyncSession, table: sa.Table, rows: Sequence[Mapping[str, Any]], *, keys: Sequence[str]) -> None:
+    """Inserts rows, or overwrites every other given column of the row with equal `keys`."""
+    if not rows:
+        return
+    statement = _insert(session, table)
+    changed = {name: statement.excluded[name] for name in rows[0] if name not in keys}
+    for batch in _batches(rows):
+        await session.execute(statement.on_conflict_do_update(index_elements=list(keys), set_=changed), batch)
+
+
+def _batches(rows: Sequence[Mapping[str, Any]]) -> list[list[dict[str, Any]]]:
+    size = max(1, _MAX_VARIABLES // max(1, len(rows[0]))) if rows else 1
+    return [[dict(row) for row in rows[start : start + size]] for start in range(0, len(rows), size)]
+
+
+def sqlite_damage(path: str) -> str | None:
+    """What `PRAGMA quick_check` says of a database file that looks wrong; None when it is sound."""
+    connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+    try:
+        (answer,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+        return None if answer == "ok" else str(answer)
+    except sqlite3.DatabaseError as error:
+        return str(error)
+    finally:
+        connection.close()

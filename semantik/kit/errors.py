@@ -1,0 +1,95 @@
+"""The one family of errors that users see: code, HTTP status, sentence, what to do.
+
+    SemantikError
+      InvalidInput 422   Unauthenticated 401   Forbidden 403   NotFound 404   Conflict 409
+      TooLarge 413       RateLimited 429       Unavailable 503 (a dependency, a full disk, a busy lock)
+      Misconfigured      the process cannot start as configured (exit code 78)
+
+Define an error beside the code that raises it, as a subclass with its own `code`. The HTTP boundary turns
+each into RFC 9457 `application/problem+json`; the CLI prints `detail` and `hint`.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+
+
+class SemantikError(Exception):
+    """Carries a sentence with the values in it, an optional `hint` (what to do) and machine-readable `data`."""
+
+    code: ClassVar[str] = "internal"
+    status: ClassVar[int] = 500
+    title: ClassVar[str] = "Something failed on our side"
+    default_hint: ClassVar[str | None] = None
+
+    def __init__(self, detail: str, *, hint: str | None = None, **data: object) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.hint = hint if hint is not None else self.default_hint
+        self.data = data
+
+
+class InvalidInput(SemantikError):
+    code = "invalid_input"
+    status = 422
+    title = "The request holds a value that cannot be used"
+
+
+class Unauthenticated(SemantikError):
+    code = "unauthenticated"
+    status = 401
+    title = "Log in first"
+
+
+class Forbidden(SemantikError):
+    code = "forbidden"
+    status = 403
+    title = "Not allowed"
+
+
+class NotFound(SemantikError):
+    code = "not_found"
+    status = 404
+    title = "Not found"
+
+
+class Conflict(SemantikError):
+    code = "conflict"
+    status = 409
+    title = "The request does not fit the present state"
+
+
+class TooLarge(SemantikError):
+    code = "too_large"
+    status = 413
+    title = "Too large"
+
+
+class RateLimited(SemantikError):
+    """`retry_after_s` becomes the Retry-After header."""
+
+    code = "rate_limited"
+    status = 429
+    title = "Too many requests"
+
+    def __init__(self, detail: str, *, retry_after_s: float, hint: str | None = None, **data: object) -> None:
+        super().__init__(detail, hint=hint, retry_after_s=retry_after_s, **data)
+        self.retry_after_s = retry_after_s
+
+
+class Unavailable(SemantikError):
+    """A dependency is down or a resource is exhausted; the same call may work later."""
+
+    code = "unavailable"
+    status = 503
+    title = "Not available at the moment"
+
+
+class Misconfigured(SemantikError):
+    """The process cannot start or go on as configured. The CLI exits with 78 (EX_CONFIG)."""
+
+    code = "misconfigured"
+    status = 500
+    title = "The configuration cannot be used"

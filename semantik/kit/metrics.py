@@ -1,0 +1,28 @@
+"""Every metric, declared once, with the unit in its name. Never label by document, job, tenant or query."""
+
+from __future__ import annotations
+
+from prometheus_client import Counter, Gauge, Histogram
+
+HTTP_REQUESTS = Counter("semantik_http_requests_total", "HTTP requests answered.", ["method", "route", "status"])
+HTTP_SECONDS = Histogram("semantik_http_request_seconds", "Time to answer an HTTP request.", ["method", "route"])
+
+SEARCH_SECONDS = Histogram("semantik_search_seconds", "Time of one search, by stage.", ["stage"])
+
+DOCUMENTS_INGESTED = Counter("semantik_documents_ingested_total", "Documents that ended ingestion.", ["state"])
+CHUNKS_PUBLISHED = Counter("semantik_chunks_published_total", "Chunks made searchable.")
+TEXTS_EMBEDDED = Counter("semantik_texts_embedded_total", "Texts sent through an encoder.", ["engine"])
+EMBEDDING_CACHE_HITS = Counter("semantik_embedding_cache_hits_total", "Texts whose vector was already stored.")
+STAGE_SECONDS = Histogram("semantik_ingest_stage_seconds", "Time one document spent in a stage.", ["stage"])
+
+EXTRACT_CHILD_KILLS = Counter("semantik_extract_child_kills_total", "Extraction children ended by a limit.", ["limit"])
+VECTOR_REBUILDS = Counter("semantik_vector_rebuilds_total", "Rebuilds of the vector index from SQL.", ["reason"])
+
+JOBS_CREATED = Counter("semantik_jobs_created_total", "Jobs enqueued.", ["kind"])
+JOBS_FINISHED = Counter("semantik_jobs_finished_total", "Jobs that reached an end.", ["kind", "outcome"])
+JOBS_LEASES_LOST = Counter("semantik_jobs_leases_lost_total", "Leases that expired and were taken back.")
+JOBS_FENCED_WRITES = Counter("semantik_jobs_fenced_writes_total", "Writes refused because the lease had moved on.")
+JOBS_RETRIES = Counter("semantik_jobs_retries_total", "Retries by error class.", ["error_class"])
+JOBS_RUN_SECONDS = Histogram("semantik_jobs_run_seconds", "Time from claim to end of an attempt.", ["kind"])
+JOBS_READY = Gauge("semantik_jobs_ready", "Jobs ready to run.", ["queue"])
+JOBS_RUNNING = Gauge("semantik_jobs_running", "Jobs running.", ["queue"])

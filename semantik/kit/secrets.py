@@ -1,0 +1,85 @@
+"""Keys at rest: generated on first start with mode 0600, rotatable, used to sign tokens and seal credentials."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import secrets as _random
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from semantik.kit.errors import Misconfigured, SemantikError
+
+_FILE = "keys.json"
+
+
+class SealBroken(SemantikError):
+    code = "seal_broken"
+    title = "A stored credential cannot be opened"
+    default_hint = "It was sealed with a key that is gone. Enter the credential again."
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Keyring:
+    """Root keys, newest first: the first signs and seals, all of them verify and open."""
+
+    roots: tuple[bytes, ...]
+
+    def signing_keys(self) -> list[bytes]:
+        """32-byte HMAC keys for access tokens, newest first."""
+        return [_derive(root, b"semantik/tokens") for root in self.roots]
+
+    def seal(self, plain: bytes) -> bytes:
+        return self._fernet().encrypt(plain)
+
+    def unseal(self, sealed: bytes) -> bytes:
+        """Raises `SealBroken` when no key of the ring fits."""
+        try:
+            return self._fernet().decrypt(sealed)
+        except InvalidToken:
+            raise SealBroken("a stored credential was sealed with a key that this installation does not have") from None
+
+    def _fernet(self) -> MultiFernet:
+        return MultiFernet([Fernet(base64.urlsafe_b64encode(_derive(root, b"semantik/seal"))) for root in self.roots])
+
+
+def open_keyring(data_dir: Path, given: str | None) -> Keyring:
+    """The key from the settings, or the key file of the data folder, made on first use."""
+    if given is not None:
+        if len(given.encode()) < 32:
+            raise Misconfigured("SEMANTIK_SECRET_KEY is shorter than 32 bytes", hint="Use: openssl rand -base64 48")
+        return Keyring((given.encode(),))
+    path = data_dir / _FILE
+    if not path.exists():
+        _write(path, [_random.token_bytes(32)])
+    try:
+        roots = [base64.b64decode(text) for text in json.loads(path.read_text(encoding="ascii"))["keys"]]
+    except (ValueError, KeyError, TypeError) as error:
+        raise Misconfigured(f"{path} is damaged and holds no keys", hint="Restore it from a backup; without it sealed credentials are lost.") from error
+    return Keyring(tuple(roots))
+
+
+def rotate(data_dir: Path) -> Keyring:
+    """Puts a fresh key in front; older ones stay for what they signed and sealed."""
+    ring = open_keyring(data_dir, None)
+    _write(data_dir / _FILE, [_random.token_bytes(32), *ring.roots])
+    return open_keyring(data_dir, None)
+
+
+def _write(path: Path, roots: list[bytes]) -> None:
+    temporary = path.with_suffix(f".{os.getpid()}.tmp")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="ascii") as file:
+        json.dump({"keys": [base64.b64encode(root).decode() for root in roots]}, file)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+
+
+def _derive(root: bytes, purpose: bytes) -> bytes:
+    return HKDF(algorithm=SHA256(), length=32, salt=None, info=purpose).derive(root)

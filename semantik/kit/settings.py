@@ -1,0 +1,209 @@
+"""Every setting, typed, with where its value came from: environment > `.env` > default.
+
+Each field is the environment variable `SEMANTIK_<NAME>`. A secret field is also read from the file named in
+`SEMANTIK_<NAME>_FILE`. A `SEMANTIK_` variable that is no setting is an error naming the nearest one;
+`SEMANTIK_TEST_*` belongs to the test suite and is left alone.
+"""
+
+from __future__ import annotations
+
+import difflib
+import ipaddress
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from dotenv import dotenv_values
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+
+from semantik.kit.errors import Misconfigured
+
+PREFIX = "SEMANTIK_"
+_IGNORED_PREFIX = "SEMANTIK_TEST_"
+
+Positive = Annotated[int, Field(gt=0)]
+
+
+class UnknownSetting(Misconfigured):
+    code = "unknown_setting"
+
+
+class Settings(BaseModel):
+    """Immutable; made once by `load()` and handed down. Times in seconds, sizes in bytes."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+    data_dir: Path = Field(Path("~/.semantik"), description="Folder that holds the database, the index, originals, models and keys.")
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    port: int = Field(8080, ge=0, le=65535, description="Port to listen on; the next free one is taken when it is busy.")
+    public_url: str | None = Field(None, description="Address users see, when a proxy stands in front; used for cookies and links.")
+    cors_origins: list[str] = Field([], description="Origins allowed to call the API from a browser, comma separated. Empty: none.")
+
+    database_url: SecretStr | None = Field(None, description="SQLAlchemy URL of the database. Unset: SQLite in the data folder.")
+    redis_url: SecretStr | None = Field(None, description="Redis for events, rate limits and Celery. Unset: all in this process.")
+    qdrant_url: SecretStr | None = Field(None, description="Qdrant server or cluster. Unset: the embedded vector engine.")
+    blobs_url: SecretStr | None = Field(None, description="Store of originals. Unset: a folder in the data folder.")
+
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severe event that is logged.")
+    log_format: Literal["auto", "json", "console"] = Field("auto", description="auto: readable in a terminal, JSON otherwise.")
+
+    secret_key: SecretStr | None = Field(None, description="Root key for tokens and sealed credentials, 32 bytes or more. Unset: generated into the data folder.")
+    access_token_ttl_s: Positive = Field(900, description="Lifetime of an access token.")
+    refresh_token_ttl_s: Positive = Field(30 * 86400, description="Lifetime of a browser session without use.")
+    metrics_token: SecretStr | None = Field(None, description="Bearer token that opens /metrics. Unset: /metrics is closed.")
+    login_attempts_per_minute: Positive = Field(10, description="Failed logins allowed for one address and e-mail in a minute.")
+
+    source_roots: list[Path] | None = Field(None, description="Folders that directory sources may lie in, comma separated. Unset: any folder while the server listens on loopback only, none otherwise.")
+    upload_max_bytes: Positive = Field(2 * 1024**3, description="Largest file that can be uploaded.")
+    request_max_bytes: Positive = Field(4 * 1024**2, description="Largest JSON request body.")
+
+    embedding_model: str = Field("multilingual-e5-small", description="Model of new collections, a name from `semantik models list`.")
+    embedding_threads: int = Field(0, ge=0, description="Threads that embed documents. 0: one for each core.")
+    remote_embedding_url: str | None = Field(None, description="OpenAI-compatible embeddings endpoint of the model named remote:<model>.")
+    remote_embedding_key: SecretStr | None = Field(None, description="Bearer key for the remote embeddings endpoint.")
+
+    extract_workers: int = Field(0, ge=0, description="Child processes that read documents. 0: one for each core.")
+    extract_timeout_s: Positive = Field(120, description="Longest time one document may take to read, OCR apart.")
+    extract_memory_bytes: Positive = Field(1024**3, description="Address space of a child that reads documents.")
+    extract_max_chars: Positive = Field(50_000_000, description="Most characters kept of one document; the rest makes it partial.")
+    ocr: bool = Field(True, description="Read images and pages without a text layer by OCR.")
+    ocr_languages: str = Field("eng", description="Tesseract languages, joined by +.")
+    ocr_max_pages: int = Field(20, ge=0, description="Pages of one document that OCR may read; those beyond say needs OCR.")
+    ocr_page_timeout_s: Positive = Field(60, description="Longest time OCR may take for one page.")
+    archive_max_depth: Positive = Field(3, description="Archives inside archives that are opened.")
+    archive_max_members: Positive = Field(10_000, description="Members read of one archive, nested ones included.")
+    archive_max_bytes: Positive = Field(400 * 1024**2, description="Unpacked bytes read of one archive, nested ones included.")
+
+    job_concurrency: int = Field(0, ge=0, description="Jobs that run at once in this process. 0: two.")
+    job_lease_ttl_s: Positive = Field(30, description="Time after which the job of a silent worker is taken back.")
+
+    @field_validator("data_dir", mode="after")
+    @classmethod
+    def _expand(cls, value: Path) -> Path:
+        return value.expanduser().absolute()
+
+    @field_validator("source_roots", mode="after")
+    @classmethod
+    def _expand_roots(cls, value: list[Path] | None) -> list[Path] | None:
+        return None if value is None else [root.expanduser().resolve() for root in value]
+
+    @field_validator("cors_origins", "source_roots", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+    @property
+    def sqlalchemy_url(self) -> str:
+        if self.database_url is not None:
+            return self.database_url.get_secret_value()
+        return f"sqlite:///{self.data_dir / 'semantik.db'}"
+
+    @property
+    def loopback_only(self) -> bool:
+        if self.host == "localhost":
+            return True
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return False
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where the value of one setting came from: `environment`, `.env`, `file` or `default`."""
+
+    name: str
+    variable: str
+    origin: str
+    value: Any
+    default: Any
+    description: str
+    secret: bool
+
+
+def load(environ: Mapping[str, str] | None = None, env_file: Path | None = Path(".env"), **overrides: Any) -> Settings:
+    """Reads the settings; `overrides` (from the command line) win over all.
+
+    Raises `UnknownSetting` for a stray `SEMANTIK_` variable, `Misconfigured` for a value that does not fit,
+    naming the variable but never a secret's value.
+    """
+    raw = {name: value for name, (value, _) in _raw(environ, env_file).items()}
+    raw.update({name: value for name, value in overrides.items() if value is not None})
+    try:
+        return Settings(**raw)
+    except ValidationError as error:
+        problem = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        name = str(problem["loc"][0])
+        shown = "" if _is_secret(name) else f" to {raw.get(name)!r}"
+        raise Misconfigured(
+            f"{PREFIX}{name.upper()} is set{shown}: {problem['msg']}",
+            hint=f"See `semantik config explain {name}`.",
+        ) from None
+
+
+def origins(environ: Mapping[str, str] | None = None, env_file: Path | None = Path(".env")) -> list[Origin]:
+    """Every setting in order of declaration with its value and where it came from; secrets are masked."""
+    settings = load(environ, env_file)
+    raw = _raw(environ, env_file)
+    rows = []
+    for name, field in Settings.model_fields.items():
+        value = getattr(settings, name)
+        secret = _is_secret(name)
+        rows.append(
+            Origin(
+                name=name,
+                variable=PREFIX + name.upper(),
+                origin=raw[name][1] if name in raw else "default",
+                value="(set, hidden)" if secret and value is not None else _plain(value),
+                default=_plain(field.default),
+                description=field.description or "",
+                secret=secret,
+            )
+        )
+    return rows
+
+
+def _raw(environ: Mapping[str, str] | None, env_file: Path | None) -> dict[str, tuple[Any, str]]:
+    environ = os.environ if environ is None else environ
+    found: dict[str, tuple[Any, str]] = {}
+    from_file = dotenv_values(env_file) if env_file is not None and env_file.is_file() else {}
+    for origin, variables in ((".env", from_file), ("environment", environ)):
+        for variable, value in variables.items():
+            if not variable.startswith(PREFIX) or variable.startswith(_IGNORED_PREFIX) or value is None:
+                continue
+            name, file_variant = _setting_of(variable)
+            if value == "" and not file_variant:
+                continue
+            found[name] = (_read_secret(variable, value), f"file ({origin})") if file_variant else (value, origin)
+    return found
+
+
+def _setting_of(variable: str) -> tuple[str, bool]:
+    name = variable.removeprefix(PREFIX).lower()
+    if name in Settings.model_fields:
+        return name, False
+    base = name.removesuffix("_file")
+    if name.endswith("_file") and base in Settings.model_fields and _is_secret(base):
+        return base, True
+    near = difflib.get_close_matches(name, Settings.model_fields, n=1, cutoff=0.0)[0]
+    raise UnknownSetting(
+        f"{variable} is not a setting of Semantik", hint=f"Did you mean {PREFIX}{near.upper()}? `semantik config show` lists all."
+    )
+
+
+def _read_secret(variable: str, path: str) -> str:
+    try:
+        return Path(path).expanduser().read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise Misconfigured(f"{variable} names {path}, which cannot be read: {type(error).__name__}") from error
+
+
+def _is_secret(name: str) -> bool:
+    return name in Settings.model_fields and "SecretStr" in str(Settings.model_fields[name].annotation)
+
+
+def _plain(value: Any) -> Any:
+    return json.loads(json.dumps(value, default=str))

@@ -1,0 +1,234 @@
+"""Jobs, their items, attempts, edges and events; schedules, queues and workers."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from semantik.tables.base import BigInt, Json, Timestamp, identifier, metadata, one_of, tenant
+
+_LEASED = "('running', 'pausing', 'cancelling')"
+_ENDED = "('completed', 'failed', 'cancelled', 'skipped')"
+
+jobs = sa.Table(
+    "jobs",
+    metadata,
+    identifier(),
+    tenant(),
+    sa.Column("collection_id", sa.String(36), comment="no foreign key: a job outlives the collection it deleted"),
+    sa.Column("source_id", sa.String(36)),
+    sa.Column("created_by", sa.String(36)),
+    sa.Column("kind", sa.String(64), nullable=False),
+    sa.Column("title", sa.String(300), nullable=False, server_default=""),
+    sa.Column("queue", sa.String(32), nullable=False),
+    sa.Column("priority", sa.SmallInteger, nullable=False, server_default="5", comment="0 first .. 9 last"),
+    sa.Column("status", sa.String(16), nullable=False),
+    sa.Column("control", sa.String(16), comment="pause | cancel | drain, asked of the owner"),
+    sa.Column("control_by", sa.String(36)),
+    sa.Column("control_at", Timestamp),
+    sa.Column("params", Json, nullable=False),
+    sa.Column("params_version", sa.Integer, nullable=False, server_default="1"),
+    sa.Column("dedup_key", sa.String(200)),
+    sa.Column("concurrency_key", sa.String(200)),
+    sa.Column("available_at", Timestamp, nullable=False),
+    sa.Column("deadline_at", Timestamp),
+    sa.Column("created_at", Timestamp, nullable=False),
+    sa.Column("started_at", Timestamp),
+    sa.Column("finished_at", Timestamp),
+    sa.Column("outcome", sa.String(16), comment="ok | partial, of a completed job"),
+    sa.Column("attempt", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("max_attempts", sa.Integer, nullable=False, server_default="5"),
+    sa.Column("losses", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("max_losses", sa.Integer, nullable=False, server_default="5"),
+    sa.Column("fence", BigInt, nullable=False, server_default="0"),
+    sa.Column("lease_owner", sa.String(120)),
+    sa.Column("lease_expires_at", Timestamp),
+    sa.Column("last_progress_at", Timestamp),
+    sa.Column("active_seconds", sa.Float, nullable=False, server_default="0", comment="time spent running, over all attempts"),
+    sa.Column("cursor", Json),
+    sa.Column("cursor_version", sa.Integer, nullable=False, server_default="1"),
+    sa.Column("inflight_key", sa.String(300)),
+    sa.Column("inflight_crashes", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("total", sa.Integer),
+    sa.Column("done", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("failed", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("skipped", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("quarantined", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("message", sa.Text, comment="what it is doing now"),
+    sa.Column("result", Json),
+    sa.Column("error_class", sa.String(100)),
+    sa.Column("error_code", sa.String(64)),
+    sa.Column("error_message", sa.Text),
+    sa.Column("correlation_id", sa.String(100)),
+    sa.Column("workflow_id", sa.String(36)),
+    sa.Column("parent_id", sa.String(36)),
+    sa.Column("pending_deps", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("dep_policy", sa.String(16), nullable=False, server_default="all_success"),
+    sa.Column("event_seq", BigInt, nullable=False, server_default="0"),
+    sa.CheckConstraint(f"(status IN {_LEASED}) = (lease_owner IS NOT NULL)", name="leased_has_owner"),
+    sa.CheckConstraint("(lease_owner IS NULL) = (lease_expires_at IS NULL)", name="owner_has_expiry"),
+    sa.CheckConstraint(f"(status IN {_ENDED}) = (finished_at IS NOT NULL)", name="ended_has_time"),
+    one_of("status", "blocked", "queued", "running", "pausing", "paused", "cancelling", "cancelled", "completed", "failed", "skipped"),
+    one_of("dep_policy", "all_success", "all_finished"),
+    sa.Index(
+        "ix_jobs_ready", "queue", "priority", "tenant_id", "available_at", "id",
+        sqlite_where=sa.text("status = 'queued'"), postgresql_where=sa.text("status = 'queued'"),
+    ),
+    sa.Index(
+        "ix_jobs_lease", "lease_expires_at",
+        sqlite_where=sa.text("lease_owner IS NOT NULL"), postgresql_where=sa.text("lease_owner IS NOT NULL"),
+    ),
+    sa.Index(
+        "ix_jobs_running", "queue", "tenant_id",
+        sqlite_where=sa.text("lease_owner IS NOT NULL"), postgresql_where=sa.text("lease_owner IS NOT NULL"),
+    ),
+    sa.Index("ix_jobs_tenant_id_created_at_id", "tenant_id", "created_at", "id"),
+    sa.Index("ix_jobs_tenant_id_collection_id_created_at", "tenant_id", "collection_id", "created_at"),
+    sa.Index(
+        "uq_jobs_dedup", "tenant_id", "kind", "dedup_key", unique=True,
+        sqlite_where=sa.text("dedup_key IS NOT NULL AND finished_at IS NULL"),
+        postgresql_where=sa.text("dedup_key IS NOT NULL AND finished_at IS NULL"),
+    ),
+    sa.Index(
+        "uq_jobs_concurrency", "concurrency_key", unique=True,
+        sqlite_where=sa.text("concurrency_key IS NOT NULL AND lease_owner IS NOT NULL"),
+        postgresql_where=sa.text("concurrency_key IS NOT NULL AND lease_owner IS NOT NULL"),
+    ),
+    sa.Index(
+        "ix_jobs_concurrency_open", "concurrency_key",
+        sqlite_where=sa.text("concurrency_key IS NOT NULL AND finished_at IS NULL"),
+        postgresql_where=sa.text("concurrency_key IS NOT NULL AND finished_at IS NULL"),
+    ),
+    sa.Index("ix_jobs_workflow_id", "workflow_id"),
+)
+
+job_items = sa.Table(
+    "job_items",
+    metadata,
+    tenant(),
+    sa.Column("job_id", sa.ForeignKey("jobs.id", ondelete="CASCADE"), nullable=False),
+    sa.Column("item_key", sa.String(300), nullable=False),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("label", sa.Text),
+    sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("crashes", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("error_class", sa.String(100)),
+    sa.Column("error_code", sa.String(64)),
+    sa.Column("error_message", sa.Text),
+    sa.Column("updated_at", Timestamp, nullable=False),
+    sa.PrimaryKeyConstraint("job_id", "item_key"),
+    one_of("state", "done", "failed", "quarantined", "skipped"),
+)
+
+job_attempts = sa.Table(
+    "job_attempts",
+    metadata,
+    tenant(),
+    sa.Column("job_id", sa.ForeignKey("jobs.id", ondelete="CASCADE"), nullable=False),
+    sa.Column("fence", BigInt, nullable=False),
+    sa.Column("owner", sa.String(120), nullable=False),
+    sa.Column("started_at", Timestamp, nullable=False),
+    sa.Column("ended_at", Timestamp),
+    sa.Column("how", sa.String(16), comment="completed | released | lost | error | control"),
+    sa.Column("from_cursor", Json),
+    sa.Column("to_cursor", Json),
+    sa.Column("error", sa.Text),
+    sa.PrimaryKeyConstraint("job_id", "fence"),
+)
+
+job_edges = sa.Table(
+    "job_edges",
+    metadata,
+    tenant(),
+    sa.Column("parent_id", sa.ForeignKey("jobs.id", ondelete="CASCADE"), nullable=False),
+    sa.Column("child_id", sa.ForeignKey("jobs.id", ondelete="CASCADE"), nullable=False, index=True),
+    sa.Column("on_end", sa.String(16), nullable=False, comment="success | finished"),
+    sa.PrimaryKeyConstraint("parent_id", "child_id"),
+)
+
+job_events = sa.Table(
+    "job_events",
+    metadata,
+    tenant(),
+    sa.Column("job_id", sa.ForeignKey("jobs.id", ondelete="CASCADE"), nullable=False),
+    sa.Column("seq", BigInt, nullable=False),
+    sa.Column("type", sa.String(64), nullable=False),
+    sa.Column("level", sa.String(16), nullable=False, server_default="info"),
+    sa.Column("payload", Json, nullable=False),
+    sa.Column("created_at", Timestamp, nullable=False),
+    sa.PrimaryKeyConstraint("job_id", "seq"),
+)
+
+idempotency_keys = sa.Table(
+    "idempotency_keys",
+    metadata,
+    tenant(),
+    sa.Column("key", sa.String(200), nullable=False),
+    sa.Column("request_hash", sa.String(64), nullable=False),
+    sa.Column("job_id", sa.String(36), nullable=False),
+    sa.Column("created_at", Timestamp, nullable=False),
+    sa.PrimaryKeyConstraint("tenant_id", "key"),
+)
+
+schedules = sa.Table(
+    "schedules",
+    metadata,
+    identifier(),
+    tenant(),
+    sa.Column("name", sa.String(200), nullable=False),
+    sa.Column("kind", sa.String(64), nullable=False),
+    sa.Column("params", Json, nullable=False),
+    sa.Column("cron", sa.String(100), comment="either this or every_s"),
+    sa.Column("every_s", sa.Integer),
+    sa.Column("timezone", sa.String(64), nullable=False, server_default="UTC"),
+    sa.Column("next_fire_at", Timestamp),
+    sa.Column("overlap", sa.String(16), nullable=False, server_default="skip"),
+    sa.Column("catchup_s", sa.Integer, nullable=False, server_default="3600"),
+    sa.Column("jitter_s", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("paused_at", Timestamp),
+    sa.Column("last_job_id", sa.String(36)),
+    sa.Column("created_at", Timestamp, nullable=False),
+    one_of("overlap", "skip", "buffer_one", "cancel_previous", "allow"),
+    sa.Index("ix_schedules_next_fire_at", "next_fire_at"),
+    sa.Index("uq_schedules_tenant_id_name", "tenant_id", "name", unique=True),
+)
+
+schedule_fires = sa.Table(
+    "schedule_fires",
+    metadata,
+    tenant(),
+    sa.Column("schedule_id", sa.ForeignKey("schedules.id", ondelete="CASCADE"), nullable=False),
+    sa.Column("fire_at", Timestamp, nullable=False),
+    sa.Column("job_id", sa.String(36)),
+    sa.PrimaryKeyConstraint("schedule_id", "fire_at"),
+)
+
+queues = sa.Table(
+    "queues",
+    metadata,
+    sa.Column("queue", sa.String(32), primary_key=True),
+    sa.Column("paused_at", Timestamp),
+    sa.Column("max_running", sa.Integer),
+)
+
+tenant_limits = sa.Table(
+    "tenant_limits",
+    metadata,
+    tenant(),
+    sa.Column("queue", sa.String(32), nullable=False),
+    sa.Column("max_running", sa.Integer),
+    sa.Column("weight", sa.Float, nullable=False, server_default="1"),
+    sa.PrimaryKeyConstraint("tenant_id", "queue"),
+)
+
+workers = sa.Table(
+    "workers",
+    metadata,
+    sa.Column("id", sa.String(120), primary_key=True),
+    sa.Column("pool", sa.String(32), nullable=False),
+    sa.Column("queues", Json, nullable=False),
+    sa.Column("slots", sa.Integer, nullable=False),
+    sa.Column("version", sa.String(32), nullable=False),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("started_at", Timestamp, nullable=False),
+    sa.Column("last_seen_at", Timestamp, nullable=False),
+)

@@ -1,0 +1,25 @@
+"""Where documents come from."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from semantik.tables.base import Json, Timestamp, identifier, metadata, tenant
+
+sources = sa.Table(
+    "sources",
+    metadata,
+    identifier(),
+    tenant(),
+    sa.Column("collection_id", sa.ForeignKey("collections.id", ondelete="CASCADE"), nullable=False),
+    sa.Column("kind", sa.String(32), nullable=False, comment="name of the connector backend"),
+    sa.Column("name", sa.String(200), nullable=False),
+    sa.Column("settings", Json, nullable=False, comment="the connector's own, without secrets"),
+    sa.Column("sealed_credentials", sa.LargeBinary),
+    sa.Column("listed", sa.Integer, comment="items the last complete listing saw"),
+    sa.Column("synced_at", Timestamp, comment="end of the last complete sync"),
+    sa.Column("last_job_id", sa.String(36)),
+    sa.Column("created_at", Timestamp, nullable=False),
+    sa.Column("deleted_at", Timestamp),
+    sa.Index("ix_sources_tenant_id_collection_id", "tenant_id", "collection_id"),
+)
