@@ -25,7 +25,9 @@ documents = sa.Table(
     sa.Column("hint", sa.Text),
     sa.Column("warnings", Json, nullable=False),
     sa.Column("version", sa.Integer, nullable=False, server_default="0", comment="chunks of this version are live; 0: none yet"),
-    sa.Column("signature", sa.String(200), comment="cheap change signal of the connector: size and mtime, etag"),
+    sa.Column("signature", sa.String(200), comment="of the original as last read: size and mtime, etag"),
+    sa.Column("due", sa.String(200), comment="signature of what waits to be read; null: nothing to do"),
+    sa.Column("container", Json, comment="of a member: {depth, members_left, member_bytes_left}"),
     sa.Column("content_hash", sa.String(64), comment="SHA-256 of the original"),
     sa.Column("pipeline_key", sa.String(64), comment="hash of what else decides the chunks: extractor, chunking, model, generation"),
     sa.Column("text_hash", sa.String(64), comment="blob of the extracted text"),
@@ -41,7 +43,6 @@ documents = sa.Table(
     sa.Column("metadata", Json, nullable=False),
     sa.Column("sealed_password", sa.LargeBinary),
     sa.Column("modified_at", Timestamp, comment="of the original, as the source says"),
-    sa.Column("seen_at", Timestamp, comment="last listing that saw it"),
     sa.Column("indexed_at", Timestamp),
     sa.Column("created_at", Timestamp, nullable=False),
     sa.Column("updated_at", Timestamp, nullable=False),
@@ -51,6 +52,9 @@ documents = sa.Table(
     sa.Index("ix_documents_source_id_state", "source_id", "state"),
     sa.Index("ix_documents_source_id_content_hash", "source_id", "content_hash"),
     sa.Index("ix_documents_parent_id", "parent_id"),
+    sa.Index(
+        "ix_documents_due", "source_id", "id", sqlite_where=sa.text("due IS NOT NULL"), postgresql_where=sa.text("due IS NOT NULL")
+    ),
     one_of("state", "pending", "indexed", "partial", "skipped", "failed"),
 )
 

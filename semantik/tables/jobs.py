@@ -38,7 +38,8 @@ jobs = sa.Table(
     sa.Column("attempt", sa.Integer, nullable=False, server_default="0"),
     sa.Column("max_attempts", sa.Integer, nullable=False, server_default="5"),
     sa.Column("losses", sa.Integer, nullable=False, server_default="0"),
-    sa.Column("max_losses", sa.Integer, nullable=False, server_default="5"),
+    sa.Column("losses_in_row", sa.Integer, nullable=False, server_default="0", comment="losses since the last checkpoint"),
+    sa.Column("max_losses", sa.Integer, nullable=False, server_default="5", comment="of losses_in_row"),
     sa.Column("fence", BigInt, nullable=False, server_default="0"),
     sa.Column("lease_owner", sa.String(120)),
     sa.Column("lease_expires_at", Timestamp),
@@ -53,6 +54,7 @@ jobs = sa.Table(
     sa.Column("failed", sa.Integer, nullable=False, server_default="0"),
     sa.Column("skipped", sa.Integer, nullable=False, server_default="0"),
     sa.Column("quarantined", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("rate_per_s", sa.Float, comment="items a second lately; null while it would be a guess"),
     sa.Column("message", sa.Text, comment="what it is doing now"),
     sa.Column("result", Json),
     sa.Column("error_class", sa.String(100)),
@@ -116,7 +118,7 @@ job_items = sa.Table(
     sa.Column("error_message", sa.Text),
     sa.Column("updated_at", Timestamp, nullable=False),
     sa.PrimaryKeyConstraint("job_id", "item_key"),
-    one_of("state", "done", "failed", "quarantined", "skipped"),
+    one_of("state", "pending", "done", "failed", "quarantined", "skipped"),
 )
 
 job_attempts = sa.Table(
@@ -142,6 +144,7 @@ job_edges = sa.Table(
     sa.Column("parent_id", sa.ForeignKey("jobs.id", ondelete="CASCADE"), nullable=False),
     sa.Column("child_id", sa.ForeignKey("jobs.id", ondelete="CASCADE"), nullable=False, index=True),
     sa.Column("on_end", sa.String(16), nullable=False, comment="success | finished"),
+    sa.Column("resolved_at", Timestamp, comment="when the parent's end was counted"),
     sa.PrimaryKeyConstraint("parent_id", "child_id"),
 )
 
@@ -217,6 +220,16 @@ tenant_limits = sa.Table(
     sa.Column("queue", sa.String(32), nullable=False),
     sa.Column("max_running", sa.Integer),
     sa.Column("weight", sa.Float, nullable=False, server_default="1"),
+    sa.PrimaryKeyConstraint("tenant_id", "queue"),
+)
+
+# Whose turn it is: among tenants with equally many jobs running, the one served longest ago goes first.
+tenant_turns = sa.Table(
+    "tenant_turns",
+    metadata,
+    tenant(),
+    sa.Column("queue", sa.String(32), nullable=False),
+    sa.Column("served_at", Timestamp, nullable=False),
     sa.PrimaryKeyConstraint("tenant_id", "queue"),
 )
 

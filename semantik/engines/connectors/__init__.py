@@ -1,6 +1,3 @@
-"""Where documents come from: backend names."""
+"""Where documents come from: backend names. Uploads need none: their bytes are already stored."""
 
-BACKENDS = {
-    "directory": "semantik.engines.connectors.directory:open_directory",
-    "upload": "semantik.engines.connectors.upload:open_upload",
-}
+BACKENDS = {"directory": "semantik.engines.connectors.directory:open_directory"}

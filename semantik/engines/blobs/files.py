@@ -1,0 +1,120 @@
+"""Originals and texts as files: <root>/<tenant>/<first two of the hash>/<hash>, written beside and renamed into place."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import secrets
+from collections.abc import AsyncIterable, AsyncIterator
+from pathlib import Path
+
+from semantik.engines.blobs.base import BlobMissing, BlobRef, BlobStore
+from semantik.kit.concurrency import run_cpu
+from semantik.kit.database import DiskFull
+from semantik.kit.errors import TooLarge, Unavailable
+from semantik.kit.ids import TenantId
+
+_PIECE_BYTES = 1024 * 1024
+
+
+class BlobsUnwritable(Unavailable):
+    code = "blobs_unwritable"
+
+
+class FileBlobs(BlobStore):
+    """A rename is the only way a file gets its name, so a crash leaves at most a stray in `incoming/`."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._incoming = root / "incoming"
+        self._incoming.mkdir(parents=True, exist_ok=True)
+        for stray in self._incoming.iterdir():
+            stray.unlink(missing_ok=True)
+
+    async def put(self, tenant: TenantId, pieces: AsyncIterable[bytes], *, max_bytes: int | None = None) -> BlobRef:
+        digest = hashlib.sha256()
+        size = 0
+        temporary = self._incoming / secrets.token_hex(16)
+        try:
+            with open(temporary, "xb") as file:
+                async for piece in pieces:
+                    size += len(piece)
+                    if max_bytes is not None and size > max_bytes:
+                        raise TooLarge(f"the file is larger than {max_bytes:,} bytes", max_bytes=max_bytes)
+                    await run_cpu(_append, file.fileno(), digest, piece)
+                await run_cpu(os.fsync, file.fileno())
+            path = self._path(tenant, digest.hexdigest())
+            await run_cpu(_move_into_place, temporary, path)
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise DiskFull("the file cannot be stored: no space left on the disk of the data folder") from error
+            raise BlobsUnwritable(f"the file cannot be stored: {error.strerror}") from error
+        finally:
+            temporary.unlink(missing_ok=True)
+        return BlobRef(hash=digest.hexdigest(), size_bytes=size)
+
+    async def read(self, tenant: TenantId, blob_hash: str, *, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
+        path = await self.local_path(tenant, blob_hash)
+        with open(path, "rb") as file:
+            file.seek(start)
+            left = None if end is None else end - start
+            while left is None or left > 0:
+                piece = await run_cpu(file.read, _PIECE_BYTES if left is None else min(left, _PIECE_BYTES))
+                if not piece:
+                    return
+                left = None if left is None else left - len(piece)
+                yield piece
+
+    async def local_path(self, tenant: TenantId, blob_hash: str) -> Path:
+        path = self._path(tenant, blob_hash)
+        if not path.is_file():
+            raise BlobMissing(f"the stored file {blob_hash[:12]} is missing")
+        return path
+
+    async def exists(self, tenant: TenantId, blob_hash: str) -> bool:
+        return self._path(tenant, blob_hash).is_file()
+
+    async def delete(self, tenant: TenantId, blob_hash: str) -> None:
+        self._path(tenant, blob_hash).unlink(missing_ok=True)
+
+    async def hashes(self, tenant: TenantId) -> AsyncIterator[str]:
+        folder = self._root / tenant
+        for shard in sorted(folder.iterdir()) if folder.is_dir() else ():
+            for name in await run_cpu(os.listdir, shard):
+                yield name
+
+    async def check(self) -> None:
+        probe = self._incoming / f"probe-{secrets.token_hex(4)}"
+        try:
+            probe.write_bytes(b"ok")
+        except OSError as error:
+            raise BlobsUnwritable(f"the store of originals cannot be written: {error.strerror}") from error
+        finally:
+            probe.unlink(missing_ok=True)
+
+    async def close(self) -> None:
+        """Nothing is held open."""
+
+    def _path(self, tenant: TenantId, blob_hash: str) -> Path:
+        # Both come from our own rows; the assertion keeps a mistake elsewhere from becoming a path traversal.
+        assert tenant.replace("-", "").isalnum() and blob_hash.isalnum(), "blob names are plain ids and hex"
+        return self._root / tenant / blob_hash[:2] / blob_hash
+
+
+def _append(descriptor: int, digest: "hashlib._Hash", piece: bytes) -> None:
+    digest.update(piece)
+    view = memoryview(piece)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+def _move_into_place(temporary: Path, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    os.replace(temporary, path)
+    # The name must survive a power cut too, or a row could point at nothing.
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

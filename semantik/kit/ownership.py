@@ -1,0 +1,98 @@
+"""A data folder has one owner at a time: a lock held by the process, with its pid and address for whoever comes second."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from semantik.kit.errors import Misconfigured, SemantikError
+
+
+class DataDirBusy(SemantikError):
+    code = "data_dir_busy"
+    status = 409
+    title = "The data folder is in use"
+
+
+class DataDirUnusable(Misconfigured):
+    code = "data_dir_unusable"
+    title = "The data folder cannot be used"
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    pid: int
+    address: str | None
+
+
+class Ownership:
+    """Holds the lock until `release` or the end of the process, however it ends."""
+
+    def __init__(self, path: Path, file: IO[str]) -> None:
+        self._path = path
+        self._file = file
+
+    def announce(self, address: str) -> None:
+        """Writes down where this process answers, for the command line to find."""
+        self._file.seek(0)
+        self._file.truncate()
+        json.dump({"pid": os.getpid(), "address": address}, self._file)
+        self._file.flush()
+
+    def release(self) -> None:
+        self._file.seek(0)
+        self._file.truncate()
+        self._file.close()
+
+
+def claim(data_dir: Path) -> Ownership:
+    """Makes the folder if needed (mode 0700) and takes it over.
+
+    Raises `DataDirBusy` with the pid and address of the present owner, `DataDirUnusable` when it cannot be written.
+    """
+    path = data_dir / "owner.lock"
+    try:
+        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        file = open(path, "a+", encoding="utf-8")  # noqa: SIM115 - held for the life of the process
+    except OSError as error:
+        raise DataDirUnusable(
+            f"the data folder {data_dir} cannot be written: {error.strerror}",
+            hint="Give this user the right to write it, or set SEMANTIK_DATA_DIR to another folder.",
+        ) from error
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        owner = present_owner(data_dir)
+        who = f"process {owner.pid}" if owner else "another process"
+        where = f" at {owner.address}" if owner and owner.address else ""
+        raise DataDirBusy(
+            f"the data folder {data_dir} is in use by {who}{where}",
+            hint="Use that server, stop it, or set SEMANTIK_DATA_DIR to another folder.",
+            pid=owner.pid if owner else None,
+            address=owner.address if owner else None,
+        ) from None
+    file.seek(0)
+    file.truncate()
+    json.dump({"pid": os.getpid(), "address": None}, file)
+    file.flush()
+    return Ownership(path, file)
+
+
+def present_owner(data_dir: Path) -> Owner | None:
+    """Who holds the folder now; None when nobody does."""
+    path = data_dir / "owner.lock"
+    try:
+        with open(path, encoding="utf-8") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                noted = json.loads(file.read() or "{}")
+                return Owner(pid=int(noted.get("pid", 0)), address=noted.get("address"))
+            return None
+    except (OSError, ValueError):
+        return None

