@@ -1,0 +1,195 @@
+"""RFC 9457: every error leaves as `application/problem+json`, with the code, the sentence and the request's id."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.requests import HTTPConnection
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.exceptions import HTTPException
+
+from semantik.kit import logs
+from semantik.kit.errors import InvalidInput, NotFound, RateLimited, SemantikError, TooLarge
+
+log = logs.get(__name__)
+
+MEDIA_TYPE = "application/problem+json"
+_MAX_ERRORS = 20
+
+
+class WrongMediaType(InvalidInput):
+    code = "wrong_media_type"
+    status = 415
+    title = "This media type is not understood here"
+    default_hint = "Send JSON with Content-Type: application/json."
+
+
+class InvalidJson(InvalidInput):
+    code = "invalid_json"
+    title = "The body is not valid JSON"
+
+
+class UnreadableBody(InvalidInput):
+    code = "unreadable_body"
+    status = 400
+    title = "The body cannot be read"
+
+
+class MethodNotAllowed(InvalidInput):
+    code = "method_not_allowed"
+    status = 405
+    title = "This method is not allowed here"
+
+
+class RouteUnknown(NotFound):
+    code = "route_unknown"
+    title = "There is nothing at this address"
+    default_hint = "See /docs for every address of the API."
+
+
+class FieldError(BaseModel):
+    """One field that does not fit. `pointer` is a JSON pointer into the body, or query.<name>, path.<name>."""
+
+    pointer: str
+    message: str
+    type: str
+
+
+class Problem(BaseModel):
+    """An error as RFC 9457 wants it; more members may follow, named by the code's documentation."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: str = Field(description="Address of the code's documentation.", examples=["/docs/errors#not_found"])
+    title: str = Field(description="The kind of problem, the same each time.", examples=["Not found"])
+    status: int = Field(description="The HTTP status.", examples=[404])
+    code: str = Field(description="Stable name for programs.", examples=["not_found"])
+    detail: str = Field(description="What happened, with the values in it.", examples=["there is no document 0199-..."])
+    hint: str | None = Field(None, description="What to do about it, where we know.")
+    instance: str = Field(description="The address that was asked.", examples=["/api/v1/documents/0199-..."])
+    request_id: str = Field(description="Name it when you report the problem; the log has it too.")
+    errors: list[FieldError] | None = Field(None, description="Field by field, for requests that do not validate.")
+
+
+class Refused(HTTPException):
+    """A problem raised where FastAPI lets only its own exceptions through: while the body is being read."""
+
+    def __init__(self, problem: SemantikError) -> None:
+        super().__init__(problem.status, problem.detail)
+        self.problem = problem
+
+
+def install(app: FastAPI) -> None:
+    """Turns every error of the app into a problem. What nobody named is caught by `middleware.RequestBoundary`."""
+    app.add_exception_handler(SemantikError, _of_ours)
+    app.add_exception_handler(RequestValidationError, _of_validation)
+    app.add_exception_handler(HTTPException, _of_http)
+
+
+def respond(connection: HTTPConnection, error: SemantikError, headers: Mapping[str, str] | None = None, **extra: Any) -> JSONResponse:
+    """The answer for an error; returned instead of raised where the transaction must commit all the same."""
+    hidden = error.status == 500
+    body: dict[str, Any] = {
+        "type": f"/docs/errors#{error.code}",
+        "title": error.title,
+        "status": error.status,
+        "code": error.code,
+        "detail": "the request failed on our side; the log has the reason under this request id" if hidden else error.detail,
+        "hint": error.hint,
+        "instance": connection.scope["path"],
+        "request_id": request_id(connection),
+    }
+    if not hidden:
+        body.update({key: value for key, value in error.data.items() if key not in body})
+    body.update(extra)
+    sent = dict(headers or {})
+    if isinstance(error, RateLimited):
+        sent["Retry-After"] = str(max(1, math.ceil(error.retry_after_s)))
+    if error.status == HTTPStatus.UNAUTHORIZED:
+        sent.setdefault("WWW-Authenticate", "Bearer")
+    return JSONResponse(_plain(body), status_code=error.status, headers=sent, media_type=MEDIA_TYPE)
+
+
+def internal(connection: HTTPConnection) -> JSONResponse:
+    """The answer for what nobody foresaw: it never carries the exception's text."""
+    return respond(connection, SemantikError("unforeseen"))
+
+
+def request_id(connection: HTTPConnection) -> str:
+    return str(connection.scope.get("semantik.request_id", ""))
+
+
+async def _of_ours(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, SemantikError)
+    if error.status >= 500:
+        log.error("request failed", code=error.code, detail=error.detail, exc_info=error if error.status == 500 else None)
+    return respond(request, error)
+
+
+async def _of_http(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    match error:
+        case Refused(problem=problem):
+            return respond(request, problem, error.headers)
+        case HTTPException(status_code=404):
+            ours: SemantikError = RouteUnknown(f"there is nothing at {request.scope['path']}")
+        case HTTPException(status_code=405):
+            ours = MethodNotAllowed(f"{request.method} is not allowed here")
+        case HTTPException(status_code=413):
+            ours = TooLarge("the request is larger than is taken here")
+        case HTTPException(status_code=400):
+            ours = UnreadableBody("the body cannot be read as what its Content-Type says")
+        case _:
+            ours = _Other(error.status_code, str(error.detail))
+    return respond(request, ours, error.headers)
+
+
+class _Other(SemantikError):
+    """A status that the framework chose and that has no name of ours."""
+
+    def __init__(self, status: int, detail: str) -> None:
+        super().__init__(detail)
+        phrase = HTTPStatus(status).phrase if status in set(HTTPStatus) else "Error"
+        # Per instance: the class holds for every status.
+        self.status, self.title, self.code = status, phrase, f"http_{status}"  # type: ignore[misc]
+
+
+async def _of_validation(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    found = error.errors()
+    if any(one["type"] == "json_invalid" for one in found):
+        position = found[0]["loc"][-1]
+        reason = found[0].get("ctx", {}).get("error", "")
+        return respond(request, InvalidJson(f"the body is not valid JSON at character {position}: {reason}"))
+    if isinstance(error.body, bytes) and any(one["loc"] == ("body",) for one in found):
+        sent = request.headers.get("content-type", "")
+        return respond(request, WrongMediaType(f"the body came as {sent[:100]!r}" if sent else "the body came without a Content-Type"))
+    errors = [{"pointer": _pointer(one["loc"]), "message": str(one["msg"]), "type": str(one["type"])} for one in found[:_MAX_ERRORS]]
+    first = errors[0]
+    return respond(request, InvalidInput(f"{first['pointer']}: {first['message']}"), errors=errors)
+
+
+def _pointer(location: tuple[int | str, ...]) -> str:
+    place, *rest = location or ("body",)
+    if place == "body":
+        return "/" + "/".join(str(part).replace("~", "~0").replace("/", "~1") for part in rest)
+    return ".".join(str(part) for part in location)
+
+
+def _plain(value: Any) -> Any:
+    """JSON can say neither NaN nor a lone surrogate, and an error may quote both."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_plain(item) for item in value]
+    if isinstance(value, bool | int) or value is None:
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return str(value).encode("utf-8", "replace").decode()
