@@ -47,8 +47,10 @@ class Database:
     def __init__(self, engine: AsyncEngine, writer: AsyncEngine) -> None:
         self.engine = engine
         self._writer = writer
-        self._read = async_sessionmaker(engine, expire_on_commit=False)
-        self._write = async_sessionmaker(writer, expire_on_commit=False)
+        # What every session carries in its `info`; whoever composes the process may add to it.
+        self.info: dict[str, Any] = {}
+        self._read = async_sessionmaker(engine, expire_on_commit=False, info=self.info)
+        self._write = async_sessionmaker(writer, expire_on_commit=False, info=self.info)
 
     @property
     def dialect(self) -> str:
