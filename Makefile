@@ -1,0 +1,180 @@
+# Everything that is done to this repository, one word each: `make help`.
+# A step leaves a stamp named by the hash of what it depends on, so a second run takes no time and a changed lock is noticed.
+
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+# With this set no byte code is ever written, and every start imports for ten seconds instead of two.
+unexport PYTHONDONTWRITEBYTECODE
+unexport VIRTUAL_ENV
+unexport PYTHONPATH
+export UV_PYTHON_DOWNLOADS := never
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+hash = $(shell cat $(1) 2>/dev/null | cksum | tr ' ' '-')
+
+VENV := .venv
+PY := $(VENV)/bin/python
+UV := .uv/bin/uv
+TOOLS := .uv/.stamp-$(call hash,requirements/tools.txt)
+STAMPS := .stamps
+
+CORE := $(VENV)/.stamps/core-$(call hash,requirements/core.txt pyproject.toml)
+TEST := $(VENV)/.stamps/test-$(call hash,requirements/test.txt)
+DEV := $(VENV)/.stamps/dev-$(call hash,requirements/dev.txt)
+NODE := web/node_modules/.stamp-$(call hash,web/package-lock.json)
+WEBUI := $(STAMPS)/webui-$(shell find web/src web/public web/index.html web/vite.config.ts web/package-lock.json -type f 2>/dev/null | LC_ALL=C sort | xargs cat 2>/dev/null | cksum | tr ' ' '-')
+
+HAS_NODE := $(shell node -e 'const [a, b] = process.versions.node.split(".").map(Number); process.exit(a > 20 || (a === 20 && b >= 19) ? 0 : 1)' 2>/dev/null && echo yes)
+ENSURE_WEB := $(if $(HAS_NODE),try-webui,no-webui)
+WORKERS ?= $(shell n=$$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1); [ $$n -gt 4 ] && n=4; echo $$n)
+
+.PHONY: print-node-stamp help setup demo serve test test-fast test-python test-web test-browser lint types arch web webui try-webui no-webui chromium bench docs clean lock dist
+
+help:  ## List the targets
+	@awk -F ':.*## ' '/^[a-z%-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# Running ----------------------------------------------------------------------------------------------------------
+
+setup: $(CORE) $(ENSURE_WEB)  ## Install what running needs and build the web UI
+
+demo:  ## Set up, index the sample corpus, show a search, serve at http://127.0.0.1:8080
+	@$(MAKE) -j2 $(CORE) $(ENSURE_WEB)
+	@exec $(VENV)/bin/semantik demo
+
+serve:  ## Serve your own data (SEMANTIK_DATA_DIR, ~/.semantik by default)
+	@$(MAKE) -j2 $(CORE) $(ENSURE_WEB)
+	@exec $(VENV)/bin/semantik serve
+
+# Checking ---------------------------------------------------------------------------------------------------------
+
+test:  ## Everything: Python on both databases, web units, the browser; with coverage gates
+	@$(MAKE) $(TEST) $(if $(HAS_NODE),$(NODE) webui chromium,no-webui)
+	@failed=; \
+	$(MAKE) test-python || failed="$$failed python"; \
+	$(if $(HAS_NODE),$(MAKE) test-web || failed="$$failed web"; $(MAKE) test-browser || failed="$$failed browser";) \
+	if [ -n "$$failed" ]; then echo "make test: FAILED:$$failed"; exit 1; fi; echo "make test: all passed"
+
+test-fast: $(TEST)  ## The Python tests without the slow, crash and browser ones
+	$(PY) -m pytest -q -m "not slow and not crash and not browser" $(ARGS)
+
+test-python: $(TEST)
+	@rm -f .coverage .coverage.*
+	$(PY) -m pytest -q -n $(WORKERS) --dist worksteal --cov --cov-report= $(ARGS)
+	@$(PY) -m coverage report --fail-under=85 | tail -n 3
+
+test-web: $(NODE)
+	cd web && npm run --silent test:coverage
+
+test-browser: $(TEST) $(NODE) webui
+	@if sh .ci/chromium >/dev/null; then cd web && SEMANTIK_TEST_CHROMIUM=$$(sh ../.ci/chromium) npm run --silent e2e; \
+	elif [ -n "$$CI" ]; then echo "browser tests: no Chromium, and CI may not skip them"; exit 1; \
+	else echo "SKIPPED browser tests: Chromium is not installed"; fi
+
+chromium:
+	@sh .ci/chromium --install || true
+
+lint: $(DEV) $(if $(HAS_NODE),$(NODE))  ## Lint Python and the web app
+	$(VENV)/bin/ruff check .
+	$(if $(HAS_NODE),cd web && npm run --silent lint,@echo "web lint left out: Node.js is not installed")
+
+types: $(DEV) $(if $(HAS_NODE),$(NODE))  ## Type-check Python (mypy strict) and the web app
+	$(PY) -m mypy
+	$(if $(HAS_NODE),cd web && npm run --silent types,@echo "web types left out: Node.js is not installed")
+
+arch: $(DEV)  ## Check who may import whom, and the other rules of the house
+	$(VENV)/bin/lint-imports --no-logo
+	$(PY) -m pytest -q tests/house
+
+print-node-stamp:
+	@echo $(NODE)
+
+# Web --------------------------------------------------------------------------------------------------------------
+
+web: $(CORE) $(NODE)  ## Develop the web app: dev server that talks to `make serve`
+	cd web && npm run dev
+
+webui: $(WEBUI)
+
+try-webui:
+	@$(MAKE) webui || echo "The web UI could not be built (see above) and is left out; the API and the command line work."
+
+no-webui:
+	@[ -f semantik/webui/index.html ] || echo "Node.js 20.19 or later is not installed: the web UI is left out, the API and the command line work."
+
+$(NODE):
+	cd web && npm ci --no-audit --no-fund --loglevel=error
+	@rm -f web/node_modules/.stamp-*; touch $@
+
+$(WEBUI): $(NODE)
+	cd web && npm run --silent build
+	@test -f semantik/webui/index.html
+	@mkdir -p $(STAMPS); rm -f $(STAMPS)/webui-*; touch $@
+
+# Measuring and writing --------------------------------------------------------------------------------------------
+
+bench: $(TEST)  ## Run every benchmark (long); one of them: make bench-latency, ARGS="..." is passed on
+	@for name in start retrieval ingest latency memory; do $(MAKE) bench-$$name || exit 1; done
+
+bench-%: $(TEST)
+	$(PY) -m bench.$* $(ARGS)
+
+docs: $(DEV)  ## Write docs/reference and the OpenAPI snapshot anew
+	$(PY) docs/develop/licences.py
+	$(PY) docs/develop/reference.py
+
+lock: $(TOOLS)  ## Resolve the dependencies anew into requirements/*.txt
+	$(LOCK) requirements/core.txt
+	$(LOCK) requirements/test.txt -c requirements/core.txt --all-extras --group test
+	$(LOCK) requirements/dev.txt -c requirements/test.txt --all-extras --group test --group dev
+	printf 'uv\nhatchling>=1.27\neditables\n' | $(LOCK_FROM) - -o requirements/tools.txt
+
+LOCK_FROM = $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command 'make lock'
+LOCK = $(LOCK_FROM) pyproject.toml -o
+
+dist: $(CORE) webui  ## Build the wheel, with the web UI in it
+	.uv/bin/python -m hatchling build -t wheel
+
+clean:  ## Remove what these targets made; your data stays
+	rm -rf $(VENV) .uv $(STAMPS) web/node_modules web/dist web/test-results web/playwright-report semantik/webui dist build \
+	  .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage .coverage.* htmlcov .demo-data
+	find semantik tests bench docs -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Environments -----------------------------------------------------------------------------------------------------
+
+# Any Python from 3.11 on; the newest one that is found.
+FIND_PYTHON = for p in python3.13 python3.12 python3.11 python3 python; do \
+	    "$$p" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { found=$$p; break; }; done; \
+	  [ -n "$$found" ] || { echo "Semantik needs Python 3.11 or later with its venv module (Debian: apt-get install python3-venv)."; exit 1; }
+
+# .uv is a small environment of its own for the installer and the build backend: neither belongs to the running program.
+$(TOOLS):
+	@$(FIND_PYTHON); "$$found" -m venv .uv
+	@.uv/bin/python -m pip install --quiet --require-hashes -r requirements/tools.txt || \
+	  { echo "uv cannot be installed on this machine: plain pip does its work, in four times the time."; \
+	    .uv/bin/python -m pip install --quiet 'hatchling>=1.27' editables; }
+	@touch $@
+
+$(PY): | $(TOOLS)
+	@$(FIND_PYTHON); "$$found" -m venv --without-pip $(VENV)
+
+install = if [ -x $(UV) ]; then $(UV) pip install --quiet --python $(PY) --compile-bytecode $(1); \
+	  else .uv/bin/python -m pip --python $(PY) install --quiet $(1); fi
+
+# The project itself cannot be hashed. Its editable wheel is built by the locked hatchling, so this step needs no network.
+$(CORE): | $(PY)
+	@echo "Installing the Python packages ..."
+	@$(call install,--require-hashes -r requirements/core.txt)
+	@rm -rf build/editable && mkdir -p build/editable $(VENV)/.stamps
+	@.uv/bin/python -c "from hatchling.build import build_editable; build_editable('build/editable')"
+	@$(call install,--no-deps --no-index --force-reinstall build/editable/*.whl)
+	@rm -f $(VENV)/.stamps/core-*; touch $@
+
+$(TEST): | $(CORE)
+	@echo "Installing the packages that the tests need ..."
+	@$(call install,--require-hashes -r requirements/test.txt)
+	@rm -f $(VENV)/.stamps/test-*; touch $@
+
+$(DEV): | $(TEST)
+	@echo "Installing the packages that lint and types need ..."
+	@$(call install,--require-hashes -r requirements/dev.txt)
+	@rm -f $(VENV)/.stamps/dev-*; touch $@
