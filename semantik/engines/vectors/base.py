@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from semantik.kit.errors import InvalidInput, Misconfigured, Unavailable
 from semantik.kit.ids import TenantId
+from semantik.kit.sparse import SparseVector as SparseVector
 
 
 class IndexUnavailable(Unavailable):
@@ -44,14 +45,6 @@ class Space:
 
     key: str
     dimensions: int
-
-
-@dataclass(frozen=True, slots=True)
-class SparseVector:
-    """Term ids (uint32, unique, ascending) and their weights; IDF is applied by the index at query time."""
-
-    indices: NDArray[np.uint32]
-    values: NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)

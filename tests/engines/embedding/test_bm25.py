@@ -1,0 +1,127 @@
+"""Terms, BM25 vectors and languages: what a reader would type finds what stands in the text."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from semantik.engines.embedding import bm25
+from semantik.engines.embedding.language import detect
+from semantik.engines.embedding.terms import cut
+
+
+def keys(text: str, language: str | None = "en") -> set[str]:
+    return {term.key for term in cut(text, language)}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("parse_http_date", {"parse_http_date", "pars", "http", "date"}),
+        ("parseHttpDate", {"parsehttpdate", "pars", "http", "date"}),
+        ("HTTPServer", {"httpserver", "http", "server"}),
+        ("error E0277", {"error", "e0277", "e", "0277"}),
+        ("part AB-1234/x", {"part", "ab-1234/x", "ab", "1234", "x"}),
+        ("version 1.20.3", {"version", "1.20.3", "1", "20", "3"}),
+        ("sales of 63,708", {"sale", "of", "63708", "63", "708"}),
+        ("the 19th of May", {"the", "19th", "of", "may"}),
+    ],
+)
+def test_identifiers_and_numbers_count_whole_and_in_parts(text: str, expected: set[str]) -> None:
+    assert keys(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("language", "query", "text"),
+    [
+        ("en", "connections", "the connection was closed"),
+        ("de", "Häuser", "das Haus am See"),
+        ("ru", "книгами", "эта книга"),
+        ("ar", "الكتاب", "كِتَاب"),
+        ("zh", "上海天气", "今天上海的天气很好"),
+        ("ja", "東京都", "東京都の人口"),
+        ("ko", "서울시", "서울시에서"),
+        ("hi", "किताबें", "मेरी किताब"),
+        ("th", "ภาษาไทย", "ฉันเรียนภาษาไทยทุกวัน"),
+        ("en", "ＡＢＣ", "abc"),
+    ],
+)
+def test_a_query_meets_the_words_of_its_language(language: str, query: str, text: str) -> None:
+    document = bm25.document_vector(text, language, 10)
+    asked, _ = bm25.query_vector(query, [language])
+    assert set(asked.indices) & set(document.indices)
+
+
+def test_devanagari_words_stay_in_one_piece() -> None:
+    assert len(list(cut("हिन्दी", "hi"))) == 1
+
+
+def test_digits_and_latin_do_not_glue_to_han() -> None:
+    assert {"2024", "年", "gdp", "增", "长", "增长"} <= keys("2024年GDP增长", "zh")
+
+
+def test_stop_words_leave_a_query_unless_it_holds_nothing_else() -> None:
+    _, surfaces = bm25.query_vector("what is the revenue", ["en"])
+    assert set(surfaces.values()) == {"revenue"}
+    _, surfaces = bm25.query_vector("The Who", ["en"])
+    assert set(surfaces.values()) == {"The", "Who"}
+
+
+def test_a_query_is_cut_for_every_language_in_play() -> None:
+    vector, _ = bm25.query_vector("universities", ["en", "de", "fr"])
+    for language in ("en", "de", "fr"):
+        assert set(bm25.document_vector("universities", language, 5).indices) <= set(vector.indices)
+
+
+def test_term_ids_never_change() -> None:
+    assert [bm25.term_id(key) for key in ("revenue", "東京")] == [380717140, 1168149181]
+
+
+def test_highlights_show_the_words_as_they_stand() -> None:
+    text = "The connections were closed; parse_http_date failed to connect."
+    asked, surfaces = bm25.query_vector("connection http_date", ["en"])
+    assert [text[start:end] for start, end in bm25.spans(text, "en", surfaces)] == ["connections", "http", "date", "connect"]
+    assert asked.indices.dtype == np.uint32
+
+
+def test_longer_texts_and_repeats_weigh_as_bm25_says() -> None:
+    once = bm25.document_vector("revenue of the year", "en", 4)
+    long = bm25.document_vector("revenue of the year " + "and more words " * 20, "en", 4)
+    term = bm25.term_id("revenu")
+    assert once.values[once.indices == term][0] == pytest.approx(1.0)
+    assert long.values[long.indices == term][0] < 0.2
+
+
+@given(st.text(max_size=300), st.sampled_from(["en", "de", "ar", "hi", "zh", "th", "ko", None]))
+def test_any_text_gives_unique_ascending_ids_and_spans_inside_it(text: str, language: str | None) -> None:
+    for term in cut(text, language):
+        assert 0 <= term.start < term.end <= len(text)
+        assert term.key
+    vector = bm25.document_vector(text, language, 10)
+    assert np.all(np.diff(vector.indices.astype(np.int64)) > 0)
+    assert np.isfinite(vector.values).all()
+    assert np.all(vector.values > 0)
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        ("How many people live in the city?", "en"),
+        ("Wie viele Menschen leben in der Stadt?", "de"),
+        ("这座城市有多少人口", "zh"),
+        ("東京の人口はどのくらいですか", "ja"),
+        ("Сколько людей живёт в городе?", "ru"),
+        ("invoice 2024", None),
+        ("12345", None),
+        ("", None),
+        ("fn run(&mut self) -> Result<(), E> { self.x = [1]; }", None),
+    ],
+)
+def test_languages_are_told_or_left_open(text: str, language: str | None) -> None:
+    assert detect(text) == language
+
+
+def test_an_open_language_is_the_collections() -> None:
+    assert detect("invoice 2024", "de") == "de"
