@@ -1,0 +1,127 @@
+"""DOCX, ODT, EPUB, RTF, DOC, PPT and MSG by kreuzberg as Markdown, with plain dumps of their XML where it fails."""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from typing import Any
+
+import kreuzberg
+from lxml import etree
+
+from semantik.engines.extract import guards
+from semantik.engines.extract.document import Document
+from semantik.engines.extract.flow import clean, squeeze
+from semantik.engines.extract.readers.plain import markdown
+from semantik.engines.extract.refusal import damaged
+from semantik.engines.extract.sink import Sink
+
+_IMAGE = re.compile(r"!\[([^\]\n]{0,1000})\]\([^)\n]{0,100000}\)")
+_LINK = re.compile(r"(?<!!)\[([^\]\n]{0,1000})\]\((?:[^()\n]|\([^()\n]*\)){0,20000}\)")
+# The text of a placeholder that nobody filled in, which PowerPoint 97 keeps on its master slides.
+_PLACEHOLDER = re.compile(r"^[*\s-]*(?:Click to edit Master \w+ styles?|Click to edit Master \w+|(?:Second|Third|Fourth|Fifth) level)\s*$", re.MULTILINE)
+_PACKAGES = frozenset({"docx", "odt", "epub"})
+_BODIES = {"docx": re.compile(r"word/document\d*\.xml$"), "odt": re.compile(r"content\.xml$"), "epub": re.compile(r".*\.x?html?$")}
+_BREAKS = frozenset({"p", "tr", "br", "h", "h1", "h2", "h3", "h4", "h5", "h6", "div", "li", "title"})
+
+
+def read(document: Document, sink: Sink) -> None:
+    name = document.kind.name
+    if name in _PACKAGES:
+        guards.package(document.path, document.kind.words)
+    text, metadata = extract(document.read(), document.kind.media_type)
+    if name == "ppt" and text:
+        text = _PLACEHOLDER.sub("", text)
+    if not text.strip() and name in _PACKAGES:
+        text = dump(document)
+    if text is None or (not text.strip() and not metadata.get("_read")):
+        raise damaged(document.kind.words)
+    describe(metadata, sink)
+    flow = sink.flow()
+    markdown(iter(squeeze(text).splitlines(keepends=True)), flow, sink)
+    flow.finish()
+
+
+def config(output: str = "markdown", pages: kreuzberg.PageConfig | None = None) -> kreuzberg.ExtractionConfig:
+    return kreuzberg.ExtractionConfig(
+        use_cache=False,
+        disable_ocr=True,
+        enable_quality_processing=False,
+        output_format=output,
+        pages=pages,
+        concurrency=kreuzberg.ConcurrencyConfig(max_threads=1),
+    )
+
+
+def extract(data: bytes, media_type: str, output: str = "markdown", pages: kreuzberg.PageConfig | None = None) -> tuple[str, dict[str, Any]]:
+    """(cleaned text without link targets, metadata). `_read` in the metadata says that the parser had no complaint."""
+    try:
+        result = kreuzberg.extract_bytes_sync(data, media_type, config=config(output, pages))
+    except kreuzberg.KreuzbergError:
+        return "", {}
+    text = clean(_LINK.sub(r"\1", _IMAGE.sub(r"\1", result.content or "")))
+    return text, {**dict(result.metadata or {}), "_read": True}
+
+
+def describe(metadata: dict[str, Any], sink: Sink) -> None:
+    title = metadata.get("title")
+    if isinstance(title, str) and title.strip():
+        sink.title = clean(title).strip()[:500]
+    authors = metadata.get("authors") or metadata.get("author")
+    if isinstance(authors, str):
+        authors = [authors]
+    if isinstance(authors, list) and authors:
+        sink.metadata["authors"] = [clean(str(author))[:200] for author in authors[:50]]
+    for key in ("created_at", "modified_at", "language", "subject"):
+        value = metadata.get(key)
+        if isinstance(value, str) and value.strip():
+            sink.metadata[key.removesuffix("_at")] = clean(value)[:500]
+
+
+def dump(document: Document) -> str:
+    """The text of the package's body parts, block by block, without any structure."""
+    parts: list[str] = []
+    pattern = _BODIES[document.kind.name]
+    try:
+        with zipfile.ZipFile(document.path) as archive:
+            for entry in archive.infolist():
+                if pattern.match(entry.filename):
+                    parts.append(xml_text(archive.read(entry)))
+    except guards.ZIP_ERRORS:
+        pass
+    return clean("\n".join(parts))
+
+
+class _Lines:
+    """A parser target: character data in order, a line end after each paragraph-like element."""
+
+    def __init__(self) -> None:
+        self.out: list[str] = []
+
+    def start(self, tag: str, attributes: dict[str, str]) -> None:
+        if tag.rpartition("}")[2] in ("tab", "s"):
+            self.out.append(" ")
+
+    def end(self, tag: str) -> None:
+        if tag.rpartition("}")[2] in _BREAKS:
+            self.out.append("\n")
+
+    def data(self, data: str) -> None:
+        self.out.append(data)
+
+    def close(self) -> str:
+        return "".join(self.out)
+
+
+def xml_text(data: bytes) -> str:
+    """Text of XML, a line for each paragraph; entities are not resolved, what is broken is skipped."""
+    lines = _Lines()
+    parser = etree.XMLParser(target=lines, recover=True, resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
+    try:
+        for start in range(0, len(data), 64 * 1024):
+            parser.feed(data[start : start + 64 * 1024])
+        parser.close()
+    except etree.XMLSyntaxError:
+        # What came before the fault stands in `lines`.
+        pass
+    return "".join(lines.out)

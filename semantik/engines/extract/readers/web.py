@@ -1,0 +1,113 @@
+"""HTML: Markdown by html-to-markdown, and a linear dump of the text for pages that are nested too deeply for it."""
+
+from __future__ import annotations
+
+import re
+from html import unescape
+from html.parser import HTMLParser
+from io import StringIO
+
+import html_to_markdown
+from html_to_markdown import ConversionOptions
+
+from semantik.engines.extract.decode import decode
+from semantik.engines.extract.document import Document
+from semantik.engines.extract.flow import Flow, clean, squeeze
+from semantik.engines.extract.readers.plain import markdown, must_have_text
+from semantik.engines.extract.sink import Sink
+
+# The converter recurses; real pages nest less than a hundred deep.
+MAX_NESTING = 400
+
+_IMAGE = re.compile(r"!\[([^\]\n]{0,1000})\]\([^)\n]{0,100000}\)")
+_LINK = re.compile(r"(?<!!)\[([^\]\n]{0,1000})\]\((?:[^()\n]|\([^()\n]*\)){0,20000}\)")
+_TITLE = re.compile(r"<title[^>]*>([^<]{1,1000})", re.IGNORECASE)
+_DOCTYPE = re.compile(r"<!DOCTYPE[^>\[]*\[.*?\]\s*>|<!ENTITY[^>]*>", re.IGNORECASE | re.DOTALL)
+_BLOCK = frozenset("p div br li tr table section article header footer h1 h2 h3 h4 h5 h6 ul ol dl dt dd pre blockquote hr form option title td th".split())
+_SILENT = frozenset("script style template noscript svg math head iframe object".split())
+_VOID = frozenset("area base br col embed hr img input link meta param source track wbr".split())
+
+
+def read(document: Document, sink: Sink) -> None:
+    data = document.read()
+    text = decode(data) if document.charset.lossy else data[document.charset.bom :].decode(document.charset.name, "replace")
+    into(text, sink)
+    must_have_text(document, sink)
+
+
+def into(text: str, sink: Sink) -> None:
+    title = _TITLE.search(text[: 256 * 1024])
+    if title and sink.title is None:
+        sink.title = " ".join(unescape(title.group(1)).split())[:500] or None
+    flow = sink.flow()
+    fill(text, flow, sink)
+    flow.finish()
+
+
+def fill(text: str, flow: Flow, sink: Sink) -> None:
+    """Writes the page's text with its headings into `flow`."""
+    rendered = rendering(text)
+    markdown(iter(rendered.splitlines(keepends=True)), flow, sink)
+
+
+def rendering(html: str) -> str:
+    """Markdown without the addresses of links and images; blank when the page has no text."""
+    html = clean(_DOCTYPE.sub("", html))
+    if nesting(html) > MAX_NESTING:
+        return dump(html)
+    try:
+        found = html_to_markdown.convert(html, ConversionOptions(extract_metadata=False)).content or ""
+    except (ValueError, RuntimeError, RecursionError):
+        return dump(html)
+    found = clean(_LINK.sub(r"\1", _IMAGE.sub(r"\1", found)))
+    return squeeze(found) if found.strip() else dump(html)
+
+
+def nesting(html: str) -> int:
+    """How deep elements lie in each other, roughly and in linear time."""
+    depth = deepest = 0
+    for match in re.finditer(r"<(/?)([a-zA-Z][a-zA-Z0-9]*)([^<>]*)>", html):
+        closing, name, rest = match.group(1), match.group(2).lower(), match.group(3)
+        if closing:
+            depth = max(0, depth - 1)
+        elif name not in _VOID and name not in ("p", "li", "td", "tr", "th", "dt", "dd", "option") and not rest.endswith("/"):
+            depth += 1
+            deepest = max(deepest, depth)
+    return deepest
+
+
+class _Dump(HTMLParser):
+    """Text in order, one line for each block. The parser keeps no tree, so depth costs nothing."""
+
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.out = StringIO()
+        self._silent = 0
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag in _SILENT:
+            self._silent += 1
+        elif tag in _BLOCK:
+            self.out.write("\n")
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag in _SILENT:
+            self._silent = max(0, self._silent - 1)
+        elif tag in _BLOCK:
+            self.out.write("\n")
+
+    def handle_data(self, data: str) -> None:
+        if self._silent == 0:
+            self.out.write(data)
+
+
+def dump(html: str) -> str:
+    parser = _Dump()
+    parser.feed(html)
+    parser.close()
+    lines = (" ".join(line.split()) for line in parser.out.getvalue().splitlines())
+    return "\n".join(line for line in lines if line)
+
+
+
+
