@@ -63,6 +63,7 @@ jobs = sa.Table(
     sa.Column("correlation_id", sa.String(100)),
     sa.Column("workflow_id", sa.String(36)),
     sa.Column("parent_id", sa.String(36)),
+    sa.Column("only_items", sa.Boolean, nullable=False, server_default=sa.false(), comment="works on the items in job_items only"),
     sa.Column("pending_deps", sa.Integer, nullable=False, server_default="0"),
     sa.Column("dep_policy", sa.String(16), nullable=False, server_default="all_success"),
     sa.Column("event_seq", BigInt, nullable=False, server_default="0"),

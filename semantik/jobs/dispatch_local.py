@@ -1,0 +1,88 @@
+"""Runs jobs within this process: slots that wait for a ring, and look by themselves every second."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING
+
+from semantik.jobs.dispatch import Dispatcher
+from semantik.jobs.outbox import Outbox
+from semantik.jobs.runner import Runner
+from semantik.jobs.store.rows import DATABASE_ERRORS
+from semantik.jobs.values import QUEUES
+from semantik.kit import logs
+
+if TYPE_CHECKING:
+    from semantik.runtime import Runtime
+
+log = logs.get(__name__)
+
+_POLL_S = 1.0
+_DEFAULT_SLOTS = 2
+# Clean-up and the like never wait behind long ingests, and never take their slots.
+_HOUSEKEEPING = "maintenance"
+
+
+class LocalDispatcher(Dispatcher):
+    """Slots for the work of all queues, and one more for housekeeping."""
+
+    def __init__(self, runtime: Runtime, *, slots: int | None = None) -> None:
+        slots = slots or runtime.settings.job_concurrency or _DEFAULT_SLOTS
+        runtime.bell = self
+        self.runner = Runner(runtime, pool="local", slots=slots + 1)
+        self._outbox = Outbox(runtime.database, runtime.events, self)
+        self._work = tuple(queue for queue in QUEUES if queue != _HOUSEKEEPING)
+        self._plan = [self._work] * slots + [(_HOUSEKEEPING,)]
+        self._rung = [asyncio.Event() for _ in self._plan]
+        self._slots: list[asyncio.Task[None]] = []
+        self._turn = 0
+
+    async def start(self) -> None:
+        await self._outbox.start()
+        await self.runner.start()
+        self._slots = [
+            asyncio.create_task(self._serve(queues, rung), name=f"job-slot-{number}")
+            for number, (queues, rung) in enumerate(zip(self._plan, self._rung, strict=True))
+        ]
+
+    async def stop(self, grace_s: float = 10.0) -> None:
+        stopping = asyncio.create_task(self.runner.stop(grace_s))
+        for rung in self._rung:
+            rung.set()
+        await stopping
+        for slot in self._slots:
+            slot.cancel()
+        for slot in self._slots:
+            with contextlib.suppress(asyncio.CancelledError):
+                await slot
+        self._slots = []
+        await self._outbox.stop()
+
+    def ring(self, queue: str, n: int = 1) -> None:
+        for queues, rung in zip(self._plan, self._rung, strict=True):
+            if queue in queues:
+                rung.set()
+
+    async def _serve(self, queues: tuple[str, ...], rung: asyncio.Event) -> None:
+        while not self.runner.stopping:
+            try:
+                worked = await self._look(queues)
+            except DATABASE_ERRORS as error:
+                log.warning("a slot could not look for jobs", error=str(error)[:300])
+                worked = False
+            if worked:
+                continue
+            rung.clear()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(rung.wait(), _POLL_S)
+
+    async def _look(self, queues: tuple[str, ...]) -> bool:
+        """Runs one job of these queues; they take turns, so that one full queue does not starve the others."""
+        ready = set(await self.runner.ready()).intersection(queues)
+        self._turn += 1
+        order = queues[self._turn % len(queues) :] + queues[: self._turn % len(queues)]
+        for queue in order:
+            if queue in ready and await self.runner.run_next(queue):
+                return True
+        return False

@@ -1,0 +1,30 @@
+"""Takes back the leases of workers that fell silent. Every process may do it; the database decides who was first."""
+
+from __future__ import annotations
+
+from semantik.jobs.store import rescue as store
+from semantik.jobs.values import Job
+from semantik.kit import logs, metrics
+from semantik.kit.database import Database
+
+log = logs.get(__name__)
+
+
+async def take_back(database: Database, job_id: str, fence: int, *, even_valid: bool = False) -> Job | None:
+    job = await store.take_back(database, job_id, fence, even_valid=even_valid)
+    if job is not None:
+        metrics.JOBS_LEASES_LOST.inc()
+        log.warning("job taken back from a lost worker", job_id=job_id, kind=job.kind, status=str(job.status), losses=job.losses)
+    return job
+
+
+async def sweep(database: Database) -> list[Job]:
+    """Settles every lease that has run out."""
+    taken = [await take_back(database, job_id, fence) for job_id, fence in await store.expired(database)]
+    return [job for job in taken if job is not None]
+
+
+async def take_back_all(database: Database) -> list[Job]:
+    """Settles every lease at once. Only for a process that holds the lock of the data folder: nobody else can be alive."""
+    taken = [await take_back(database, job_id, fence, even_valid=True) for job_id, fence in await store.expired(database, all_leases=True)]
+    return [job for job in taken if job is not None]

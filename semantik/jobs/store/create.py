@@ -1,0 +1,255 @@
+"""Enqueue: the job row in the caller's transaction, once, behind what it has to wait for."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from semantik.jobs.failpoints import fp
+from semantik.jobs.states import ENDED, Status
+from semantik.jobs.store import rows
+from semantik.jobs.store.clock import db_time
+from semantik.jobs.values import Enqueued, job_of
+from semantik.kit.database import AsyncSession
+from semantik.kit.errors import Conflict, NotFound
+from semantik.kit.ids import JobId, new_id
+from semantik.tables.jobs import idempotency_keys, job_edges, job_items, jobs
+
+
+class IdempotencyMismatch(Conflict):
+    code = "idempotency_key_reused"
+    title = "This Idempotency-Key was used for another request"
+    default_hint = "Use a fresh key for a new request."
+
+
+class JobUnknown(NotFound):
+    code = "job_unknown"
+    title = "No such job"
+
+
+@dataclass(frozen=True, slots=True)
+class NewJob:
+    """What `queue.enqueue` asks for, ready to be written."""
+
+    tenant_id: str
+    created_by: str | None
+    kind: str
+    title: str
+    queue: str
+    params: dict[str, Any]
+    params_version: int
+    max_attempts: int
+    priority: int = 5
+    collection_id: str | None = None
+    source_id: str | None = None
+    dedup_key: str | None = None
+    concurrency_key: str | None = None
+    available_at: datetime | None = None
+    deadline_at: datetime | None = None
+    total: int | None = None
+    parent_id: str | None = None
+    workflow_id: str | None = None
+    correlation_id: str | None = None
+    depends_on: Sequence[str] = ()
+    dep_policy: str = "all_success"
+    idempotency_key: str | None = None
+    job_id: str | None = None
+
+
+async def create(session: AsyncSession, new: NewJob) -> Enqueued:
+    """Writes the job, or finds the one that stands for it already."""
+    job_id = JobId(new.job_id or new_id())
+    if new.idempotency_key is not None:
+        earlier = await _remember_request(session, new, job_id)
+        if earlier is not None:
+            return Enqueued(earlier, created=False)
+    # An unfinished job with the dedup key may end between our insert that met it and our look at it: then we try again.
+    while not await _insert(session, new, job_id):
+        twin = await session.scalar(
+            sa.select(jobs.c.id).where(
+                jobs.c.tenant_id == new.tenant_id,
+                jobs.c.kind == new.kind,
+                jobs.c.dedup_key == new.dedup_key,
+                jobs.c.finished_at.is_(None),
+            )
+        )
+        if twin is not None:
+            await _point_request_at(session, new, twin)
+            return Enqueued(JobId(twin), created=False)
+        if await session.scalar(sa.select(jobs.c.id).where(jobs.c.id == job_id)) is not None:
+            # The caller chose the id, and this very job was made before (a fan-out that is repeated after a crash).
+            return Enqueued(job_id, created=False)
+    await _wait_for(session, new, job_id)
+    fp("after_insert_before_commit")
+    return Enqueued(job_id, created=True)
+
+
+async def _remember_request(session: AsyncSession, new: NewJob, job_id: str) -> JobId | None:
+    request_hash = _request_hash(new)
+    inserted = await session.scalar(
+        _insert_into(session, idempotency_keys)
+        .values(tenant_id=new.tenant_id, key=new.idempotency_key, request_hash=request_hash, job_id=job_id, created_at=db_time())
+        .on_conflict_do_nothing()
+        .returning(idempotency_keys.c.job_id)
+    )
+    if inserted is not None:
+        return None
+    earlier = (
+        await session.execute(
+            sa.select(idempotency_keys.c.job_id, idempotency_keys.c.request_hash).where(
+                idempotency_keys.c.tenant_id == new.tenant_id, idempotency_keys.c.key == new.idempotency_key
+            )
+        )
+    ).one()
+    if earlier.request_hash != request_hash:
+        raise IdempotencyMismatch(
+            f"the Idempotency-Key {new.idempotency_key!r} belongs to job {earlier.job_id}, which was asked for differently"
+        )
+    return JobId(earlier.job_id)
+
+
+def _request_hash(new: NewJob) -> str:
+    asked = json.dumps([new.kind, new.params, new.collection_id, new.source_id], sort_keys=True)
+    return hashlib.sha256(asked.encode()).hexdigest()
+
+
+async def _point_request_at(session: AsyncSession, new: NewJob, job_id: str) -> None:
+    if new.idempotency_key is not None:
+        await session.execute(
+            sa.update(idempotency_keys)
+            .where(idempotency_keys.c.tenant_id == new.tenant_id, idempotency_keys.c.key == new.idempotency_key)
+            .values(job_id=job_id)
+        )
+
+
+async def _insert(session: AsyncSession, new: NewJob, job_id: str) -> bool:
+    row = (
+        (
+            await session.execute(
+                _insert_into(session, jobs)
+                .values(
+                    id=job_id,
+                    tenant_id=new.tenant_id,
+                    collection_id=new.collection_id,
+                    source_id=new.source_id,
+                    created_by=new.created_by,
+                    kind=new.kind,
+                    title=new.title[:300],
+                    queue=new.queue,
+                    priority=new.priority,
+                    status=Status.QUEUED,
+                    params=new.params,
+                    params_version=new.params_version,
+                    dedup_key=new.dedup_key,
+                    concurrency_key=_conc(new.tenant_id, new.concurrency_key),
+                    available_at=new.available_at if new.available_at is not None else db_time(),
+                    deadline_at=new.deadline_at,
+                    created_at=db_time(),
+                    max_attempts=new.max_attempts,
+                    total=new.total,
+                    parent_id=new.parent_id,
+                    workflow_id=new.workflow_id,
+                    correlation_id=new.correlation_id,
+                    dep_policy=new.dep_policy,
+                    event_seq=1,
+                )
+                .on_conflict_do_nothing()
+                .returning(*rows.JOB_COLUMNS)
+            )
+        )
+        .mappings()
+        .first()
+    )
+    if row is None:
+        return False
+    await rows.append(session, job_of(row), "job.created")
+    rows.ring(session, new.queue)
+    return True
+
+
+def _conc(tenant_id: str, key: str | None) -> str | None:
+    return None if key is None else f"{tenant_id}:{key}"[:200]
+
+
+async def _wait_for(session: AsyncSession, new: NewJob, job_id: str) -> None:
+    """Puts the new row behind the jobs it depends on and behind the last unfinished one of its concurrency key."""
+    on_end = "success" if new.dep_policy == "all_success" else "finished"
+    waits = [(parent, on_end) for parent in dict.fromkeys(new.depends_on)]
+    if new.concurrency_key is not None:
+        last = await last_in_chain(session, _conc(new.tenant_id, new.concurrency_key) or "", excluding=job_id)
+        if last is not None and last not in new.depends_on:
+            waits.append((last, "finished"))
+    await block_behind(session, new.tenant_id, job_id, waits)
+
+
+async def last_in_chain(session: AsyncSession, concurrency_key: str, *, excluding: str) -> str | None:
+    """The unfinished job with this key that a new one has to follow: the one nobody follows yet."""
+    await rows.advisory_lock(session, f"chain:{concurrency_key}")
+    follower = (
+        sa.select(job_edges.c.child_id)
+        .join(jobs, jobs.c.id == job_edges.c.child_id)
+        .where(job_edges.c.resolved_at.is_(None), jobs.c.concurrency_key == concurrency_key, jobs.c.finished_at.is_(None))
+        .where(jobs.c.id != excluding)
+    )
+    followed = sa.select(job_edges.c.parent_id).where(job_edges.c.child_id.in_(follower), job_edges.c.resolved_at.is_(None))
+    last: str | None = await session.scalar(
+        sa.select(jobs.c.id)
+        .where(jobs.c.concurrency_key == concurrency_key, jobs.c.finished_at.is_(None), jobs.c.id != excluding, jobs.c.id.not_in(followed))
+        .order_by(jobs.c.created_at.desc(), jobs.c.id.desc())
+        .limit(1)
+    )
+    return last
+
+
+async def block_behind(session: AsyncSession, tenant_id: str, job_id: str, waits: Sequence[tuple[str, str]]) -> None:
+    """Adds edges (parent, success | finished) to a queued row; it becomes blocked, or skipped when a parent failed already."""
+    pending, doomed = 0, False
+    for parent_id, on_end in waits:
+        # Locked, so that the parent cannot end between our look at it and the commit of the edge.
+        parent = await rows.lock(session, parent_id)
+        if parent is None or parent.tenant_id != tenant_id:
+            raise JobUnknown(f"there is no job {parent_id} to wait for")
+        open_ = parent.status not in ENDED
+        pending += open_
+        doomed = doomed or (not open_ and on_end == "success" and parent.status is not Status.COMPLETED)
+        edge = {"tenant_id": tenant_id, "parent_id": parent_id, "child_id": job_id, "on_end": on_end}
+        resolved = None if open_ else db_time()
+        statement = _insert_into(session, job_edges).values(**edge, resolved_at=resolved)
+        await session.execute(
+            statement.on_conflict_do_update(index_elements=["parent_id", "child_id"], set_={"resolved_at": resolved, "on_end": on_end})
+        )
+    if doomed:
+        await rows.change(session, jobs.c.id == job_id, event="job.skipped", status=Status.SKIPPED, finished_at=db_time())
+    elif pending:
+        await rows.change(session, jobs.c.id == job_id, event="job.blocked", status=Status.BLOCKED, pending_deps=pending)
+
+
+async def copy_items(session: AsyncSession, *, tenant_id: str, from_job: str, to_job: str, states: Sequence[str]) -> int:
+    """Marks the items of one job in these states as the work of another. Returns how many."""
+    found = (
+        await session.execute(
+            sa.select(job_items.c.item_key, job_items.c.label).where(
+                job_items.c.job_id == from_job, job_items.c.tenant_id == tenant_id, job_items.c.state.in_(list(states))
+            )
+        )
+    ).all()
+    if found:
+        await session.execute(
+            sa.insert(job_items).values(updated_at=db_time()),
+            [
+                {"tenant_id": tenant_id, "job_id": to_job, "item_key": row.item_key, "label": row.label, "state": "pending", "attempts": 0}
+                for row in found
+            ],
+        )
+    return len(found)
+
+
+def _insert_into(session: AsyncSession, table: sa.Table) -> Any:
+    return sqlite.insert(table) if session.get_bind().dialect.name == "sqlite" else postgresql.insert(table)

@@ -1,0 +1,87 @@
+"""What runners and watchers ask of the table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from semantik.jobs.store.clock import db_time
+from semantik.jobs.store.rows import JOB_COLUMNS
+from semantik.jobs.values import Job, job_of
+from semantik.kit.database import AsyncSession, Database, upsert
+from semantik.tables.jobs import job_items, jobs, workers
+
+
+async def job(database: Database, job_id: str) -> Job | None:
+    async with database.read() as session:
+        row = (await session.execute(sa.select(*JOB_COLUMNS).where(jobs.c.id == job_id))).mappings().first()
+        return job_of(row) if row is not None else None
+
+
+async def chosen_items(database: Database, job: Job) -> frozenset[str] | None:
+    """Keys of the items that a retry of failed items is about; None for a job that is about all."""
+    if not job.only_items:
+        return None
+    async with database.read() as session:
+        return frozenset(await session.scalars(sa.select(job_items.c.item_key).where(job_items.c.job_id == job.id)))
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerSigns:
+    """What a worker process says of itself."""
+
+    id: str
+    pool: str
+    queues: list[str]
+    slots: int
+    version: str
+    state: str
+
+
+async def sign_in(database: Database, signs: WorkerSigns) -> None:
+    """Writes the worker's row, and drops rows of those not seen for a day."""
+    async with database.write() as session:
+        now = await session.scalar(sa.select(db_time()))
+        row = {**{name: getattr(signs, name) for name in signs.__slots__}, "started_at": now, "last_seen_at": now}
+        await upsert(session, workers, [row], keys=["id"])
+        await session.execute(sa.delete(workers).where(workers.c.last_seen_at < db_time(-86400)))
+        await session.commit()
+
+
+async def seen(database: Database, worker_id: str, state: str) -> None:
+    async with database.write() as session:
+        await session.execute(sa.update(workers).where(workers.c.id == worker_id).values(last_seen_at=db_time(), state=state))
+        await session.commit()
+
+
+async def depths(session: AsyncSession) -> list[dict[str, Any]]:
+    """For each queue with open jobs: how many are ready, later, blocked, running, and since when the oldest is ready."""
+    now = db_time()
+    ready = sa.and_(jobs.c.status == "queued", jobs.c.available_at <= now)
+    found = await session.execute(
+        sa.select(
+            jobs.c.queue,
+            _count(ready).label("ready"),
+            _count(sa.and_(jobs.c.status == "queued", jobs.c.available_at > now)).label("later"),
+            _count(jobs.c.status == "blocked").label("blocked"),
+            _count(jobs.c.status == "paused").label("paused"),
+            _count(jobs.c.lease_owner.is_not(None)).label("running"),
+            sa.func.min(sa.case((ready, jobs.c.available_at))).label("oldest_ready_at"),
+        )
+        .where(jobs.c.finished_at.is_(None))
+        .group_by(jobs.c.queue)
+    )
+    return [dict(row) for row in found.mappings()]
+
+
+def _count(condition: Any) -> sa.ColumnElement[int]:
+    return sa.func.coalesce(sa.func.sum(sa.case((condition, 1), else_=0)), 0)
+
+
+async def now(session: AsyncSession) -> datetime:
+    value = await session.scalar(sa.select(db_time()))
+    assert isinstance(value, datetime)
+    return value
