@@ -99,10 +99,20 @@ async def _of_key(session: AsyncSession, key: str) -> Proven:
     if row.expires_at is not None and row.expires_at <= now():
         raise KeyInvalid("the API key has expired")
     granted = max((Scope(scope) for scope in row.scopes), key=_ORDER.index)
-    actor = Actor(
-        TenantId(row.tenant_id), UserId(row.user_id), lesser(granted, ROLE_SCOPE[row.role]), via="key", credential_id=row.id
-    )
+    actor = Actor(TenantId(row.tenant_id), UserId(row.user_id), lesser(granted, ROLE_SCOPE[row.role]), via="key", credential_id=row.id)
     return Proven(actor, key_used_at=row.used_at)
+
+
+async def alive(session: AsyncSession, actor: Actor) -> bool:
+    """Whether the session or key that proved this actor still stands."""
+    table = api_keys if actor.via == "key" else sessions
+    statement = (
+        sa.select(table.c.expires_at)
+        .join(users, users.c.id == table.c.user_id)
+        .where(table.c.id == actor.credential_id, table.c.revoked_at.is_(None), users.c.disabled_at.is_(None))
+    )
+    row = (await session.execute(statement)).one_or_none()
+    return row is not None and (row.expires_at is None or row.expires_at > now())
 
 
 async def touch_key(session: AsyncSession, key_id: str, at: datetime) -> None:

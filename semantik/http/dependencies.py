@@ -24,6 +24,7 @@ from starlette.background import BackgroundTask
 
 from semantik.auth import credentials
 from semantik.auth.actor import Actor, Scope
+from semantik.http import sockets
 from semantik.kit import logs
 from semantik.kit.clock import now
 from semantik.kit.database import AsyncSession, Database
@@ -79,13 +80,25 @@ async def authenticate(connection: HTTPConnection, bearer: str | None) -> Actor:
     async with runtime.database.read() as session:
         proven = await credentials.resolve(session, runtime.keyring, bearer)
     if proven.actor.via == "key" and (proven.key_used_at is None or now() - proven.key_used_at > _TOUCH_EVERY):
-        after_response(connection, _touch, runtime.database, proven.actor.credential_id)
+        if connection.scope["type"] == "websocket":
+            await _touch(runtime.database, str(proven.actor.credential_id))
+        else:
+            after_response(connection, _touch, runtime.database, str(proven.actor.credential_id))
     return proven.actor
 
 
-async def _current_actor(connection: HTTPConnection) -> Actor:
+def bearer_of(connection: HTTPConnection) -> str | None:
+    """What stands in Authorization: Bearer, or among a socket's subprotocols."""
     scheme, _, value = connection.headers.get("authorization", "").partition(" ")
-    actor = await authenticate(connection, value.strip() if scheme.lower() == "bearer" else None)
+    if scheme.lower() == "bearer":
+        return value.strip()
+    return sockets.bearer(connection) if connection.scope["type"] == "websocket" else None
+
+
+async def _current_actor(connection: HTTPConnection) -> Actor:
+    if connection.scope["type"] == "websocket":
+        sockets.check_origin(connection, current_runtime(connection).settings)
+    actor = await authenticate(connection, bearer_of(connection))
     logs.bind_contextvars(tenant_id=actor.tenant_id)
     return actor
 
@@ -131,6 +144,14 @@ Public = Annotated[None, PUBLIC]
 Reader = Annotated[Actor, Depends(requires(Scope.READ))]
 Writer = Annotated[Actor, Depends(requires(Scope.WRITE))]
 Admin = Annotated[Actor, Depends(requires(Scope.ADMIN))]
+
+
+async def still_allowed(connection: HTTPConnection, actor: Actor) -> bool:
+    """Whether the credential behind a long-lived socket or stream still holds: ask once a minute."""
+    if actor.credential_id is None:
+        return True
+    async with current_runtime(connection).database.read() as session:
+        return await credentials.alive(session, actor)
 
 
 def after_response(connection: HTTPConnection, function: Callable[..., Awaitable[None]], *arguments: object) -> None:

@@ -11,9 +11,11 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.requests import HTTPConnection
 from fastapi.responses import JSONResponse
+from fastapi.websockets import WebSocket
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
+from semantik.http import sockets
 from semantik.kit import logs
 from semantik.kit.errors import InvalidInput, NotFound, RateLimited, SemantikError, TooLarge
 
@@ -125,11 +127,15 @@ def request_id(connection: HTTPConnection) -> str:
     return str(connection.scope.get("semantik.request_id", ""))
 
 
-async def _of_ours(request: Request, error: Exception) -> JSONResponse:
+async def _of_ours(connection: HTTPConnection, error: Exception) -> JSONResponse:
+    """Also for sockets, whose answer is a refusal or a close code; there the returned response is not sent."""
     assert isinstance(error, SemantikError)
     if error.status >= 500:
         log.error("request failed", code=error.code, detail=error.detail, exc_info=error if error.status == 500 else None)
-    return respond(request, error)
+    answer = respond(connection, error)
+    if isinstance(connection, WebSocket):
+        await sockets.refuse(connection, error, answer)
+    return answer
 
 
 async def _of_http(request: Request, error: Exception) -> JSONResponse:
