@@ -1,0 +1,135 @@
+"""Encoders that run here: BERT-family graphs on ONNX Runtime, one text a run, without torch.
+
+One session is shared by all threads, each run uses one thread and no spinning: measured faster than batches (no padding,
+activations stay in the cache) and than a multi-threaded session, and it gives a text the same vector whatever else is
+embedded. Ingest threads run at nice 19; queries have a thread of their own outside that pool.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import gc
+import sys
+from collections import OrderedDict
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from semantik.engines.embedding.base import Encoder, ModelMissing, ModelSpec
+from semantik.engines.embedding.tokenizers import LocalTokenizer, open_tokenizer
+from semantik.engines.weights import catalog, store
+from semantik.engines.weights.catalog import Model
+from semantik.kit.concurrency import cpu_count, lower_thread_priority, run_cpu
+
+_REMEMBERED_QUERIES = 256
+
+
+class LocalEncoder(Encoder):
+    """One loaded model. Close it to free its threads."""
+
+    def __init__(self, spec: ModelSpec, tokenizer: LocalTokenizer, session: onnxruntime.InferenceSession, threads: int) -> None:
+        self.spec = spec
+        self.tokenizer: LocalTokenizer = tokenizer
+        self._session = session
+        self._ingest = ThreadPoolExecutor(threads, thread_name_prefix="embed", initializer=lower_thread_priority)
+        self._query = ThreadPoolExecutor(1, thread_name_prefix="embed-query")
+        self._remembered: OrderedDict[str, NDArray[np.float32]] = OrderedDict()
+
+    async def embed_passages(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        loop = asyncio.get_running_loop()
+        # Longest first: the last texts to finish are short ones, so the threads end together.
+        order = sorted(range(len(texts)), key=lambda index: len(texts[index]), reverse=True)
+        runs = [loop.run_in_executor(self._ingest, self._embed, self.spec.passage_prefix + texts[index]) for index in order]
+        vectors = np.empty((len(texts), self.spec.dimensions), dtype=np.float32)
+        try:
+            for index, vector in zip(order, await asyncio.gather(*runs), strict=True):
+                vectors[index] = vector
+        finally:
+            for run in runs:
+                run.cancel()
+        return vectors
+
+    async def embed_queries(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        loop = asyncio.get_running_loop()
+        vectors = np.empty((len(texts), self.spec.dimensions), dtype=np.float32)
+        for index, text in enumerate(texts):
+            known = self._remembered.get(text)
+            if known is None:
+                known = await loop.run_in_executor(self._query, self._embed, self.spec.query_prefix + text)
+                self._remembered[text] = known
+            self._remembered.move_to_end(text)
+            while len(self._remembered) > _REMEMBERED_QUERIES:
+                self._remembered.popitem(last=False)
+            vectors[index] = known
+        return vectors
+
+    async def close(self) -> None:
+        await run_cpu(self._shut)
+
+    def _shut(self) -> None:
+        self._ingest.shutdown(wait=True, cancel_futures=True)
+        self._query.shutdown(wait=True, cancel_futures=True)
+
+    def _embed(self, text: str) -> NDArray[np.float32]:
+        ids = np.array(self.tokenizer.ids(text, self.spec.max_tokens), dtype=np.int64)
+        (vector,) = self._session.run(None, {"ids": ids})
+        return np.asarray(vector[0], dtype=np.float32)
+
+
+async def open_local(name: str, *, models_dir: Path, threads: int = 0) -> LocalEncoder:
+    """Loads a model, building its graph first when that was not done yet; `threads` 0 = one for each core.
+
+    Raises `ModelMissing` with the command that installs it, `WeightsDamaged`, `GraphNotBuilt`.
+    """
+    model = catalog.describe(name, models_dir)
+    if not model.installed:
+        raise ModelMissing(f"the embedding model {name!r} is not installed", hint=_how_to_install(name), model=name)
+    tokenizer, session = await run_cpu(_load, model, models_dir)
+    spec = ModelSpec(
+        name=model.name,
+        key=store.key_of(model),
+        dimensions=model.dimensions,
+        max_tokens=model.max_tokens,
+        languages=model.languages,
+        query_prefix=model.query_prefix,
+        passage_prefix=model.passage_prefix,
+    )
+    return LocalEncoder(spec, tokenizer, session, threads or cpu_count())
+
+
+def _load(model: Model, models_dir: Path) -> tuple[LocalTokenizer, onnxruntime.InferenceSession]:
+    folder = store.ensure_graph(model, models_dir)
+    tokenizer = open_tokenizer(model.name, models_dir)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    # The arena keeps the buffers of the longest text for ever, once for each thread.
+    options.enable_cpu_mem_arena = False
+    options.enable_mem_pattern = False
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.add_session_config_entry("session.inter_op.allow_spinning", "0")
+    session = onnxruntime.InferenceSession(str(folder / store.GRAPH), options, providers=["CPUExecutionProvider"])
+    _give_memory_back()
+    return tokenizer, session
+
+
+def _give_memory_back() -> None:
+    """Returns what loading needed to the system; glibc would keep it for later."""
+    gc.collect()
+    if sys.platform == "linux":
+        try:
+            ctypes.CDLL("libc.so.6").malloc_trim(0)
+        except (OSError, AttributeError):  # another libc: nothing to trim
+            return
+
+
+def _how_to_install(name: str) -> str:
+    if name == catalog.DEFAULT:
+        return f"Run: semantik models pull {name}"
+    return f"Run: semantik models pull {name}" if name == catalog.MINILM else f"Run: semantik models import FOLDER --name {name}"
