@@ -253,3 +253,8 @@ async def copy_items(session: AsyncSession, *, tenant_id: str, from_job: str, to
 
 def _insert_into(session: AsyncSession, table: sa.Table) -> Any:
     return sqlite.insert(table) if session.get_bind().dialect.name == "sqlite" else postgresql.insert(table)
+
+
+async def open_to_twins(session: AsyncSession, job_id: str) -> None:
+    """Gives up the job's dedup key: what is asked from now on is a job of its own, since this one has looked already."""
+    await session.execute(sa.update(jobs).where(jobs.c.id == job_id).values(dedup_key=None))

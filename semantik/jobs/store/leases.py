@@ -170,7 +170,7 @@ async def settle(
         if now is None or now.fence != lease.fence or now.lease_owner != lease.owner:
             return None
         spent = {"active_seconds": jobs.c.active_seconds + active_s, **rows.RELEASED}
-        clean = {"inflight_key": None, "error_class": None, "error_code": None, "error_message": None}
+        clean: dict[str, Any] = {"inflight_key": None, "error_class": None, "error_code": None, "error_message": None}
         error = _error(failure)
         held = rows.held(lease)
         if ending == "completed":
