@@ -13,8 +13,9 @@ from tests.house.source import PACKAGE, name, tree
 WITHOUT_ACTOR = {
     "accounts": {
         # Before anyone is known: setting up, logging in, refreshing, expiring.
-        "has_account", "put_setup_token", "use_setup_token", "drop_setup_token", "find_by_email", "find_member", "oldest_admin", "add_tenant",
-        "add_admin", "give_identity", "add_session", "find_session", "rotate_session", "revoke_session", "drop_dead_sessions", "set_password_hash",
+        "has_account", "put_setup_token", "use_setup_token", "drop_setup_token", "find_by_email", "find_member", "oldest_admin",
+        "add_tenant", "add_admin", "give_identity", "add_session", "find_session", "rotate_session", "revoke_session",
+        "drop_dead_sessions", "set_password_hash",
     },
     # Rows that carry the tenant themselves, made by the caller from its actor.
     "collections": {"insert"},
