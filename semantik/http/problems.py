@@ -145,6 +145,9 @@ async def _of_http(request: Request, error: Exception) -> JSONResponse:
             return respond(request, problem, error.headers)
         case HTTPException(status_code=404):
             ours: SemantikError = RouteUnknown(f"there is nothing at {request.scope['path']}")
+        # The web UI's catch-all takes any GET, so another method on an unknown address reaches us as 405.
+        case HTTPException(status_code=405) if getattr(request.scope.get("route"), "path", "") == "/{path:path}":
+            ours = RouteUnknown(f"there is nothing at {request.scope['path']}")
         case HTTPException(status_code=405):
             ours = MethodNotAllowed(f"{request.method} is not allowed here")
         case HTTPException(status_code=413):

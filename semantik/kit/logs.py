@@ -20,8 +20,12 @@ def configure(level: str = "info", log_format: str = "auto") -> None:
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
-    renderer: Any = structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer()
-    final = [structlog.processors.dict_tracebacks, renderer] if as_json else [renderer]
+    # Both defaults would print every frame's local variables: document texts, queries and keys.
+    if as_json:
+        frames = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+        final: list[Any] = [structlog.processors.ExceptionRenderer(frames), structlog.processors.JSONRenderer()]
+    else:
+        final = [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level.upper())),

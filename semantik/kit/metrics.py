@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, Counter, Gauge, Histogram, generate_latest
 
 HTTP_REQUESTS = Counter("semantik_http_requests_total", "HTTP requests answered.", ["method", "route", "status"])
 HTTP_SECONDS = Histogram("semantik_http_request_seconds", "Time to answer an HTTP request.", ["method", "route"])
@@ -26,3 +26,8 @@ JOBS_RETRIES = Counter("semantik_jobs_retries_total", "Retries by error class.",
 JOBS_RUN_SECONDS = Histogram("semantik_jobs_run_seconds", "Time from claim to end of an attempt.", ["kind"])
 JOBS_READY = Gauge("semantik_jobs_ready", "Jobs ready to run.", ["queue"])
 JOBS_RUNNING = Gauge("semantik_jobs_running", "Jobs running.", ["queue"])
+
+
+def exposition() -> tuple[bytes, str]:
+    """All metrics of this process in Prometheus' text format, and its content type."""
+    return generate_latest(REGISTRY), CONTENT_TYPE_LATEST
