@@ -1,0 +1,361 @@
+"""One space inside the index process: a Qdrant Edge shard, its seal, its queries, and the copy that is being optimised.
+
+Folder:  space.json {dimensions, current}   seal.json (only while closed or unchanged)   <current>/ the engine's files
+Every engine call holds the GIL for its whole length, which is why this runs in a process of its own.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import time
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import qdrant_edge as edge
+from numpy.typing import NDArray
+
+from semantik.engines.vectors import edge_seal
+from semantik.engines.vectors.base import PAYLOAD
+from semantik.engines.vectors.checks import HNSW_EF, SAMPLE, public_payload, scopes
+from semantik.engines.vectors.edge_seal import CHECK, Damaged
+from semantik.kit.sparse import SparseVector
+
+SPACE = "space.json"
+_DENSE, _SPARSE = "dense", "bm25"
+_TRIAL_TIMEOUT_S = 600
+_CACHED_SAMPLES = 256
+# Below this many points a scan is as fast as a graph; building one costs a minute of CPU for 100,000 points.
+OPTIMIZE_FROM = 50_000
+_update = edge.UpdateOperation
+
+
+@dataclass(slots=True)
+class _Sample:
+    """Ids of a corpus to take moments over; `whole` says that the corpus is all there is in the shard."""
+
+    version: int
+    taken_at: float
+    ids: Any
+    count: int
+    whole: bool
+
+
+def config(dimensions: int) -> edge.EdgeConfig:
+    return edge.EdgeConfig(
+        vectors={_DENSE: edge.EdgeVectorParams(size=dimensions, distance=edge.Distance.Cosine)},
+        sparse_vectors={_SPARSE: edge.EdgeSparseVectorParams(modifier=edge.Modifier.Idf)},
+        hnsw_config=edge.HnswIndexConfig(m=16, ef_construct=100, full_scan_threshold=10_000),
+        max_search_threads=1,
+    )
+
+
+class Shard:
+    """Opened by `create` or `open`. Not safe to share between threads. Raises `Damaged` where it finds damage."""
+
+    def __init__(self, space: Path, folder: Path, dimensions: int, shard: Any, *, sealed: bool) -> None:
+        self.space, self.folder, self.dimensions = space, folder, dimensions
+        self._shard = shard
+        self._sealed = sealed
+        self._version = 0
+        self._samples: OrderedDict[tuple[str, ...], _Sample] = OrderedDict()
+
+    @classmethod
+    def create(cls, space: Path, dimensions: int) -> Shard:
+        folder = space / "shard-1"
+        shutil.rmtree(space, ignore_errors=True)
+        folder.mkdir(parents=True)
+        shard = edge.EdgeShard.create(str(folder), config(dimensions))
+        for key, kind in {**PAYLOAD, "scope": "keyword"}.items():
+            shard.update(_update.create_field_index(key, _index(key, kind)))
+        shard.flush()
+        # Last: a folder without this file is a creation that did not finish, and is begun again.
+        edge_seal.write_json(space / SPACE, {"dimensions": dimensions, "current": folder.name})
+        return cls(space, folder, dimensions, shard, sealed=False)
+
+    @classmethod
+    def open(cls, space: Path) -> tuple[Shard, bool]:
+        """Opens a space; the second value says that it was not closed properly, so that its points need checking."""
+        try:
+            described = json.loads((space / SPACE).read_text())
+            folder, dimensions = space / str(described["current"]), int(described["dimensions"])
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise Damaged(f"{SPACE} cannot be read") from error
+        for left in space.glob("shard-*"):
+            if left != folder:
+                shutil.rmtree(left, ignore_errors=True)
+        shutil.rmtree(folder / "temp_segments", ignore_errors=True)
+        expected = edge_seal.sealed_points(space, folder)
+        if expected is None:
+            _try_in_another_process(folder, dimensions)
+        shard = _load(folder, dimensions)
+        count = shard.count(edge.CountRequest(exact=True))
+        if expected is not None and count != expected:
+            raise Damaged(f"{expected} points were there when it was closed, now {count}")
+        return cls(space, folder, dimensions, shard, sealed=expected is not None), expected is None
+
+    def _touch(self) -> None:
+        if self._sealed:
+            edge_seal.break_seal(self.space)
+            self._sealed = False
+        self._version += 1
+
+    def upsert(
+        self, ids: Sequence[str], payloads: Sequence[dict[str, Any]], dense: Any, has_dense: Any, sparse: Sequence[SparseVector]
+    ) -> None:
+        self._touch()
+        points = []
+        row = 0
+        for at, (id, payload, terms) in enumerate(zip(ids, payloads, sparse, strict=True)):
+            vectors: dict[str, Any] = {_SPARSE: edge.SparseVector(terms.indices.tolist(), terms.values.tolist())}
+            vector = None
+            if has_dense[at]:
+                vector = vectors[_DENSE] = dense[row]
+                row += 1
+            points.append(edge.Point(id, vectors, {**payload, CHECK: edge_seal.point_check(vector, terms, payload)}))
+        self._shard.update(_update.upsert_points(points))
+
+    def delete(self, ids: Sequence[str]) -> None:
+        self._touch()
+        self._shard.update(_update.delete_points(list(ids)))
+
+    def delete_where(self, conditions: Mapping[str, Any]) -> None:
+        self._touch()
+        self._shard.update(_update.delete_points_by_filter(edge.Filter(must=[_equals(key, value) for key, value in conditions.items()])))
+
+    def flush(self) -> None:
+        self._shard.flush()
+
+    def count(self, tenant: str | None, collections: Sequence[tuple[str, int]], filters: Mapping[str, Any]) -> int:
+        narrowed = None if tenant is None else edge.Filter(must=[*_corpus(tenant, collections), *_narrowing(filters)])
+        return int(self._shard.count(edge.CountRequest(exact=True, filter=narrowed)))
+
+    def scroll(self, after: str | None, limit: int, *, vectors: bool) -> tuple[list[Any], str | None]:
+        """Records with payload (and vectors), and where to go on; None at the end."""
+        request = edge.ScrollRequest(offset=after, limit=limit, with_payload=True, with_vector=vectors)
+        records, following = self._shard.scroll(request)
+        return records, None if following is None else str(following)
+
+    def faults(self) -> Iterator[str | None]:
+        """Checks all points, a slice a step; yields what is wrong with the first bad one, None after a sound slice."""
+        after = None
+        while True:
+            records, after = self.scroll(after, 256, vectors=True)
+            for record in records:
+                dense, terms = vectors_of(record)
+                fault = edge_seal.point_fault(dense, terms, dict(record.payload or {}))
+                if fault is not None:
+                    yield f"point {record.id}: {fault}"
+                    return
+            yield None
+            if after is None:
+                return
+
+    # Asking -----------------------------------------------------------------------------------------------------
+
+    def query(self, request: Mapping[str, Any], dense: NDArray[np.float32] | None, sparse: SparseVector | None) -> dict[str, Any]:
+        """Both sides with moments and cross scores: the answer of `VectorStore.query` in plain values."""
+        tenant, collections = request["tenant"], request["collections"]
+        corpus = _corpus(tenant, collections)
+        sample = self._sample(tenant, collections, corpus)
+        narrowed = [*([] if sample.whole else corpus), *_narrowing(request["filters"])]
+        within = edge.Filter(must=narrowed) if narrowed else None
+        limit = int(request["limit"])
+        sides: dict[str, tuple[Any, str, Any]] = {}
+        if dense is not None:
+            params = edge.SearchParams(hnsw_ef=max(HNSW_EF, limit), exact=bool(request["exact"]))
+            sides["dense"] = (edge.Query.Nearest(dense.tolist(), using=_DENSE), "dense", params)
+        if sparse is not None and len(sparse.indices):
+            terms = edge.SparseVector(sparse.indices.tolist(), sparse.values.tolist())
+            idf = edge.SearchParams(idf=None if sample.whole else edge.IdfParams(edge.Filter(must=corpus)))
+            sides["sparse"] = (edge.Query.Nearest(terms, using=_SPARSE), "sparse", idf)
+        found = {name: self._best(side, within, limit) for name, side in sides.items()}
+        answer: dict[str, Any] = {
+            name: {"ids": [id for id, _ in hits], "scores": [score for _, score in hits]} for name, hits in found.items()
+        }
+        for name, side in sides.items():
+            answer[name]["moments"] = self._moments(side, sample)
+            own = {id for id, _ in found[name]}
+            foreign = [id for other, hits in found.items() if other != name for id, _ in hits if id not in own]
+            answer[name]["cross"] = self._scores_of(side, foreign)
+        if sparse is not None and "sparse" not in answer:
+            empty = [0.0, 0.0, sample.count] if sample.count else None
+            answer["sparse"] = {"ids": [], "scores": [], "moments": empty, "cross": {}}
+        return answer
+
+    def _best(self, side: tuple[Any, str, Any], within: Any, limit: int) -> list[tuple[str, float]]:
+        query, _, params = side
+        # A few more than asked: which of equal scores come last must not depend on the engine's mood.
+        hits = self._shard.query(edge.QueryRequest(limit=limit + 16, query=query, filter=within, params=params))
+        return sorted(((str(hit.id), float(hit.score)) for hit in hits), key=lambda hit: (-hit[1], hit[0]))[:limit]
+
+    def _moments(self, side: tuple[Any, str, Any], sample: _Sample) -> list[float] | None:
+        if not sample.count:
+            return None
+        query, name, params = side
+        hits = self._shard.query(edge.QueryRequest(limit=sample.count, query=query, filter=sample.ids, params=params))
+        scores = np.array([hit.score for hit in hits], np.float64)
+        # A point without any of the terms is not returned, and its score is 0; one without a dense side has none.
+        total = sample.count if name == "sparse" else len(scores)
+        if not total:
+            return None
+        mean = float(scores.sum()) / total
+        return [mean, float(np.sqrt(max(0.0, float((scores**2).sum()) / total - mean**2))), total]
+
+    def _scores_of(self, side: tuple[Any, str, Any], ids: Sequence[str]) -> dict[str, float]:
+        if not ids:
+            return {}
+        query, name, params = side
+        chosen = edge.Filter(must=[edge.HasIdCondition(set(ids))])
+        scores = {
+            str(hit.id): float(hit.score)
+            for hit in self._shard.query(edge.QueryRequest(limit=len(ids), query=query, filter=chosen, params=params))
+        }
+        return {id: scores.get(id, 0.0) for id in ids} if name == "sparse" else scores
+
+    def _sample(self, tenant: str, collections: Sequence[tuple[str, int]], corpus: list[Any]) -> _Sample:
+        """Ids are hashes (UUIDv5), so the lowest ones are a random sample, and the same one as long as the corpus stands."""
+        key = (tenant, *scopes(collections))
+        known = self._samples.get(key)
+        now = time.monotonic()
+        if known is not None and known.version == self._version:
+            self._samples.move_to_end(key)
+            return known
+        if known is not None and known.count >= SAMPLE and now - known.taken_at < 1.0:
+            # While points stream in, an old sample will do, and "whole" may have ceased to hold.
+            return _Sample(known.version, known.taken_at, known.ids, known.count, whole=False)
+        within = edge.Filter(must=corpus)
+        records, _ = self._shard.scroll(edge.ScrollRequest(limit=SAMPLE, filter=within, with_payload=False, with_vector=False))
+        chosen = edge.Filter(must=[edge.HasIdCondition({str(record.id) for record in records})]) if records else None
+        total = int(self._shard.count(edge.CountRequest(exact=True)))
+        whole = bool(records) and int(self._shard.count(edge.CountRequest(exact=True, filter=within))) == total
+        sample = self._samples[key] = _Sample(self._version, now, chosen, len(records), whole)
+        while len(self._samples) > _CACHED_SAMPLES:
+            self._samples.popitem(last=False)
+        return sample
+
+    # Optimising and closing -------------------------------------------------------------------------------------
+
+    def wants_optimizing(self) -> bool:
+        count = int(self._shard.count(edge.CountRequest(exact=True)))
+        return count >= OPTIMIZE_FROM and self._shard.info().indexed_vectors_count < 0.8 * count
+
+    def copy(self) -> Path:
+        """A copy of everything flushed, beside the shard, to optimise."""
+        self._shard.flush()
+        number = int(self.folder.name.partition("-")[2]) + 1
+        target = self.space / f"shard-{number}"
+        shutil.rmtree(target, ignore_errors=True)
+        if sys.platform == "linux":
+            subprocess.run(["cp", "-r", "--sparse=always", "--reflink=auto", str(self.folder), str(target)], check=True)
+        else:
+            shutil.copytree(self.folder, target)
+        return target
+
+    def swapped(self, target: Path) -> Shard:
+        """The optimised copy, opened to have the missed writes replayed; `install` makes it the shard."""
+        return Shard(self.space, target, self.dimensions, _load(target, self.dimensions), sealed=False)
+
+    def install(self, old: Shard) -> None:
+        """Takes the place of `old` in one step: a crash before it leaves the old shard, after it the new one."""
+        self._shard.flush()
+        edge_seal.break_seal(self.space)
+        edge_seal.write_json(self.space / SPACE, {"dimensions": self.dimensions, "current": self.folder.name})
+        old._shard.close()
+        shutil.rmtree(old.folder, ignore_errors=True)
+
+    def close(self) -> None:
+        """Flushes, closes and seals."""
+        points = int(self._shard.count(edge.CountRequest(exact=True)))
+        self._shard.flush()
+        self._shard.close()
+        if not self._sealed:
+            edge_seal.seal(self.space, self.folder, points)
+
+    def abandon(self) -> None:
+        """Lets go of the files without writing a seal."""
+        self._shard.close()
+
+
+def vectors_of(record: Any) -> tuple[NDArray[np.float32] | None, SparseVector]:
+    vectors = record.vector or {}
+    dense, terms = vectors.get(_DENSE), vectors.get(_SPARSE)
+    sparse = SparseVector(
+        np.array(terms.indices if terms is not None else [], np.uint32), np.array(terms.values if terms is not None else [], np.float32)
+    )
+    return None if dense is None else np.array(dense, np.float32), sparse
+
+
+def described(record: Any) -> tuple[str, dict[str, Any]]:
+    return str(record.id), public_payload(record.payload)
+
+
+def _load(folder: Path, dimensions: int) -> Any:
+    try:
+        return edge.EdgeShard.load(str(folder), config(dimensions))
+    except Exception as error:  # the binding raises bare Exception for all that it finds wrong
+        raise Damaged(f"the engine cannot open it: {error}") from error
+
+
+def _try_in_another_process(folder: Path, dimensions: int) -> None:
+    """Opens, reads and closes the shard in a process that may abort: some damage ends the process that meets it."""
+    command = [sys.executable, "-m", "semantik.engines.vectors.edge_process", "try", str(folder), str(dimensions)]
+    try:
+        done = subprocess.run(command, capture_output=True, timeout=_TRIAL_TIMEOUT_S, check=False)
+    except subprocess.TimeoutExpired as error:
+        raise Damaged(f"opening it takes longer than {_TRIAL_TIMEOUT_S} s") from error
+    if done.returncode != 0:
+        last = done.stderr.decode("utf-8", "replace").strip().splitlines()[-1:] or [""]
+        raise Damaged(f"opening it fails with exit code {done.returncode}: {last[0][:300]}")
+
+
+def try_open(folder: Path, dimensions: int) -> None:
+    shard = _load(folder, dimensions)
+    shard.count(edge.CountRequest(exact=True))
+    shard.scroll(edge.ScrollRequest(limit=1, with_payload=True, with_vector=True))
+    shard.close()
+
+
+def optimize(folder: Path, dimensions: int) -> None:
+    shard = _load(folder, dimensions)
+    shard.optimize()
+    shard.close()
+
+
+def _index(key: str, kind: str) -> Any:
+    match kind:
+        case "integer":
+            return edge.IntegerIndexParams(lookup=True, range=False, enable_hnsw=False)
+        case "datetime":
+            return edge.DatetimeIndexParams(enable_hnsw=False)
+        case _:
+            return edge.KeywordIndexParams(is_tenant=True) if key == "tenant" else edge.KeywordIndexParams(enable_hnsw=False)
+
+
+def _equals(key: str, value: str | int) -> Any:
+    return edge.FieldCondition(key=key, match=edge.MatchValue(value))
+
+
+def _corpus(tenant: str, collections: Sequence[tuple[str, int]]) -> list[Any]:
+    """The access filter: THE one place that makes it. `must` only, for an empty `should` would match everything."""
+    assert tenant and collections, "a corpus names its tenant and at least one collection"
+    wanted = scopes(collections)
+    scope = edge.MatchValue(wanted[0]) if len(wanted) == 1 else edge.MatchAny(wanted)
+    return [_equals("tenant", tenant), edge.FieldCondition(key="scope", match=scope)]
+
+
+_ANY_OF = {"sources": "source", "documents": "document", "media_types": "media_type", "languages": "language", "tags": "tags"}
+
+
+def _narrowing(filters: Mapping[str, Any]) -> list[Any]:
+    conditions = [edge.FieldCondition(key=_ANY_OF[name], match=edge.MatchAny(list(filters[name]))) for name in _ANY_OF if filters.get(name)]
+    after, before = filters.get("modified_after"), filters.get("modified_before")
+    if after or before:
+        conditions.append(edge.FieldCondition(key="modified_at", range=edge.RangeDateTime(gte=after, lt=before)))
+    return conditions
