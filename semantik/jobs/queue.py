@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from structlog.contextvars import get_contextvars
-
 from semantik.auth.actor import Actor
 from semantik.jobs.store.create import NewJob, create
 from semantik.jobs.values import Enqueued, JobArgs
-from semantik.kit import metrics
+from semantik.kit import logs, metrics
 from semantik.kit.database import AsyncSession
 from semantik.kit.errors import InvalidInput
 from semantik.kit.ids import JobId, new_id
@@ -67,7 +65,7 @@ async def enqueue(
             total=total,
             parent_id=parent_id,
             workflow_id=workflow_id,
-            correlation_id=get_contextvars().get("request_id"),
+            correlation_id=logs.get_contextvars().get("request_id"),
             depends_on=depends_on,
             dep_policy=dep_policy,
             idempotency_key=idempotency_key,

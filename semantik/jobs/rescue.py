@@ -9,6 +9,8 @@ from semantik.kit.database import Database
 
 log = logs.get(__name__)
 
+_LONG_S = 600.0
+
 
 async def take_back(database: Database, job_id: str, fence: int, *, even_valid: bool = False) -> Job | None:
     job = await store.take_back(database, job_id, fence, even_valid=even_valid)
@@ -22,6 +24,12 @@ async def sweep(database: Database) -> list[Job]:
     """Settles every lease that has run out."""
     taken = [await take_back(database, job_id, fence) for job_id, fence in await store.expired(database)]
     return [job for job in taken if job is not None]
+
+
+async def lift_the_waiting(database: Database) -> None:
+    """Raises, once a minute, the priority of what has been ready for ten: a stream of urgent jobs starves nobody."""
+    if lifted := await store.lift_the_waiting(database, older_than_s=_LONG_S):
+        log.info("priority raised of jobs that waited long", jobs=lifted)
 
 
 async def take_back_all(database: Database) -> list[Job]:

@@ -17,10 +17,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from structlog.contextvars import bound_contextvars
-
 from semantik import __version__
-from semantik.jobs import handlers, interruptions, rescue, retry
+from semantik.jobs import handlers, interruptions, rescue, retry, schedule
 from semantik.jobs.context import JobContext
 from semantik.jobs.handlers import Handler
 from semantik.jobs.interruptions import Interruption, LeaseLost
@@ -40,6 +38,7 @@ log = logs.get(__name__)
 # A pause or cancel must be seen within two seconds of being asked, wherever it was asked.
 _LOOK_EVERY_S = 0.5
 _SIGN_EVERY_S = 10.0
+_LIFT_EVERY_S = 60.0
 # A handler that lost its lease, or ignores a drain, is cancelled as a task after this long.
 _LOST_GRACE_S = 2.0
 
@@ -118,7 +117,7 @@ class Runner:
         job = await claims.claim(self._database, queue, owner=self.owner, ttl_s=self._ttl_s, kinds=handlers.known_kinds())
         if job is None:
             return False
-        with bound_contextvars(job_id=job.id, kind=job.kind, fence=job.fence, tenant_id=job.tenant_id, request_id=job.correlation_id):
+        with logs.bound_contextvars(job_id=job.id, kind=job.kind, fence=job.fence, tenant_id=job.tenant_id, request_id=job.correlation_id):
             await self._run(job)
         return True
 
@@ -213,7 +212,7 @@ class Runner:
     async def _beat(self) -> None:
         renew_every = self._ttl_s / 3
         rescue_every = min(5.0, max(0.5, self._ttl_s / 3))
-        renewed = rescued = signed = time.monotonic()
+        renewed = rescued = signed = lifted = time.monotonic()
         while True:
             await asyncio.sleep(_LOOK_EVERY_S)
             now = time.monotonic()
@@ -231,6 +230,10 @@ class Runner:
                 if now - rescued >= rescue_every:
                     await rescue.sweep(self._database)
                     rescued = now
+                    await schedule.tick(self._database)
+                if now - lifted >= _LIFT_EVERY_S:
+                    await rescue.lift_the_waiting(self._database)
+                    lifted = now
                 if now - signed >= _SIGN_EVERY_S:
                     await reading.seen(self._database, self.owner, "draining" if self._stopping else "up")
                     signed = now

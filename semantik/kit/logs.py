@@ -7,9 +7,9 @@ import sys
 from typing import Any
 
 import structlog
-from structlog.contextvars import bind_contextvars, bound_contextvars, clear_contextvars
+from structlog.contextvars import bind_contextvars, bound_contextvars, clear_contextvars, get_contextvars
 
-__all__ = ["bind_contextvars", "bound_contextvars", "clear_contextvars", "configure", "get"]
+__all__ = ["bind_contextvars", "bound_contextvars", "clear_contextvars", "configure", "get", "get_contextvars"]
 
 
 def configure(level: str = "info", log_format: str = "auto") -> None:

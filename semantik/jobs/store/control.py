@@ -24,6 +24,10 @@ class TwinAtWork(Conflict):
     title = "Another job does the same already"
 
 
+class NoFailedItems(Conflict):
+    code = "no_failed_items"
+
+
 async def _locked(session: AsyncSession, job_id: str, verb: Verb) -> Job:
     job = await rows.lock(session, job_id)
     if job is None:
@@ -129,7 +133,7 @@ async def retry_failed(session: AsyncSession, job_id: str, *, by: str | None) ->
     copy = await _copy(session, job, by=by, dedup=False)
     total = await copy_items(session, tenant_id=job.tenant_id, from_job=job.id, to_job=copy.id, states=("failed", "quarantined"))
     if total == 0:
-        raise Conflict(f"job {job.id} keeps no failed items of its own", hint="Retry its documents from their collection.")
+        raise NoFailedItems(f"job {job.id} keeps no failed items of its own", hint="Retry its documents from their collection.")
     changed = await rows.change(session, jobs.c.id == copy.id, event=None, total=total, only_items=True)
     assert changed is not None
     return changed

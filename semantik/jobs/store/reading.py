@@ -12,7 +12,7 @@ from semantik.jobs.store.clock import db_time
 from semantik.jobs.store.rows import JOB_COLUMNS
 from semantik.jobs.values import Job, job_of
 from semantik.kit.database import AsyncSession, Database, upsert
-from semantik.tables.jobs import job_items, jobs, workers
+from semantik.tables.jobs import job_items, jobs, queues, workers
 
 
 async def job(database: Database, job_id: str) -> Job | None:
@@ -57,7 +57,7 @@ async def seen(database: Database, worker_id: str, state: str) -> None:
         await session.commit()
 
 
-async def depths(session: AsyncSession) -> list[dict[str, Any]]:
+async def depths(session: AsyncSession, *conditions: sa.ColumnElement[bool]) -> list[dict[str, Any]]:
     """For each queue with open jobs: how many are ready, later, blocked, running, and since when the oldest is ready."""
     now = db_time()
     ready = sa.and_(jobs.c.status == "queued", jobs.c.available_at <= now)
@@ -71,10 +71,26 @@ async def depths(session: AsyncSession) -> list[dict[str, Any]]:
             _count(jobs.c.lease_owner.is_not(None)).label("running"),
             sa.func.min(sa.case((ready, jobs.c.available_at))).label("oldest_ready_at"),
         )
-        .where(jobs.c.finished_at.is_(None))
+        .where(jobs.c.finished_at.is_(None), *conditions)
         .group_by(jobs.c.queue)
     )
     return [dict(row) for row in found.mappings()]
+
+
+async def all_workers(session: AsyncSession) -> list[Any]:
+    """Of the installation, not of a tenant: names of processes and nothing they work on. Newest first."""
+    return list((await session.execute(sa.select(workers).order_by(workers.c.started_at.desc()).limit(200))).all())
+
+
+async def queue_settings(session: AsyncSession) -> dict[str, Any]:
+    return {row.queue: row for row in await session.execute(sa.select(queues))}
+
+
+async def set_queue(session: AsyncSession, queue: str, values: dict[str, Any]) -> None:
+    """Changes pause and limit of a queue, for all tenants."""
+    row = (await session.execute(sa.select(queues).where(queues.c.queue == queue))).mappings().first()
+    known = {"paused_at": None, "max_running": None, **(dict(row) if row is not None else {}), "queue": queue}
+    await upsert(session, queues, [{**known, **values}], keys=["queue"])
 
 
 def _count(condition: Any) -> sa.ColumnElement[int]:

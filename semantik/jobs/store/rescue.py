@@ -67,15 +67,14 @@ async def take_back(database: Database, job_id: str, fence: int, *, even_valid: 
         return settled
 
 
-async def lift_the_waiting(database: Database, *, older_than_s: float = 600) -> int:
+async def lift_the_waiting(database: Database, *, older_than_s: float) -> int:
     """Raises the priority of jobs that have waited long, so that a stream of urgent ones cannot starve them for ever."""
+    waiting = (jobs.c.status == Status.QUEUED, jobs.c.priority > 0, jobs.c.available_at < db_time(-older_than_s))
+    async with database.read() as session:
+        if await session.scalar(sa.select(jobs.c.id).where(*waiting).limit(1)) is None:
+            return 0
     async with database.write() as session:
-        found = await session.execute(
-            sa.update(jobs)
-            .where(jobs.c.status == Status.QUEUED, jobs.c.priority > 0, jobs.c.available_at < db_time(-older_than_s))
-            .values(priority=jobs.c.priority - 1)
-            .returning(jobs.c.id)
-        )
+        found = await session.execute(sa.update(jobs).where(*waiting).values(priority=jobs.c.priority - 1).returning(jobs.c.id))
         lifted = len(found.all())
         await session.commit()
         return lifted

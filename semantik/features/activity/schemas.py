@@ -1,0 +1,229 @@
+"""The JSON of jobs, their items, attempts and events, of queues and workers."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from semantik.jobs import eta, handlers, values
+from semantik.jobs.states import Status, Verb, display, verbs, why_not
+
+
+class Counts(BaseModel):
+    total: int | None = Field(description="Null while it is not known.")
+    done: int
+    failed: int
+    skipped: int
+    quarantined: int
+
+
+class JobError(BaseModel):
+    code: str
+    message: str
+    error_class: str | None = Field(None, description="transient, rate_limited, resource, permanent, item, unknown or lost.")
+
+
+class Job(BaseModel):
+    """A job as its owner sees it. `allowed` are the verbs that make sense now; `why_not` says why the others do not."""
+
+    id: str
+    kind: str
+    title: str
+    status: Status
+    display_status: str = Field(description="The status, or scheduled, retrying, waiting, interrupted, stalled.")
+    queue: str
+    priority: int = Field(description="0 first, 9 last.")
+    collection_id: str | None
+    source_id: str | None
+    created_by: str | None
+    created_at: datetime
+    available_at: datetime = Field(description="It does not start before this.")
+    started_at: datetime | None
+    finished_at: datetime | None
+    attempt: int
+    max_attempts: int
+    losses: int = Field(description="Workers that were lost with it; each time it went on from its cursor.")
+    counts: Counts
+    progress: float | None = Field(description="0 to 100; null while the total is not known.")
+    rate_per_s: float | None
+    eta_s: int | None = Field(description="Null while it would be a guess.")
+    active_s: float = Field(description="Time spent running, over all attempts.")
+    message: str | None
+    outcome: str | None = Field(description="ok or partial, of a completed job.")
+    error: JobError | None
+    result: dict[str, Any] | None
+    parent_id: str | None
+    workflow_id: str | None
+    correlation_id: str | None
+    seq: int = Field(description="Number of its newest event.")
+    allowed: list[str]
+    why_not: dict[str, str]
+
+    @classmethod
+    def of(cls, job: values.Job, now: datetime) -> Job:
+        handler = handlers.handler_of(job.kind)
+        running = job.status is Status.RUNNING
+        reasons = {verb: why_not(job, verb) for verb in Verb}
+        return cls(
+            id=job.id,
+            kind=job.kind,
+            title=job.title,
+            status=job.status,
+            display_status=display(job, now, handler.args.stall_timeout_s if handler is not None else 900),
+            queue=job.queue,
+            priority=job.priority,
+            collection_id=job.collection_id,
+            source_id=job.source_id,
+            created_by=job.created_by,
+            created_at=job.created_at,
+            available_at=job.available_at,
+            started_at=job.started_at,
+            finished_at=job.finished_at,
+            attempt=job.attempt,
+            max_attempts=job.max_attempts,
+            losses=job.losses,
+            counts=Counts.model_validate(job.counts),
+            progress=job.progress,
+            rate_per_s=job.rate_per_s if running else None,
+            eta_s=eta.remaining_s(total=job.total, processed=job.processed, rate_per_s=job.rate_per_s) if running else None,
+            active_s=round(job.active_seconds, 3),
+            message=job.message,
+            outcome=job.outcome,
+            error=JobError(code=job.error_code or "internal", message=job.error_message or "", error_class=job.error_class)
+            if job.error_class
+            else None,
+            result=job.result,
+            parent_id=job.parent_id,
+            workflow_id=job.workflow_id,
+            correlation_id=job.correlation_id,
+            seq=job.event_seq,
+            allowed=[str(verb) for verb in verbs(job)],
+            why_not={str(verb): reason for verb, reason in reasons.items() if reason is not None},
+        )
+
+
+class Checkpoint(BaseModel):
+    """Where another attempt would go on. A paused job keeps it for ever: `expires` is always null."""
+
+    task_id: str
+    name: str
+    state: Status
+    current_index: int
+    total_items: int | None
+    cursor: Any
+    in_hand: str | None = Field(description="Key of the item that was begun and not finished.")
+    created: datetime
+    updated: datetime | None
+    expires: None = None
+
+
+class Edge(BaseModel):
+    job_id: str
+    title: str
+    status: Status
+    on_end: str
+
+
+class JobDetail(Job):
+    params: dict[str, Any]
+    checkpoint: Checkpoint
+    waits_for: list[Edge]
+    waited_for_by: list[Edge]
+
+
+class JobItem(BaseModel):
+    """An item that did not simply succeed. `label` is what people call it."""
+
+    key: str
+    state: str
+    label: str | None
+    attempts: int
+    crashes: int
+    error: JobError | None
+    updated_at: datetime
+
+
+class Attempt(BaseModel):
+    fence: int
+    owner: str
+    started_at: datetime
+    ended_at: datetime | None
+    how: str | None = Field(description="completed, released, lost, error or control; null while it runs.")
+    from_cursor: Any
+    to_cursor: Any
+    error: str | None
+
+
+class JobEvent(BaseModel):
+    """The same message that the sockets send."""
+
+    type: str
+    job_id: str
+    seq: int | None
+    level: str = "info"
+    status: str | None = None
+    progress: float | None = None
+    counts: dict[str, int | None] | None = None
+    eta_s: int | None = None
+    message: str | None = None
+    collection_id: str | None = None
+    metadata: dict[str, Any] = {}
+    at: datetime | None = None
+
+
+class Priority(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    priority: int = Field(ge=0, le=9, description="0 first, 9 last.")
+
+
+class Bulk(BaseModel):
+    """One verb for all jobs that the filter finds, at most 1,000 at a call."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    verb: Literal["pause", "resume", "cancel", "restart", "retry", "retry-failed", "delete"]
+    status: list[Status] = Field([], description="Any of these; empty: all.")
+    kind: str | None = None
+    collection: str | None = None
+    workflow: str | None = None
+
+
+class BulkAnswer(BaseModel):
+    changed: int
+    refused: int = Field(description="Jobs whose state does not allow the verb.")
+    job_ids: list[str]
+
+
+class QueueState(BaseModel):
+    queue: str
+    ready: int
+    later: int
+    blocked: int
+    paused: int
+    running: int
+    oldest_ready_at: datetime | None
+    paused_at: datetime | None
+    max_running: int | None
+
+
+class QueueChange(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    paused: bool | None = None
+    max_running: int | None = Field(None, ge=1, le=10_000, description="Null leaves it as it is.")
+    unlimited: bool = Field(False, description="Takes the limit away.")
+
+
+class Worker(BaseModel):
+    id: str
+    pool: str
+    queues: list[str]
+    slots: int
+    version: str
+    state: str = Field(description="up, draining, down, or silent when it has not been seen for a minute.")
+    started_at: datetime
+    last_seen_at: datetime
+    running: list[str] = Field(description="Ids of your jobs it holds.")

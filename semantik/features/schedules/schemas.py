@@ -1,0 +1,59 @@
+"""The JSON of schedules."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Schedule(BaseModel):
+    id: str
+    name: str
+    kind: str
+    params: dict[str, Any]
+    cron: str | None
+    every_s: int | None
+    timezone: str
+    next_fire_at: datetime | None
+    next_five: list[datetime]
+    overlap: str
+    catchup_s: int
+    jitter_s: int
+    paused_at: datetime | None
+    last_job_id: str | None
+    created_at: datetime
+
+
+class NewSchedule(BaseModel):
+    """Either `cron` (five fields, in `timezone`) or `every_s`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str = Field(min_length=1, max_length=200)
+    kind: str = Field(max_length=64)
+    params: dict[str, Any] = {}
+    cron: str | None = Field(None, max_length=100, examples=["0 3 * * *"])
+    every_s: int | None = Field(None, ge=10, le=366 * 86400)
+    timezone: str = Field("UTC", max_length=64, examples=["Europe/Berlin"])
+    overlap: Literal["skip", "buffer_one", "cancel_previous", "allow"] = "skip"
+    catchup_s: int = Field(3600, ge=0, le=30 * 86400, description="A missed run within this time is made up for, once.")
+    jitter_s: int = Field(0, ge=0, le=3600)
+
+
+class ScheduleChange(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    name: str | None = Field(None, min_length=1, max_length=200)
+    params: dict[str, Any] | None = None
+    cron: str | None = Field(None, max_length=100)
+    every_s: int | None = Field(None, ge=10, le=366 * 86400)
+    timezone: str | None = Field(None, max_length=64)
+    overlap: Literal["skip", "buffer_one", "cancel_previous", "allow"] | None = None
+    catchup_s: int | None = Field(None, ge=0, le=30 * 86400)
+    jitter_s: int | None = Field(None, ge=0, le=3600)
+
+
+class Started(BaseModel):
+    job_id: str
