@@ -29,13 +29,13 @@ from semantik.kit.settings import Settings
 class Bell(Protocol):
     """Wakes whoever claims jobs of a queue: a hint, never the truth, never an error."""
 
-    def ring(self, queue: str) -> None: ...
+    def ring(self, queue: str, n: int = 1) -> None: ...
 
 
 class SilentBell(Bell):
     """Nobody listens in this process; a worker's own poll finds the job."""
 
-    def ring(self, queue: str) -> None:
+    def ring(self, queue: str, n: int = 1) -> None:
         """Does nothing."""
 
 

@@ -1,0 +1,1 @@
+"""The doors: they compose, and never decide."""

@@ -14,8 +14,6 @@ from __future__ import annotations
 from typing import ClassVar
 
 
-
-
 class SemantikError(Exception):
     """Carries a sentence with the values in it, an optional `hint` (what to do) and machine-readable `data`."""
 

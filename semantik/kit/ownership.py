@@ -5,7 +5,8 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-from dataclasses import dataclass
+import secrets
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
@@ -25,22 +26,25 @@ class DataDirUnusable(Misconfigured):
 
 @dataclass(frozen=True, slots=True)
 class Owner:
+    """`token` is the owner's bearer: whoever can read the lock file (mode 0600) is the user who runs the process."""
+
     pid: int
     address: str | None
+    token: str | None = field(default=None, repr=False)
 
 
 class Ownership:
     """Holds the lock until `release` or the end of the process, however it ends."""
 
-    def __init__(self, path: Path, file: IO[str]) -> None:
-        self._path = path
+    def __init__(self, file: IO[str]) -> None:
         self._file = file
+        self.token = secrets.token_urlsafe(32)
 
     def announce(self, address: str) -> None:
         """Writes down where this process answers, for the command line to find."""
         self._file.seek(0)
         self._file.truncate()
-        json.dump({"pid": os.getpid(), "address": address}, self._file)
+        json.dump({"pid": os.getpid(), "address": address, "token": self.token}, self._file)
         self._file.flush()
 
     def release(self) -> None:
@@ -57,7 +61,8 @@ def claim(data_dir: Path) -> Ownership:
     path = data_dir / "owner.lock"
     try:
         data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        file = open(path, "a+", encoding="utf-8")  # noqa: SIM115 - held for the life of the process
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        file = os.fdopen(descriptor, "r+", encoding="utf-8")
     except OSError as error:
         raise DataDirUnusable(
             f"the data folder {data_dir} cannot be written: {error.strerror}",
@@ -80,7 +85,7 @@ def claim(data_dir: Path) -> Ownership:
     file.truncate()
     json.dump({"pid": os.getpid(), "address": None}, file)
     file.flush()
-    return Ownership(path, file)
+    return Ownership(file)
 
 
 def present_owner(data_dir: Path) -> Owner | None:
@@ -92,7 +97,7 @@ def present_owner(data_dir: Path) -> Owner | None:
                 fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
             except BlockingIOError:
                 noted = json.loads(file.read() or "{}")
-                return Owner(pid=int(noted.get("pid", 0)), address=noted.get("address"))
+                return Owner(pid=int(noted.get("pid", 0)), address=noted.get("address"), token=noted.get("token"))
             return None
     except (OSError, ValueError):
         return None

@@ -60,7 +60,9 @@ def open_keyring(data_dir: Path, given: str | None) -> Keyring:
     try:
         roots = [base64.b64decode(text) for text in json.loads(path.read_text(encoding="ascii"))["keys"]]
     except (ValueError, KeyError, TypeError) as error:
-        raise Misconfigured(f"{path} is damaged and holds no keys", hint="Restore it from a backup; without it sealed credentials are lost.") from error
+        raise Misconfigured(
+            f"{path} is damaged and holds no keys", hint="Restore it from a backup; without it sealed credentials are lost."
+        ) from error
     return Keyring(tuple(roots))
 
 

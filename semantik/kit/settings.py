@@ -36,6 +36,11 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
+    server_url: str | None = Field(
+        None, description="Server that the command line talks to. Unset: the one that owns the data folder, or none."
+    )
+    api_key: SecretStr | None = Field(None, description="API key for the command line, with SEMANTIK_SERVER_URL.")
+
     data_dir: Path = Field(Path("~/.semantik"), description="Folder that holds the database, the index, originals, models and keys.")
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8080, ge=0, le=65535, description="Port to listen on; the next free one is taken when it is busy.")
@@ -50,13 +55,18 @@ class Settings(BaseModel):
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severe event that is logged.")
     log_format: Literal["auto", "json", "console"] = Field("auto", description="auto: readable in a terminal, JSON otherwise.")
 
-    secret_key: SecretStr | None = Field(None, description="Root key for tokens and sealed credentials, 32 bytes or more. Unset: generated into the data folder.")
+    secret_key: SecretStr | None = Field(
+        None, description="Root key for tokens and sealed credentials, 32 bytes or more. Unset: generated into the data folder."
+    )
     access_token_ttl_s: Positive = Field(900, description="Lifetime of an access token.")
     refresh_token_ttl_s: Positive = Field(30 * 86400, description="Lifetime of a browser session without use.")
     metrics_token: SecretStr | None = Field(None, description="Bearer token that opens /metrics. Unset: /metrics is closed.")
     login_attempts_per_minute: Positive = Field(10, description="Failed logins allowed for one address and e-mail in a minute.")
 
-    source_roots: list[Path] | None = Field(None, description="Folders that directory sources may lie in, comma separated. Unset: any folder while the server listens on loopback only, none otherwise.")
+    source_roots: list[Path] | None = Field(
+        None,
+        description="Folders that directory sources may lie in, comma separated. Unset: any folder while the server listens on loopback only, none otherwise.",
+    )
     upload_max_bytes: Positive = Field(2 * 1024**3, description="Largest file that can be uploaded.")
     request_max_bytes: Positive = Field(4 * 1024**2, description="Largest JSON request body.")
 

@@ -52,9 +52,7 @@ documents = sa.Table(
     sa.Index("ix_documents_source_id_state", "source_id", "state"),
     sa.Index("ix_documents_source_id_content_hash", "source_id", "content_hash"),
     sa.Index("ix_documents_parent_id", "parent_id"),
-    sa.Index(
-        "ix_documents_due", "source_id", "id", sqlite_where=sa.text("due IS NOT NULL"), postgresql_where=sa.text("due IS NOT NULL")
-    ),
+    sa.Index("ix_documents_due", "source_id", "id", sqlite_where=sa.text("due IS NOT NULL"), postgresql_where=sa.text("due IS NOT NULL")),
     one_of("state", "pending", "indexed", "partial", "skipped", "failed"),
 )
 

@@ -102,7 +102,7 @@ class FileBlobs(BlobStore):
         return self._root / tenant / blob_hash[:2] / blob_hash
 
 
-def _append(descriptor: int, digest: "hashlib._Hash", piece: bytes) -> None:
+def _append(descriptor: int, digest: hashlib._Hash, piece: bytes) -> None:
     digest.update(piece)
     view = memoryview(piece)
     while view:

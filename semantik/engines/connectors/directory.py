@@ -94,7 +94,11 @@ class DirectoryConnector(Connector):
         except OSError as error:
             if not relative:
                 raise SourceUnreachable(f"the folder {self.root} cannot be read: {error.strerror}") from error
-            yield Item(path=relative.rstrip("/"), name=relative.rstrip("/").rpartition("/")[2], problem=("unreadable", f"the folder cannot be read: {error.strerror}"))
+            yield Item(
+                path=relative.rstrip("/"),
+                name=relative.rstrip("/").rpartition("/")[2],
+                problem=("unreadable", f"the folder cannot be read: {error.strerror}"),
+            )
             return
         for name, entry in listed:
             path = relative + name
@@ -123,7 +127,9 @@ class DirectoryConnector(Connector):
                 if target.is_dir():
                     return None
                 if not target.is_relative_to(self.root):
-                    return Item(path=shown, name=name, problem=("unsafe_member", "the link leads out of the source's folder and was not followed"))
+                    return Item(
+                        path=shown, name=name, problem=("unsafe_member", "the link leads out of the source's folder and was not followed")
+                    )
             status = entry.stat()
         except FileNotFoundError:
             return Item(path=shown, name=name, problem=("unreadable", "the link leads nowhere")) if entry.is_symlink() else None

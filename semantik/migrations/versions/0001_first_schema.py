@@ -178,7 +178,8 @@ def upgrade() -> None:
         sa.Column("attempt", sa.Integer(), server_default="0", nullable=False),
         sa.Column("max_attempts", sa.Integer(), server_default="5", nullable=False),
         sa.Column("losses", sa.Integer(), server_default="0", nullable=False),
-        sa.Column("max_losses", sa.Integer(), server_default="5", nullable=False),
+        sa.Column("losses_in_row", sa.Integer(), server_default="0", nullable=False, comment="losses since the last checkpoint"),
+        sa.Column("max_losses", sa.Integer(), server_default="5", nullable=False, comment="of losses_in_row"),
         sa.Column("fence", BigInt, server_default="0", nullable=False),
         sa.Column("lease_owner", sa.String(length=120), nullable=True),
         sa.Column("lease_expires_at", UtcDateTime(), nullable=True),
@@ -193,6 +194,7 @@ def upgrade() -> None:
         sa.Column("failed", sa.Integer(), server_default="0", nullable=False),
         sa.Column("skipped", sa.Integer(), server_default="0", nullable=False),
         sa.Column("quarantined", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("rate_per_s", sa.Float(), nullable=True, comment="items a second lately; null while it would be a guess"),
         sa.Column("message", sa.Text(), nullable=True, comment="what it is doing now"),
         sa.Column("result", Json, nullable=True),
         sa.Column("error_class", sa.String(length=100), nullable=True),
@@ -201,6 +203,7 @@ def upgrade() -> None:
         sa.Column("correlation_id", sa.String(length=100), nullable=True),
         sa.Column("workflow_id", sa.String(length=36), nullable=True),
         sa.Column("parent_id", sa.String(length=36), nullable=True),
+        sa.Column("only_items", sa.Boolean(), server_default=sa.text("0"), nullable=False, comment="works on the items in job_items only"),
         sa.Column("pending_deps", sa.Integer(), server_default="0", nullable=False),
         sa.Column("dep_policy", sa.String(length=16), server_default="all_success", nullable=False),
         sa.Column("event_seq", BigInt, server_default="0", nullable=False),
@@ -336,6 +339,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("tenant_id", "queue", name=op.f("pk_tenant_limits")),
     )
     op.create_table(
+        "tenant_turns",
+        sa.Column("tenant_id", sa.String(length=36), nullable=False),
+        sa.Column("queue", sa.String(length=32), nullable=False),
+        sa.Column("served_at", UtcDateTime(), nullable=False),
+        sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name=op.f("fk_tenant_turns_tenant_id"), ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("tenant_id", "queue", name=op.f("pk_tenant_turns")),
+    )
+    op.create_table(
         "generations",
         sa.Column("tenant_id", sa.String(length=36), nullable=False),
         sa.Column("collection_id", sa.String(length=36), nullable=False),
@@ -371,6 +382,7 @@ def upgrade() -> None:
         sa.Column("parent_id", sa.String(length=36), nullable=False),
         sa.Column("child_id", sa.String(length=36), nullable=False),
         sa.Column("on_end", sa.String(length=16), nullable=False, comment="success | finished"),
+        sa.Column("resolved_at", UtcDateTime(), nullable=True, comment="when the parent's end was counted"),
         sa.ForeignKeyConstraint(["child_id"], ["jobs.id"], name=op.f("fk_job_edges_child_id"), ondelete="CASCADE"),
         sa.ForeignKeyConstraint(["parent_id"], ["jobs.id"], name=op.f("fk_job_edges_parent_id"), ondelete="CASCADE"),
         sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name=op.f("fk_job_edges_tenant_id"), ondelete="CASCADE"),
@@ -405,7 +417,7 @@ def upgrade() -> None:
         sa.Column("error_code", sa.String(length=64), nullable=True),
         sa.Column("error_message", sa.Text(), nullable=True),
         sa.Column("updated_at", UtcDateTime(), nullable=False),
-        sa.CheckConstraint("state IN ('done', 'failed', 'quarantined', 'skipped')", name=op.f("ck_job_items_state_known")),
+        sa.CheckConstraint("state IN ('pending', 'done', 'failed', 'quarantined', 'skipped')", name=op.f("ck_job_items_state_known")),
         sa.ForeignKeyConstraint(["job_id"], ["jobs.id"], name=op.f("fk_job_items_job_id"), ondelete="CASCADE"),
         sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name=op.f("fk_job_items_tenant_id"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("job_id", "item_key", name=op.f("pk_job_items")),
@@ -563,6 +575,7 @@ def downgrade() -> None:
     op.drop_table("job_edges")
     op.drop_table("job_attempts")
     op.drop_table("generations")
+    op.drop_table("tenant_turns")
     op.drop_table("tenant_limits")
     with op.batch_alter_table("sessions", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_sessions_user_id"))

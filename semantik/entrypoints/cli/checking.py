@@ -1,0 +1,109 @@
+"""`semantik doctor`, `semantik config`, and what is done to a data folder while no server runs."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import platform
+import shutil
+import sys
+from dataclasses import asdict
+from typing import Any
+
+from semantik import __version__, migrations
+from semantik.engines.weights import catalog
+from semantik.entrypoints.cli import client, console
+from semantik.entrypoints.cli.client import Client
+from semantik.kit import ownership, secrets, settings
+from semantik.kit.errors import NotFound, SemantikError
+
+
+class SettingUnknown(NotFound):
+    code = "setting_unknown"
+
+
+def settings_rows() -> list[dict[str, Any]]:
+    try:
+        return [asdict(row) for row in settings.origins()]
+    except SemantikError as error:
+        client.fail(error)
+
+
+def setting_row(name: str) -> dict[str, Any]:
+    wanted = name.removeprefix(settings.PREFIX).lower()
+    for row in settings_rows():
+        if row["name"] == wanted:
+            return row
+    client.fail(SettingUnknown(f"there is no setting {name!r}", hint="See: semantik config show"))
+
+
+def rotate_keys() -> None:
+    try:
+        chosen = client.chosen_settings()
+        owner = ownership.claim(chosen.data_dir)
+        secrets.rotate(chosen.data_dir)
+        owner.release()
+    except SemantikError as error:
+        client.fail(error)
+    console.note("A fresh key signs from now on. Everyone logs in again when their present session ends.")
+
+
+def migrate_schema() -> None:
+    try:
+        chosen = client.chosen_settings()
+        before = migrations.current(chosen.sqlalchemy_url)
+        migrations.upgrade(chosen.sqlalchemy_url)
+    except SemantikError as error:
+        client.fail(error)
+    console.say(f"{before or 'empty'} -> {migrations.head()}")
+
+
+def doctor(*, as_json: bool) -> None:
+    """Exit code 1 when a check fails, 0 otherwise."""
+    checks: list[dict[str, Any]] = []
+
+    def note(name: str, good: bool, says: str) -> None:
+        checks.append({"check": name, "ok": good, "says": says})
+
+    note("version", True, f"Semantik {__version__}, Python {platform.python_version()}, {platform.machine()}")
+    try:
+        chosen = client.chosen_settings()
+    except SemantikError as error:
+        client.fail(error)
+    folder = chosen.data_dir
+    note(
+        "data folder",
+        not folder.exists() or os.access(folder, os.W_OK),
+        str(folder) if folder.exists() else f"{folder} (made on first use)",
+    )
+    existing = next(path for path in (folder, *folder.parents) if path.exists())
+    free = shutil.disk_usage(existing).free
+    note("disk", free > 1024**3, f"{free / 1024**3:.1f} GiB free")
+    owner = ownership.present_owner(folder)
+    note("server", True, f"running, process {owner.pid} at {owner.address}" if owner else "not running; this command looks by itself")
+    try:
+        model = catalog.describe(chosen.embedding_model, folder / "models")
+        note(
+            "model",
+            model.installed,
+            f"{model.name}: {'installed' if model.installed else f'missing; run: semantik models pull {model.name}'}",
+        )
+    except SemantikError as error:
+        note("model", False, error.detail)
+
+    try:
+        for part in asyncio.run(client.connected(Client.health))["parts"]:
+            note(
+                part["name"],
+                part["state"] == "ok",
+                f"{part['state']}, {part['latency_ms']:.0f} ms" + (f": {part['detail']}" if part.get("detail") else ""),
+            )
+    except SemantikError as error:
+        note("engines", False, error.detail + (f" {error.hint}" if error.hint else ""))
+    if as_json:
+        console.emit(checks)
+    else:
+        for check in checks:
+            console.say(f"{'ok  ' if check['ok'] else 'BAD '} {check['check']:<12} {console.printable(check['says'])}")
+    if not all(check["ok"] for check in checks):
+        sys.exit(console.PROBLEM)

@@ -1,0 +1,188 @@
+"""One client for two roads: a running server over HTTP, or the same app in this process over an in-process transport."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+
+import httpx2
+
+from semantik.entrypoints.cli import console
+from semantik.entrypoints.cli.options import chosen
+from semantik.kit import logs, ownership
+from semantik.kit import settings as settings_module
+from semantik.kit.errors import Misconfigured, SemantikError, Unavailable
+from semantik.kit.settings import Settings
+
+if TYPE_CHECKING:
+    from semantik.entrypoints.embedded import Embedded
+
+T = TypeVar("T")
+
+
+class Problem(SemantikError):
+    """What the server answered instead, as the sentence it sent."""
+
+    def __init__(self, status: int, body: dict[str, Any]) -> None:
+        super().__init__(str(body.get("detail") or body.get("title") or f"the server answered {status}"), hint=body.get("hint"))
+        self.answered_status = status
+        self.answered_code = str(body.get("code", ""))
+
+
+class ServerSilent(Unavailable):
+    code = "server_silent"
+
+
+class Client:
+    """Paths are below /api/v1. Raises `Problem` for every answer that is one."""
+
+    def __init__(self, http: httpx2.AsyncClient, *, in_process: bool) -> None:
+        self._http = http
+        self.in_process = in_process
+
+    async def get(self, path: str, **query: Any) -> Any:
+        return await self._call("GET", path, params={name: value for name, value in query.items() if value is not None})
+
+    async def health(self) -> Any:
+        """The state of every part; lies beside the API, not in it."""
+        return await self._call("GET", "/health/full", prefix="")
+
+    async def post(self, path: str, body: Any = None, **query: Any) -> Any:
+        return await self._call("POST", path, json=body, params={name: value for name, value in query.items() if value is not None})
+
+    async def patch(self, path: str, body: Any) -> Any:
+        return await self._call("PATCH", path, json=body)
+
+    async def delete(self, path: str) -> Any:
+        return await self._call("DELETE", path)
+
+    async def upload(self, path: str, files: list[Path]) -> Any:
+        with contextlib.ExitStack() as stack:
+            parts = [("files", (file.name, stack.enter_context(open(file, "rb")))) for file in files]
+            return await self._call("POST", path, files=parts)
+
+    async def download(self, path: str, target: Path) -> int:
+        async with self._http.stream("GET", "/api/v1" + path) as answer:
+            if answer.status_code >= 400:
+                await answer.aread()
+                _refuse(answer)
+            size = 0
+            with open(target, "wb") as file:
+                async for piece in answer.aiter_bytes():
+                    size += file.write(piece)
+        return size
+
+    async def every(self, path: str, **query: Any) -> AsyncIterator[dict[str, Any]]:
+        """All items of a list, page by page."""
+        cursor = None
+        while True:
+            page = await self.get(path, cursor=cursor, limit=200, **query)
+            for item in page["items"]:
+                yield item
+            cursor = page["next_cursor"]
+            if cursor is None:
+                return
+
+    async def _call(self, method: str, path: str, *, prefix: str = "/api/v1", **options: Any) -> Any:
+        try:
+            answer = await self._http.request(method, prefix + path, **options)
+        except httpx2.TransportError as error:
+            raise ServerSilent(f"the server at {self._http.base_url} does not answer ({type(error).__name__})") from error
+        if answer.status_code >= 400:
+            _refuse(answer)
+        return answer.json() if answer.content else None
+
+
+def run(work: Callable[[Client], Awaitable[T]]) -> T:
+    """Runs a command's work with a client, and turns what goes wrong into a sentence and an exit code."""
+    return guarded(connected(work))
+
+
+async def connected(work: Callable[[Client], Awaitable[T]]) -> T:
+    async with connect(chosen_settings()) as client:
+        return await work(client)
+
+
+def guarded(work: Coroutine[Any, Any, T]) -> T:
+    try:
+        return asyncio.run(work)
+    except SemantikError as error:
+        fail(error)
+    except KeyboardInterrupt:
+        console.note("Interrupted. What was done so far is kept; the same command goes on from there.")
+        sys.exit(130)
+    except BrokenPipeError:
+        # The reader of our output has gone (| head): nothing is wrong.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(console.OK)
+
+
+def fail(error: SemantikError) -> NoReturn:
+    console.note(f"error: {console.printable(error.detail)}")
+    if error.hint:
+        console.note(f"  {console.printable(error.hint)}")
+    if isinstance(error, Misconfigured):
+        sys.exit(console.CONFIGURATION)
+    status = error.answered_status if isinstance(error, Problem) else error.status
+    sys.exit(console.UNAVAILABLE if status in (429, 502, 503, 504) else console.PROBLEM)
+
+
+def chosen_settings(**overrides: Any) -> Settings:
+    """The settings with the command line's own options on top; sets up logging too."""
+    settings = settings_module.load(data_dir=chosen.data_dir, server_url=chosen.server, **overrides)
+    logs.configure("debug" if chosen.verbose else settings.log_level if chosen.serving else "error", settings.log_format)
+    return settings
+
+
+@asynccontextmanager
+async def connect(settings: Settings) -> AsyncIterator[Client]:
+    """The server that is named, else the one that owns the data folder, else this process itself."""
+    if settings.server_url is not None:
+        key = settings.api_key.get_secret_value() if settings.api_key else None
+        if key is None:
+            raise Misconfigured(f"the server {settings.server_url} needs an API key", hint="Set SEMANTIK_API_KEY or SEMANTIK_API_KEY_FILE.")
+        async with _remote(settings.server_url, key) as client:
+            yield client
+        return
+    owner = ownership.present_owner(settings.data_dir)
+    if owner is not None and owner.address and owner.token:
+        async with _remote(owner.address, owner.token) as client:
+            yield client
+        return
+    from semantik.entrypoints import embedded
+
+    async with embedded.opened(settings) as opened, in_process(opened) as client:
+        yield client
+
+
+@asynccontextmanager
+async def in_process(opened: Embedded) -> AsyncIterator[Client]:
+    """A client of the app in this very process, as the machine's owner."""
+    from semantik.http.local import as_local
+
+    transport = httpx2.ASGITransport(app=as_local(opened.app, opened.actor))
+    async with httpx2.AsyncClient(transport=transport, base_url="http://semantik", timeout=None) as http:
+        yield Client(http, in_process=True)
+
+
+@asynccontextmanager
+async def _remote(address: str, bearer: str) -> AsyncIterator[Client]:
+    timeout = httpx2.Timeout(connect=5, read=300, write=300, pool=5)
+    async with httpx2.AsyncClient(
+        base_url=address, headers={"Authorization": f"Bearer {bearer}"}, timeout=timeout, trust_env=False
+    ) as http:
+        yield Client(http, in_process=False)
+
+
+def _refuse(answer: httpx2.Response) -> NoReturn:
+    try:
+        body = answer.json()
+    except ValueError:
+        body = {}
+    raise Problem(answer.status_code, body if isinstance(body, dict) else {})

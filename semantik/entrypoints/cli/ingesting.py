@@ -1,0 +1,97 @@
+"""`semantik ingest`: folders become sources and are synced, files are uploaded; then the ledger."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from semantik.entrypoints.cli import client as clients
+from semantik.entrypoints.cli import console, waiting
+from semantik.entrypoints.cli.client import Client
+from semantik.kit.errors import InvalidInput
+
+_FILES_A_REQUEST = 50
+
+
+class PathMissing(InvalidInput):
+    code = "path_missing"
+
+
+def ingest(paths: list[Path], *, collection: str, include: list[str], exclude: list[str] | None, wait: bool, as_json: bool) -> None:
+    async def work(client: Client) -> dict[str, Any]:
+        return await into(client, paths, collection=collection, include=include, exclude=exclude, wait=wait or client.in_process)
+
+    summary = clients.run(work)
+    if as_json:
+        console.emit(summary)
+    if any(job["status"] == "failed" for job in summary["jobs"]):
+        sys.exit(console.PROBLEM)
+    if summary["rejected"] or summary["ledger"]["failed"]:
+        sys.exit(console.INCOMPLETE)
+
+
+async def into(
+    client: Client, paths: list[Path], *, collection: str, include: list[str], exclude: list[str] | None, wait: bool
+) -> dict[str, Any]:
+    """Ingests and says on stderr what became of it; returns the collection's ledger and the jobs."""
+    for path in paths:
+        if not path.expanduser().exists():
+            raise PathMissing(f"there is nothing at {path}", hint="Check the path.")
+    target = await collection_named(client, collection)
+    job_ids, rejected = [], []
+    for folder in [path.expanduser().resolve() for path in paths if path.expanduser().is_dir()]:
+        job_ids.append(await _sync(client, target["id"], folder, include, exclude))
+    files = [path.expanduser() for path in paths if path.expanduser().is_file()]
+    for start in range(0, len(files), _FILES_A_REQUEST):
+        answer = await client.upload(f"/collections/{target['id']}/uploads", files[start : start + _FILES_A_REQUEST])
+        job_ids += [answer["job_id"]] if answer["job_id"] else []
+        rejected += [one for one in answer["files"] if one["state"] == "rejected"]
+    for one in rejected:
+        console.note(f"rejected: {console.printable(one['name'])}: {one['reason']}")
+    jobs = [await waiting.until_ended(client, job_id) if wait else await client.get(f"/jobs/{job_id}") for job_id in job_ids]
+    for job in jobs:
+        if job["status"] == "failed":
+            console.note(f"error: {job['title']}: {(job['error'] or {}).get('message', 'failed')}")
+    after = await client.get(f"/collections/{target['id']}")
+    await _say(client, after, waited=wait)
+    return {
+        "collection": {"id": target["id"], "name": target["name"]},
+        "ledger": after["ledger"],
+        "chunks": after["chunks"],
+        "jobs": jobs,
+        "rejected": rejected,
+    }
+
+
+async def collection_named(client: Client, name: str) -> dict[str, Any]:
+    """The collection of that name, made if there is none."""
+    async for found in client.every("/collections", q=name):
+        if found["name"] == name:
+            return found
+    made: dict[str, Any] = await client.post("/collections", {"name": name})
+    return made
+
+
+async def _sync(client: Client, collection_id: str, folder: Path, include: list[str], exclude: list[str] | None) -> str:
+    settings: dict[str, Any] = {"path": str(folder), "include": include}
+    if exclude is not None:
+        settings["exclude"] = exclude
+    async for source in client.every(f"/collections/{collection_id}/sources"):
+        if source["kind"] == "directory" and source["settings"]["path"] == str(folder):
+            if include or exclude is not None:
+                await client.patch(f"/sources/{source['id']}", {"settings": settings})
+            return str((await client.post(f"/sources/{source['id']}/sync"))["job_id"])
+    made = await client.post(f"/collections/{collection_id}/sources", {"kind": "directory", "settings": settings})
+    return str(made["last_job_id"])
+
+
+async def _say(client: Client, collection: dict[str, Any], *, waited: bool) -> None:
+    console.note(f"{console.printable(collection['name'])}: {console.ledger(collection['ledger'])} · {collection['chunks']:,} chunks")
+    if not waited:
+        console.note("The jobs go on in the server; `semantik jobs list` shows them.")
+        return
+    for reason in collection["ledger"]["reasons"]:
+        console.note(f"  {reason['count']:,} {reason['state']}: {reason['code']}")
+    if collection["ledger"]["failed"]:
+        console.note(f"  See: semantik documents list --state failed --collection {collection['name']!r}")

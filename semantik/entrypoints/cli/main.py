@@ -1,0 +1,120 @@
+"""The `semantik` command: options for all, the first commands a person types, and the groups."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from semantik import __version__
+from semantik.entrypoints.cli import collections, config, documents, jobs, keys, models, sources
+from semantik.entrypoints.cli.options import chosen
+
+app = typer.Typer(
+    name="semantik",
+    help="A self-hosted evidence workspace: index your files, search them by meaning and keyword.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    # Plain help: drawing it would import rich with its Markdown parser, a quarter of a second for each --help.
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for group in (collections, sources, documents, jobs, keys, models, config):
+    app.add_typer(group.app)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"semantik {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    data_dir: Annotated[Path | None, typer.Option("--data-dir", help="Data folder, instead of SEMANTIK_DATA_DIR.")] = None,
+    server: Annotated[str | None, typer.Option("--server", help="Talk to this server, with SEMANTIK_API_KEY.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of words.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log what happens, on stderr.")] = False,
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")] = False,
+) -> None:
+    chosen.data_dir, chosen.server, chosen.as_json, chosen.verbose = data_dir, server, as_json, verbose
+
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of words.")]
+
+
+@app.command()
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port; the next free one is taken when it is busy.")] = None,
+) -> None:
+    """Serve the web UI and the API, and run jobs."""
+    from semantik.entrypoints.cli import serving
+
+    serving.serve(host, port)
+
+
+@app.command()
+def demo(
+    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port; the next free one is taken when it is busy.")] = None,
+) -> None:
+    """Index the sample corpus, search it, and serve it when this is a terminal."""
+    from semantik.entrypoints.cli import serving
+
+    serving.demo(host, port)
+
+
+@app.command()
+def ingest(
+    paths: Annotated[list[Path], typer.Argument(help="Folders (kept as sources) and files (uploaded).")],
+    collection: Annotated[str, typer.Option("--collection", "-c", help="Name of the collection, made if there is none.")] = "Documents",
+    include: Annotated[list[str] | None, typer.Option(help="Only files that match this glob; may be repeated.")] = None,
+    exclude: Annotated[list[str] | None, typer.Option(help="Leave out files that match this glob; may be repeated.")] = None,
+    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait for the end (always, without a server).")] = True,
+    as_json: Json = False,
+) -> None:
+    """Make folders and files searchable. Run it again to take in what changed."""
+    from semantik.entrypoints.cli import ingesting
+
+    ingesting.ingest(paths, collection=collection, include=include or [], exclude=exclude, wait=wait, as_json=as_json or chosen.as_json)
+
+
+@app.command()
+def search(
+    query: Annotated[str, typer.Argument(help="A question or words, in any language.")],
+    collection: Annotated[list[str] | None, typer.Option("--collection", "-c", help="Only this collection; may be repeated.")] = None,
+    mode: Annotated[str, typer.Option(help="hybrid, dense or sparse.")] = "hybrid",
+    limit: Annotated[int, typer.Option("--limit", "-n", help="Most hits.")] = 10,
+    explain: Annotated[bool, typer.Option(help="Say why each hit is there.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Search by meaning and by keyword."""
+    from semantik.entrypoints.cli import searching
+
+    searching.search(query, collections=collection or [], mode=mode, limit=limit, explain=explain, as_json=as_json or chosen.as_json)
+
+
+@app.command()
+def doctor(as_json: Json = False) -> None:
+    """Check the data folder, the database, the index, the store of originals, the model and the disk."""
+    from semantik.entrypoints.cli import checking
+
+    checking.doctor(as_json=as_json or chosen.as_json)
+
+
+@app.command("migrate-schema")
+def migrate_schema() -> None:
+    """Bring the schema of a server database up to date."""
+    from semantik.entrypoints.cli import checking
+
+    checking.migrate_schema()
+
+
+def main() -> None:
+    app()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,76 @@
+"""`semantik search`: hits with their passage, the matched words marked."""
+
+from __future__ import annotations
+
+import sys
+import textwrap
+from typing import Any
+
+from semantik.entrypoints.cli import client as clients
+from semantik.entrypoints.cli import console
+from semantik.entrypoints.cli.client import Client
+from semantik.entrypoints.cli.lookup import collection_id
+
+_BOLD, _PLAIN = "\x1b[1m", "\x1b[0m"
+_PASSAGE_CHARS = 400
+
+
+def search(query: str, *, collections: list[str], mode: str, limit: int, explain: bool, as_json: bool) -> None:
+    async def work(client: Client) -> dict[str, Any]:
+        return await find(client, query, collections=collections, mode=mode, limit=limit, explain=explain)
+
+    found = clients.run(work)
+    if as_json:
+        console.emit(found)
+    else:
+        show(found)
+
+
+async def find(client: Client, query: str, *, collections: list[str], mode: str, limit: int, explain: bool) -> dict[str, Any]:
+    body: dict[str, Any] = {"query": query, "mode": mode, "limit": limit, "explain": explain}
+    if collections:
+        body["collections"] = [await collection_id(client, name) for name in collections]
+    found: dict[str, Any] = await client.post("/search", body)
+    return found
+
+
+def show(found: dict[str, Any]) -> None:
+    for number, hit in enumerate(found["hits"], 1):
+        document = hit["document"]
+        place = [document["path"]]
+        if hit["page"] is not None:
+            place.append(f"p. {hit['page']}")
+        place += [f"{name} {hit['position'][name]}" for name in ("slide", "sheet", "row_start") if hit["position"].get(name) is not None]
+        if hit["heading_path"]:
+            place.append(" › ".join(hit["heading_path"]))
+        console.say(f"{number:>2}. {hit['score']:.2f}  {console.printable(' · '.join(place))}")
+        console.say(textwrap.indent(_passage(hit), "      "))
+        if hit.get("explain"):
+            console.say(textwrap.indent(console.printable(str(hit["explain"].get("why", ""))), "      "))
+        console.say()
+    if not found["hits"]:
+        console.note("Nothing found. Try other words, or `--mode dense` to search by meaning alone.")
+    for note in found.get("notes", []):
+        console.note(note)
+
+
+def _passage(hit: dict[str, Any]) -> str:
+    """The stretch of the passage around its first match, marked on a terminal."""
+    text = hit["passage"]["text"]
+    marks = sorted((mark["start"], mark["end"]) for mark in hit["highlights"])
+    first = marks[0][0] if marks else 0
+    begin = max(0, min(first - 80, len(text) - _PASSAGE_CHARS))
+    end = begin + _PASSAGE_CHARS
+    pieces, at = [], begin
+    bold, plain = (_BOLD, _PLAIN) if sys.stdout.isatty() else ("", "")
+    for start, stop in marks:
+        if start < at or stop > end:
+            continue
+        pieces += [_flat(text[at:start]), bold, _flat(text[start:stop]), plain]
+        at = stop
+    pieces.append(_flat(text[at:end]))
+    return ("… " if begin else "") + "".join(pieces).strip() + (" …" if end < len(text) else "")
+
+
+def _flat(text: str) -> str:
+    return console.printable(text.replace("\n", " "))

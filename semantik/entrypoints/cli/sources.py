@@ -1,0 +1,104 @@
+"""`semantik sources`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from semantik.entrypoints.cli import console
+from semantik.entrypoints.cli.options import chosen
+
+app = typer.Typer(name="sources", help="Sources: where documents come from.", no_args_is_help=True, rich_markup_mode=None)
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of words.")]
+
+
+@app.command("list")
+def list_(collection: Annotated[str, typer.Argument(help="Name or id of the collection.")], as_json: Json = False) -> None:
+    """List a collection's sources with their ledgers."""
+    from semantik.entrypoints.cli import client, lookup
+
+    async def work(api: client.Client) -> list[dict[str, Any]]:
+        return [one async for one in api.every(f"/collections/{await lookup.collection_id(api, collection)}/sources")]
+
+    rows = client.run(work)
+    if as_json or chosen.as_json:
+        console.emit(rows)
+        return
+    shown = [{**row, "ledger": console.ledger(row["ledger"]), "path": row["settings"].get("path")} for row in rows]
+    console.table(
+        shown,
+        {"name": "name", "kind": "kind", "path": "folder", "ledger": "ledger", "synced_at": "synced", "id": "id"},
+        empty="The collection has no source yet.",
+    )
+
+
+@app.command()
+def add(
+    collection: Annotated[str, typer.Argument(help="Name or id of the collection.")],
+    path: Annotated[Path, typer.Argument(help="Folder, on the machine that runs the server.")],
+    name: Annotated[str | None, typer.Option(help="Name of the source.")] = None,
+    include: Annotated[list[str] | None, typer.Option(help="Only files that match this glob; may be repeated.")] = None,
+    exclude: Annotated[list[str] | None, typer.Option(help="Leave out files that match this glob; may be repeated.")] = None,
+    sync: Annotated[bool, typer.Option("--sync/--no-sync", help="Sync at once.")] = True,
+) -> None:
+    """Add a folder as a source; prints its id."""
+    from semantik.entrypoints.cli import client, lookup, waiting
+
+    settings: dict[str, Any] = {"path": str(path.expanduser().absolute()), "include": include or []}
+    if exclude:
+        settings["exclude"] = exclude
+
+    async def work(api: client.Client) -> Any:
+        target = await lookup.collection_id(api, collection)
+        made = await api.post(f"/collections/{target}/sources", {"kind": "directory", "name": name, "settings": settings, "sync": sync})
+        if made["last_job_id"] and api.in_process:
+            await waiting.until_ended(api, made["last_job_id"])
+        return made
+
+    console.say(client.run(work)["id"])
+
+
+@app.command()
+def sync(
+    source_id: str,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and do nothing.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Sync a source, or show what a sync would do."""
+    from semantik.entrypoints.cli import client, waiting
+
+    async def work(api: client.Client) -> Any:
+        answer = await api.post(f"/sources/{source_id}/sync", dry_run=str(dry_run).lower())
+        return answer if dry_run else await waiting.until_ended(api, answer["job_id"])
+
+    answer = client.run(work)
+    if as_json or chosen.as_json:
+        console.emit(answer)
+    elif dry_run:
+        counts = answer["counts"]
+        console.say(" · ".join(f"{counts[name]:,} {name}" for name in ("added", "modified", "moved", "deleted", "unchanged")))
+        for word in ("added", "modified", "deleted"):
+            for path in answer[word]:
+                console.say(f"  {word:<9} {console.printable(path)}")
+        for move in answer["moved"]:
+            console.say(f"  moved     {console.printable(move['from'])} -> {console.printable(move['to'])}")
+    else:
+        console.note(f"{answer['title']}: {answer['status']}")
+        console.fields(answer["result"] or {})
+
+
+@app.command()
+def remove(source_id: str, yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False) -> None:
+    """Remove a source and its documents from the collection. The originals stay."""
+    from semantik.entrypoints.cli import client, waiting
+
+    if not yes:
+        typer.confirm("Remove the source and all documents that came from it?", abort=True)
+
+    async def work(api: client.Client) -> Any:
+        job = await api.delete(f"/sources/{source_id}")
+        return await waiting.until_ended(api, job["job_id"]) if api.in_process else job
+
+    client.run(work)

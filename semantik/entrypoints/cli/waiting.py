@@ -1,0 +1,53 @@
+"""Waits for a job: a progress bar on a terminal, nothing elsewhere."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from typing import Any
+
+from semantik.entrypoints.cli import console
+from semantik.entrypoints.cli.client import Client
+
+ENDED = ("completed", "failed", "cancelled", "skipped")
+_POLL_S = 0.25
+
+
+async def until_ended(client: Client, job_id: str) -> dict[str, Any]:
+    """The job as it ended, or as it was paused."""
+    if sys.stderr.isatty():
+        return await _with_bar(client, job_id)
+    while True:
+        job: dict[str, Any] = await client.get(f"/jobs/{job_id}")
+        if job["status"] in (*ENDED, "paused"):
+            return job
+        await asyncio.sleep(_POLL_S)
+
+
+async def _with_bar(client: Client, job_id: str) -> dict[str, Any]:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[note]}"))
+    with Progress(*columns, console=Console(file=sys.stderr), transient=True) as progress:
+        bar = progress.add_task("", total=None, note="")
+        while True:
+            job: dict[str, Any] = await client.get(f"/jobs/{job_id}")
+            counts = job["counts"]
+            processed = sum(counts[name] or 0 for name in ("done", "failed", "skipped", "quarantined"))
+            progress.update(bar, description=job["title"][:40], total=counts["total"], completed=processed, note=note_of(job))
+            if job["status"] in (*ENDED, "paused"):
+                return job
+            await asyncio.sleep(_POLL_S)
+
+
+def note_of(job: dict[str, Any]) -> str:
+    parts = []
+    if job.get("rate_per_s"):
+        parts.append(f"{job['rate_per_s']:.1f}/s")
+    if job.get("eta_s") is not None:
+        minutes, seconds = divmod(int(job["eta_s"]), 60)
+        parts.append(f"about {minutes} min left" if minutes else f"about {seconds} s left")
+    if job.get("message"):
+        parts.append(console.printable(job["message"])[:40])
+    return " · ".join(parts)

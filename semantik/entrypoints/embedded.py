@@ -1,0 +1,73 @@
+"""API, worker and engines in one process that owns its data folder: what `semantik serve` and the bare CLI run."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from fastapi import FastAPI
+
+from semantik.auth.actor import Actor
+from semantik.entrypoints import all_jobs, api
+from semantik.features.accounts.startup import local_actor
+from semantik.features.ingestion import service as ingestion
+from semantik.http.local import OwnerCredential
+from semantik.jobs import rescue
+from semantik.jobs.dispatch_local import LocalDispatcher
+from semantik.kit import ownership
+from semantik.kit.concurrency import run_cpu
+from semantik.kit.database import DatabaseDamaged, sqlite_damage
+from semantik.kit.ownership import Ownership
+from semantik.kit.settings import Settings
+from semantik.runtime import Runtime, open_runtime, prepare_schema
+
+assert all_jobs, "importing it registers the handlers"
+
+
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    app: FastAPI
+    actor: Actor
+    runtime: Runtime
+    dispatcher: LocalDispatcher
+    owner: Ownership
+
+
+@asynccontextmanager
+async def opened(settings: Settings) -> AsyncIterator[Embedded]:
+    """Claims the data folder, brings the schema up to date, opens the engines, takes back jobs that a crash left, starts work.
+
+    Raises a `SemantikError` with a clear sentence, and leaves everything as it was, when any of that is impossible.
+    """
+    owner = ownership.claim(settings.data_dir)
+    try:
+        await run_cpu(_check_database, settings)
+        await run_cpu(prepare_schema, settings)
+        runtime = await open_runtime(settings)
+        try:
+            await rescue.take_back_all(runtime.database)
+            await ingestion.check_index(runtime.database, runtime.vectors)
+            dispatcher = LocalDispatcher(runtime)
+            await dispatcher.start()
+            try:
+                actor = await local_actor(runtime.database)
+                app = api.build(runtime)
+                app.state.owner = OwnerCredential(actor, owner.token)
+                yield Embedded(app=app, actor=actor, runtime=runtime, dispatcher=dispatcher, owner=owner)
+            finally:
+                await dispatcher.stop()
+        finally:
+            await runtime.close()
+    finally:
+        owner.release()
+
+
+def _check_database(settings: Settings) -> None:
+    """A file that is no sound SQLite database is left alone, with a sentence, before anything opens it for writing."""
+    path = settings.data_dir / "semantik.db"
+    if settings.database_url is not None or not path.exists() or path.stat().st_size == 0:
+        return
+    damage = sqlite_damage(str(path))
+    if damage is not None:
+        raise DatabaseDamaged(f"the database {path} is damaged: {damage}")

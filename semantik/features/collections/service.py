@@ -1,0 +1,121 @@
+"""Making, changing and deleting collections."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from semantik.auth.actor import Actor
+from semantik.engines.chunking.base import ChunkingSettings
+from semantik.engines.chunking.check import check as check_chunking
+from semantik.engines.embedding.base import Encoder
+from semantik.features.collections import repository
+from semantik.features.collections.job_args import DeleteCollection
+from semantik.features.collections.schemas import Collection, CollectionChange, Ledger, NewCollection, Reason
+from semantik.jobs.queue import Enqueued, enqueue
+from semantik.kit.clock import now
+from semantik.kit.errors import Conflict, NotFound
+from semantik.kit.ids import new_id
+
+
+class CollectionUnknown(NotFound):
+    code = "collection_unknown"
+    title = "No such collection"
+
+
+class NameTaken(Conflict):
+    code = "name_taken"
+    title = "The name is taken"
+
+
+async def create(session: AsyncSession, actor: Actor, wanted: NewCollection, *, encoder: Encoder, space: str) -> str:
+    """Returns the new id. Raises `NameTaken`, or what does not fit about the chunking."""
+    chunking = ChunkingSettings(**wanted.chunking.model_dump())
+    check_chunking(chunking, encoder.spec)
+    if await repository.by_name(session, actor, wanted.name) is not None:
+        raise NameTaken(f"there is a collection named {wanted.name!r} already", hint="Choose another name.", name=wanted.name)
+    collection_id, at = new_id(), now()
+    await repository.insert(
+        session,
+        {
+            "id": collection_id,
+            "tenant_id": actor.tenant_id,
+            "name": wanted.name,
+            "description": wanted.description,
+            "embedding_model": encoder.spec.name,
+            "chunking": wanted.chunking.model_dump(),
+            "language": wanted.language,
+            "generation": 1,
+            "created_at": at,
+            "updated_at": at,
+        },
+        space=space,
+    )
+    return collection_id
+
+
+async def get(session: AsyncSession, actor: Actor, collection_id: str) -> Collection:
+    row = await repository.get(session, actor, collection_id)
+    if row is None:
+        raise CollectionUnknown(f"there is no collection {collection_id}", hint="List them with GET /api/v1/collections.")
+    return (await shown(session, actor, [row]))[0]
+
+
+async def change(session: AsyncSession, actor: Actor, collection_id: str, wanted: CollectionChange) -> Collection:
+    present = await get(session, actor, collection_id)
+    values = wanted.model_dump(exclude_none=True)
+    if wanted.name is not None and wanted.name != present.name and await repository.by_name(session, actor, wanted.name) is not None:
+        raise NameTaken(f"there is a collection named {wanted.name!r} already", hint="Choose another name.", name=wanted.name)
+    if values:
+        await repository.change(session, actor, collection_id, values)
+    return await get(session, actor, collection_id)
+
+
+async def delete(session: AsyncSession, actor: Actor, collection_id: str) -> Enqueued:
+    """Invisible when the transaction commits; emptied by a job: vectors first, rows last."""
+    present = await get(session, actor, collection_id)
+    await repository.bury(session, actor, collection_id)
+    return await enqueue(
+        session,
+        DeleteCollection(collection_id=collection_id),
+        actor=actor,
+        title=f"Delete collection {present.name}",
+        collection_id=collection_id,
+        priority=3,
+        dedup_key=collection_id,
+    )
+
+
+async def shown(session: AsyncSession, actor: Actor, rows: Sequence[Mapping[str, Any]]) -> list[Collection]:
+    ids = [row["id"] for row in rows]
+    if not ids:
+        return []
+    states = await repository.states(session, actor, ids)
+    sizes = await repository.sizes(session, actor, ids)
+    return [
+        Collection(
+            **{name: row[name] for name in ("id", "name", "description", "embedding_model", "language", "generation")},
+            chunking=row["chunking"],
+            created_at=row["created_at"],
+            updated_at=row["updated_at"],
+            ledger=ledger((state, code, count) for owner, state, code, count in states if owner == row["id"]),
+            sources=sizes[row["id"]][0],
+            chunks=sizes[row["id"]][1],
+        )
+        for row in rows
+    ]
+
+
+def ledger(counts: Any) -> Ledger:
+    """Adds up (state, code, documents). Pure; the sum always equals `listed` because both come from the same rows."""
+    totals = dict.fromkeys(("indexed", "partial", "skipped", "failed", "pending"), 0)
+    reasons = []
+    for state, code, count in counts:
+        totals[state] += count
+        if code is not None and state in ("partial", "skipped", "failed"):
+            reasons.append(Reason(state=state, code=code, count=count))
+    return Ledger(
+        listed=sum(totals.values()), **totals, reasons=sorted(reasons, key=lambda reason: (-reason.count, reason.state, reason.code))
+    )

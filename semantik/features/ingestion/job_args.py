@@ -1,0 +1,41 @@
+"""What ingestion asks of the job engine; whoever enqueues imports this and never the handler."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from semantik.jobs.values import JobArgs
+
+
+class IngestSource(JobArgs):
+    """Lists the source (unless `listing` is off: uploads, retries), then reads every document that is due."""
+
+    kind: ClassVar[str] = "ingest_source"
+    queue: ClassVar[str] = "cpu"
+
+    source_id: str
+    listing: bool = True
+
+
+class RemoveSource(JobArgs):
+    kind: ClassVar[str] = "remove_source"
+    queue: ClassVar[str] = "io"
+
+    source_id: str
+
+
+class RemoveDocument(JobArgs):
+    kind: ClassVar[str] = "remove_document"
+    queue: ClassVar[str] = "io"
+
+    document_id: str
+
+
+class RebuildIndex(JobArgs):
+    """Fills the vector index of one tenant again from SQL; embeds nothing."""
+
+    kind: ClassVar[str] = "rebuild_index"
+    queue: ClassVar[str] = "io"
+
+    space: str
+    reason: str

@@ -1,0 +1,332 @@
+"""The jobs of ingestion: sync and read a source, remove a source or a document, rebuild the index from SQL."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from typing import Any, TypeVar
+
+import numpy as np
+
+from semantik.engines import connectors as connector_backends
+from semantik.engines.chunking import headings, open_chunker
+from semantik.engines.chunking.base import ChunkingSettings
+from semantik.engines.connectors.base import Connector, Item
+from semantik.engines.embedding import bm25
+from semantik.engines.vectors.base import Point, Space
+from semantik.features.ingestion import listing, pipeline, repository
+from semantik.features.ingestion.embedder import Embedder
+from semantik.features.ingestion.job_args import IngestSource, RebuildIndex, RemoveDocument, RemoveSource
+from semantik.features.ingestion.pipeline_key import pipeline_key
+from semantik.features.ingestion.publish import Publisher, new_document, payload
+from semantik.features.ingestion.stages import Stages
+from semantik.features.ingestion.values import Target, Work
+from semantik.jobs.context import JobContext
+from semantik.jobs.handlers import handles
+from semantik.jobs.retry import PermanentFailure
+from semantik.jobs.store.create import open_to_twins
+from semantik.kit import registry
+from semantik.kit.concurrency import cpu_count, run_cpu
+
+T = TypeVar("T")
+
+_ROWS_A_STEP = 500
+_REMOVALS_A_STEP = 100
+_POINTS_A_STEP = 1000
+
+
+class SourceGone(PermanentFailure):
+    code = "source_gone"
+
+
+@handles(IngestSource)
+async def ingest_source(ctx: JobContext, args: IngestSource) -> dict[str, Any]:
+    """Lists the source, carries out the plan, then reads what is due. Every part repeats harmlessly after a crash."""
+    async with ctx.runtime.database.read() as session:
+        source = await repository.source(session, ctx.actor, args.source_id)
+        collection = None if source is None else await repository.collection(session, ctx.actor, source["collection_id"])
+    if source is None or collection is None:
+        raise SourceGone("the source was deleted")
+    target = await _target(ctx, source, collection)
+    async with ctx.step() as session:
+        await open_to_twins(session, ctx.job.id)
+    connector = await _open(ctx, source)
+    try:
+        summary: dict[str, Any] = {}
+        if connector is not None and args.listing:
+            summary = await _sync(ctx, target, connector)
+        await _read_due(ctx, target, connector)
+    finally:
+        if connector is not None:
+            await connector.close()
+    await sweep(ctx, target.space)
+    async with ctx.step() as session:
+        await repository.source_synced(session, ctx.actor, args.source_id, summary.get("listed"))
+    return summary
+
+
+@handles(RemoveSource)
+async def remove_source(ctx: JobContext, args: RemoveSource) -> dict[str, Any]:
+    async with ctx.runtime.database.read() as session:
+        source = await repository.source_any(session, ctx.actor, args.source_id)
+        collection = None if source is None else await repository.collection(session, ctx.actor, source["collection_id"])
+    if source is None or collection is None:
+        return {"documents": 0}
+    target = await _target(ctx, source, collection)
+    removed = 0
+    while True:
+        await ctx.check()
+        async with ctx.runtime.database.read() as session:
+            ids = await repository.document_ids(session, ctx.actor, args.source_id, _REMOVALS_A_STEP)
+        if not ids:
+            break
+        removed += len(ids)
+        await _remove(ctx, ids, target.space)
+    await sweep(ctx, target.space)
+    async with ctx.step() as session:
+        await repository.remove_source(session, ctx.actor, args.source_id)
+    return {"documents": removed}
+
+
+@handles(RemoveDocument)
+async def remove_document(ctx: JobContext, args: RemoveDocument) -> dict[str, Any]:
+    async with ctx.runtime.database.read() as session:
+        space = await repository.space_of_buried(session, ctx.actor, args.document_id)
+    if space is None:
+        return {"documents": 0}
+    where = Space(key=space, dimensions=int(space.rpartition("-")[2]))
+    await _remove(ctx, [args.document_id], where)
+    await sweep(ctx, where)
+    return {"documents": 1}
+
+
+@handles(RebuildIndex)
+async def rebuild_index(ctx: JobContext, args: RebuildIndex) -> dict[str, Any]:
+    """Points come out as they went in: the stored float16 vectors and the same words; nothing is embedded."""
+    space = Space(key=args.space, dimensions=int(args.space.rpartition("-")[2]))
+    await ctx.runtime.vectors.ensure(space)
+    after, count, missing = str((ctx.job.cursor or {}).get("after", "")), 0, 0
+    while True:
+        await ctx.check()
+        async with ctx.runtime.database.read() as session:
+            page = await repository.projection_page(session, ctx.actor, args.space, after, _POINTS_A_STEP)
+        if not page:
+            break
+        encoder = await ctx.runtime.encoder(page[0]["embedding_model"])
+        points = await run_cpu(
+            lambda rows=page, tokenizer=encoder.tokenizer: [_projected(ctx.actor.tenant_id, row, tokenizer) for row in rows]
+        )
+        await ctx.runtime.vectors.upsert(space, points)
+        await ctx.runtime.vectors.flush(space)
+        after = page[-1]["id"]
+        count += len(page)
+        missing += sum(row["vector"] is None for row in page)
+        async with ctx.step(cursor={"after": after}, done=len(page), message="Filling the index from the database"):
+            pass
+    await sweep(ctx, space)
+    async with ctx.step() as session:
+        await repository.rebuilt(session, ctx.actor, args.space)
+    return {"points": count, "without_vector": missing, "reason": args.reason}
+
+
+async def _target(ctx: JobContext, source: Any, collection: Any) -> Target:
+    encoder = await ctx.runtime.encoder(collection["embedding_model"])
+    space = await ctx.runtime.space(collection["embedding_model"])
+    chunking = ChunkingSettings(**collection["chunking"])
+    return Target(
+        collection_id=collection["id"],
+        source_id=source["id"],
+        generation=collection["generation"],
+        chunking=chunking,
+        model=collection["embedding_model"],
+        model_key=encoder.spec.key,
+        space=space,
+        language=collection["language"],
+        pipeline_key=pipeline_key(
+            ctx.runtime.extractor.version, chunking, encoder.spec.key, collection["generation"], ctx.runtime.settings
+        ),
+    )
+
+
+async def _open(ctx: JobContext, source: Any) -> Connector | None:
+    if source["kind"] == "upload":
+        return None
+    opener = registry.load("connector", connector_backends.BACKENDS, source["kind"])
+    credentials = ctx.runtime.keyring.unseal(source["sealed_credentials"]) if source["sealed_credentials"] else None
+    connector: Connector = await opener(source["settings"], credentials)
+    return connector
+
+
+async def _sync(ctx: JobContext, target: Target, connector: Connector) -> dict[str, Any]:
+    await ctx.progress(message="Listing the source")
+    found = await listing.compare(ctx.runtime.database, ctx.actor, target.source_id, connector, interrupted=ctx.interrupted)
+    await ctx.check()
+    plan = found.plan()
+    items = {item.path: item for item in found.new} | {item.path: item for item, _ in found.touched}
+    touched = {item.path: before for item, before in found.touched}
+    for pairs in _split(plan.moved, _ROWS_A_STEP):
+        async with ctx.step() as session:
+            for old, new in pairs:
+                item = items[new]
+                await repository.move(
+                    session, ctx.actor, old_path=old, source_id=target.source_id, new_path=new, name=item.name, signature=item.signature
+                )
+    for paths in _split(plan.added, _ROWS_A_STEP):
+        await ctx.check()
+        async with ctx.step() as session:
+            await repository.add_documents(session, [_listed_row(ctx, target, items[path]) for path in paths])
+    unread = set(plan.modified)
+    for batch in _split(list(touched), _ROWS_A_STEP):
+        await ctx.check()
+        async with ctx.step() as session:
+            for path in batch:
+                item, before = items[path], touched[path]
+                if item.problem is not None:
+                    await repository.finish_document(session, ctx.actor, before.id, _problem(item))
+                elif path in unread:
+                    await repository.mark_due(
+                        session, ctx.actor, before.id, due=item.signature or "?", size_bytes=item.size_bytes, modified_at=item.modified_at
+                    )
+                else:
+                    values = {"signature": item.signature, "due": None, "modified_at": item.modified_at}
+                    await repository.finish_document(session, ctx.actor, before.id, values)
+    gone = set(plan.deleted)
+    for ids in _split([known.id for known in found.vanished if known.path in gone], _REMOVALS_A_STEP):
+        await ctx.check()
+        await _remove(ctx, ids, target.space)
+    counts = {
+        "added": len(plan.added),
+        "modified": len(plan.modified),
+        "moved": len(plan.moved),
+        "deleted": len(plan.deleted),
+        "unchanged": plan.unchanged,
+    }
+    return {"listed": found.count, **counts}
+
+
+def _listed_row(ctx: JobContext, target: Target, item: Item) -> dict[str, Any]:
+    values: dict[str, Any] = {"state": "pending", "due": item.signature or "?"} if item.problem is None else _problem(item)
+    return new_document(
+        tenant_id=ctx.actor.tenant_id,
+        collection_id=target.collection_id,
+        source_id=target.source_id,
+        path=item.path,
+        name=item.name,
+        size_bytes=item.size_bytes,
+        media_type=item.media_type,
+        modified_at=item.modified_at,
+        tags=list(item.tags),
+        metadata=dict(item.metadata),
+        **values,
+    )
+
+
+def _problem(item: Item) -> dict[str, Any]:
+    assert item.problem is not None, "only items with a problem come here"
+    code, reason = item.problem
+    return {
+        "state": "skipped" if code == "unsafe_member" else "failed",
+        "code": code,
+        "reason": reason,
+        "due": None,
+        "signature": item.signature,
+    }
+
+
+async def _read_due(ctx: JobContext, target: Target, connector: Connector | None) -> None:
+    runtime = ctx.runtime
+    encoder = await runtime.encoder(target.model)
+    await runtime.vectors.ensure(target.space)
+    async with ctx.step() as session:
+        await repository.note_space(session, target.space.key, target.space.dimensions)
+        await repository.mark_all_due(session, ctx.actor, target.source_id, target.pipeline_key)
+        due = await repository.due_count(session, ctx.actor, target.source_id)
+        generation = await repository.generation(session, ctx.actor, target.collection_id, target.generation)
+    async with ctx.step(total=ctx.job.processed + due):
+        pass
+    embedder = Embedder(encoder, runtime.database, ctx.actor)
+    stages = Stages(
+        actor=ctx.actor,
+        target=target,
+        connector=connector,
+        blobs=runtime.blobs,
+        extractor=runtime.extractor,
+        chunker=open_chunker(target.chunking.strategy),
+        tokenizer=encoder.tokenizer,
+        embedder=embedder,
+        keyring=runtime.keyring,
+        limits=runtime.limits(),
+        max_bytes=runtime.settings.upload_max_bytes,
+    )
+    publisher = Publisher(ctx, target, runtime.vectors, generation["mean_terms"] if generation else None)
+    try:
+        await pipeline.run(_due(ctx, target), stages, publisher, readers=2 * cpu_count() + 2, interrupted=ctx.interrupted)
+    finally:
+        await embedder.close()
+    await ctx.check()
+
+
+async def _due(ctx: JobContext, target: Target) -> AsyncIterator[Work]:
+    """Due documents by id. Members of archives get later ids than their container, so they come in the same pass."""
+    after, seen = "", set[str]()
+    while True:
+        async with ctx.runtime.database.read() as session:
+            page = await repository.due_page(session, ctx.actor, target.source_id, after, 200)
+        if not page:
+            # What came up while the rest was being read: members of the last archives, uploads, changed members with older ids.
+            await asyncio.sleep(0)
+            async with ctx.runtime.database.read() as session:
+                page = [work for work in await repository.due_page(session, ctx.actor, target.source_id, "", 200) if work.id not in seen]
+            if not page:
+                return
+        for work in page:
+            if work.id not in seen:
+                seen.add(work.id)
+                yield work
+        after = max(after, page[-1].id)
+
+
+async def _remove(ctx: JobContext, ids: Sequence[str], space: Space) -> None:
+    async with ctx.step() as session:
+        blobs = await repository.remove_documents(session, ctx.actor, ids, space.key)
+        unused = await repository.unused_blobs(session, ctx.actor, blobs)
+    # Files after the rows that named them: a crash in between leaves strays for the daily sweep, never a row without its file.
+    for blob in unused:
+        await ctx.runtime.blobs.delete(ctx.actor.tenant_id, blob)
+
+
+async def sweep(ctx: JobContext, space: Space) -> None:
+    """Takes dead points out of the index; they answered no search since their rows went."""
+    while True:
+        async with ctx.runtime.database.read() as session:
+            dead = await repository.dead_page(session, ctx.actor, space.key, _POINTS_A_STEP)
+        if not dead:
+            return
+        await ctx.runtime.vectors.delete(space, dead)
+        await ctx.runtime.vectors.flush(space)
+        async with ctx.step() as session:
+            await repository.forget_dead(session, ctx.actor, space.key, dead)
+
+
+def _projected(tenant_id: str, row: Any, tokenizer: Any) -> Point:
+    text = headings.embedded_text(row["heading_path"], row["text"], tokenizer)
+    return Point(
+        id=row["id"],
+        dense=None if row["vector"] is None else np.frombuffer(row["vector"], dtype="<f2").astype(np.float32),
+        sparse=bm25.document_vector(text, row["language"], row["mean_terms"] or 100.0),
+        payload=payload(
+            tenant=tenant_id,
+            collection=row["collection_id"],
+            generation=row["generation"],
+            source=row["source_id"],
+            document=row["document_id"],
+            media_type=row["media_type"],
+            language=row["language"],
+            tags=row["tags"],
+            modified_at=row["modified_at"],
+        ),
+    )
+
+
+def _split(rows: Sequence[T], size: int) -> list[Sequence[T]]:
+    return [rows[start : start + size] for start in range(0, len(rows), size)]

@@ -1,0 +1,98 @@
+"""Compares a source's listing with what is known of it: the plan for a dry run, or the plan carried out."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+
+from semantik.auth.actor import Actor
+from semantik.engines.connectors.base import Connector, Item, ItemGone
+from semantik.features.ingestion import repository
+from semantik.features.ingestion.plan import Known, could_have_moved, settle, sort_out
+from semantik.features.ingestion.values import Plan
+from semantik.kit.database import Database
+
+_BATCH = 256
+
+
+@dataclass(slots=True)
+class Listing:
+    """A complete listing set against SQL. `seen` holds ids only, so a million documents take some 100 MB while it lasts."""
+
+    new: list[Item] = field(default_factory=list)
+    touched: list[tuple[Item, Known]] = field(default_factory=list)
+    same: int = 0
+    count: int = 0
+    vanished: list[Known] = field(default_factory=list)
+    hashes: dict[str, str] = field(default_factory=dict)
+
+    def plan(self) -> Plan:
+        return settle(new=self.new, touched=self.touched, same=self.same, vanished=self.vanished, hashes=self.hashes)
+
+
+async def compare(
+    database: Database, actor: Actor, source_id: str, connector: Connector, *, interrupted: asyncio.Event | None = None
+) -> Listing:
+    """Reads the listing and hashes what paths and signatures cannot settle. Writes nothing.
+
+    Raises `SourceUnreachable` when the listing is not complete: then nothing may be concluded about what is missing.
+    """
+    found = Listing()
+    seen: set[str] = set()
+    async for items in _batches(connector.list()):
+        async with database.read() as session:
+            known = await repository.known_at(session, actor, source_id, [item.path for item in items])
+        seen.update(document.id for document in known.values())
+        split = sort_out(items, known)
+        found.new.extend(split.new)
+        found.touched.extend(split.touched)
+        found.same += len(split.same)
+        found.count += len(items)
+        if interrupted is not None and interrupted.is_set():
+            return found
+    found.vanished = await _vanished(database, actor, source_id, seen)
+    unsettled = could_have_moved(found.new, found.vanished) + [
+        item for item, before in found.touched if before.content_hash and not item.problem
+    ]
+    for item in unsettled:
+        if interrupted is not None and interrupted.is_set():
+            return found
+        digest = await _hash(connector, item)
+        if digest is not None:
+            found.hashes[item.path] = digest
+    return found
+
+
+async def _vanished(database: Database, actor: Actor, source_id: str, seen: set[str]) -> list[Known]:
+    gone: list[Known] = []
+    after = ""
+    while True:
+        async with database.read() as session:
+            page = await repository.known_page(session, actor, source_id, after, 2000)
+        gone.extend(known for known in page if known.id not in seen)
+        if len(page) < 2000:
+            return gone
+        after = page[-1].id
+
+
+async def _hash(connector: Connector, item: Item) -> str | None:
+    digest = hashlib.sha256()
+    try:
+        async for piece in connector.fetch(item):
+            digest.update(piece)
+    except (ItemGone, OSError):
+        return None
+    return digest.hexdigest()
+
+
+async def _batches(items: AsyncIterator[Item]) -> AsyncIterator[list[Item]]:
+    batch: list[Item] = []
+    async for item in items:
+        batch.append(item)
+        if len(batch) == _BATCH:
+            yield batch
+            batch = []
+    if batch:
+        yield batch

@@ -1,0 +1,495 @@
+"""Statements of ingestion: what is due, what was published, what leaves the index."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from semantik.auth import access
+from semantik.auth.actor import Actor
+from semantik.features.ingestion.plan import Known
+from semantik.features.ingestion.values import Work
+from semantik.kit.clock import now
+from semantik.kit.database import insert_ignore, upsert
+from semantik.kit.ids import new_id
+from semantik.tables.collections import collections, generations
+from semantik.tables.documents import chunks, dead_points, documents, embeddings, vector_spaces
+from semantik.tables.jobs import jobs
+from semantik.tables.sources import sources
+
+Row = Mapping[str, Any]
+
+
+def path_hash(path: str) -> str:
+    return hashlib.sha256(path.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+# Sources and collections
+
+
+async def source(session: AsyncSession, actor: Actor, source_id: str) -> Row | None:
+    row = (await session.execute(access.readable_sources(actor).where(sources.c.id == source_id))).one_or_none()
+    return None if row is None else row._mapping
+
+
+async def source_any(session: AsyncSession, actor: Actor, source_id: str) -> Row | None:
+    """Also one that is deleted already: for the job that clears it away."""
+    row = (await session.execute(sa.select(sources).where(sources.c.tenant_id == actor.tenant_id, sources.c.id == source_id))).one_or_none()
+    return None if row is None else row._mapping
+
+
+async def collection(session: AsyncSession, actor: Actor, collection_id: str) -> Row | None:
+    row = (await session.execute(access.readable_collections(actor).where(collections.c.id == collection_id))).one_or_none()
+    return None if row is None else row._mapping
+
+
+async def generation(session: AsyncSession, actor: Actor, collection_id: str, number: int) -> Row | None:
+    row = (
+        await session.execute(
+            sa.select(generations).where(
+                generations.c.tenant_id == actor.tenant_id, generations.c.collection_id == collection_id, generations.c.number == number
+            )
+        )
+    ).one_or_none()
+    return None if row is None else row._mapping
+
+
+async def settle_mean_terms(session: AsyncSession, actor: Actor, collection_id: str, number: int, mean_terms: float) -> None:
+    """Fixes the mean once; whoever comes second keeps the first one's."""
+    await session.execute(
+        sa.update(generations)
+        .where(
+            generations.c.tenant_id == actor.tenant_id,
+            generations.c.collection_id == collection_id,
+            generations.c.number == number,
+            generations.c.mean_terms.is_(None),
+        )
+        .values(mean_terms=mean_terms)
+    )
+
+
+async def upload_source(session: AsyncSession, actor: Actor, collection_id: str) -> str:
+    """The collection's one source of uploads, made on first use."""
+    found = await session.scalar(
+        access.readable_sources(actor)
+        .where(sources.c.collection_id == collection_id, sources.c.kind == "upload")
+        .with_only_columns(sources.c.id)
+        .order_by(sources.c.id)
+        .limit(1)
+    )
+    if found is not None:
+        return str(found)
+    source_id = new_id()
+    await session.execute(
+        sa.insert(sources).values(
+            id=source_id,
+            tenant_id=actor.tenant_id,
+            collection_id=collection_id,
+            kind="upload",
+            name="Uploads",
+            settings={},
+            created_at=now(),
+        )
+    )
+    return source_id
+
+
+async def source_synced(session: AsyncSession, actor: Actor, source_id: str, listed: int | None) -> None:
+    values: dict[str, Any] = {"synced_at": now()} | ({} if listed is None else {"listed": listed})
+    await session.execute(sa.update(sources).where(sources.c.tenant_id == actor.tenant_id, sources.c.id == source_id).values(**values))
+
+
+async def source_job(session: AsyncSession, actor: Actor, source_id: str, job_id: str) -> None:
+    await session.execute(
+        sa.update(sources).where(sources.c.tenant_id == actor.tenant_id, sources.c.id == source_id).values(last_job_id=job_id)
+    )
+
+
+# Listing
+
+
+async def known_at(session: AsyncSession, actor: Actor, source_id: str, paths: Sequence[str]) -> dict[str, Known]:
+    statement = sa.select(
+        documents.c.id,
+        documents.c.path,
+        documents.c.signature,
+        documents.c.content_hash,
+        documents.c.size_bytes,
+        documents.c.due,
+        documents.c.code,
+    ).where(
+        documents.c.tenant_id == actor.tenant_id,
+        documents.c.source_id == source_id,
+        documents.c.path_hash.in_([path_hash(path) for path in paths]),
+        documents.c.parent_id.is_(None),
+    )
+    return {row.path: _known(row) for row in await session.execute(statement)}
+
+
+async def known_page(session: AsyncSession, actor: Actor, source_id: str, after: str, limit: int) -> list[Known]:
+    """Documents that the source listed (no members), by id."""
+    statement = (
+        sa.select(
+            documents.c.id,
+            documents.c.path,
+            documents.c.signature,
+            documents.c.content_hash,
+            documents.c.size_bytes,
+            documents.c.due,
+            documents.c.code,
+        )
+        .where(
+            documents.c.tenant_id == actor.tenant_id,
+            documents.c.source_id == source_id,
+            documents.c.parent_id.is_(None),
+            documents.c.id > after,
+        )
+        .order_by(documents.c.id)
+        .limit(limit)
+    )
+    return [_known(row) for row in await session.execute(statement)]
+
+
+def _known(row: Any) -> Known:
+    # What is due counts as read up to the signature that made it due: listing again must not repeat the work.
+    return Known(
+        id=row.id,
+        path=row.path,
+        signature=row.due or row.signature,
+        content_hash=row.content_hash,
+        size_bytes=row.size_bytes,
+        has_problem=row.code in ("unsafe_member", "unreadable", "gone"),
+    )
+
+
+async def add_documents(session: AsyncSession, rows: Sequence[Row]) -> None:
+    await insert_ignore(session, documents, rows)
+
+
+async def mark_due(session: AsyncSession, actor: Actor, document_id: str, *, due: str, size_bytes: int | None, modified_at: Any) -> None:
+    await session.execute(
+        sa.update(documents)
+        .where(documents.c.tenant_id == actor.tenant_id, documents.c.id == document_id)
+        .values(due=due, size_bytes=size_bytes, modified_at=modified_at, updated_at=now())
+    )
+
+
+async def mark_all_due(session: AsyncSession, actor: Actor, source_id: str, pipeline_key: str) -> int:
+    """Makes due what was read by another pipeline (chunking, model, extractor). Returns how many."""
+    result = await session.execute(
+        sa.update(documents)
+        .where(
+            documents.c.tenant_id == actor.tenant_id,
+            documents.c.source_id == source_id,
+            documents.c.due.is_(None),
+            documents.c.pipeline_key.is_not(None),
+            documents.c.pipeline_key != pipeline_key,
+        )
+        .values(due=sa.func.coalesce(documents.c.signature, "pipeline"), updated_at=now())
+    )
+    return int(result.rowcount)
+
+
+async def move(
+    session: AsyncSession, actor: Actor, *, old_path: str, source_id: str, new_path: str, name: str, signature: str | None
+) -> None:
+    """The document keeps its id, chunks and vectors under another path; so do the documents inside it."""
+    owned = (documents.c.tenant_id == actor.tenant_id, documents.c.source_id == source_id)
+    document_id = await session.scalar(sa.select(documents.c.id).where(*owned, documents.c.path_hash == path_hash(old_path)))
+    assert document_id is not None, "the plan moves only what it found"
+    await session.execute(
+        sa.update(documents)
+        .where(documents.c.id == document_id)
+        .values(path=new_path, path_hash=path_hash(new_path), name=name, signature=signature, updated_at=now())
+    )
+    inside = await session.execute(
+        sa.select(documents.c.id, documents.c.path).where(*owned, documents.c.path.startswith(old_path + "!/", autoescape=True))
+    )
+    for row in inside.all():
+        moved = new_path + row.path[len(old_path) :]
+        await session.execute(sa.update(documents).where(documents.c.id == row.id).values(path=moved, path_hash=path_hash(moved)))
+
+
+# Working through what is due
+
+
+_WORK = (
+    documents.c.id, documents.c.path, documents.c.name, documents.c.due, documents.c.version, documents.c.state, documents.c.content_hash,
+    documents.c.pipeline_key, documents.c.parent_id, documents.c.container, documents.c.media_type, documents.c.size_bytes,
+    documents.c.sealed_password, documents.c.modified_at, documents.c.tags,
+)  # fmt: skip
+
+
+async def due_page(session: AsyncSession, actor: Actor, source_id: str, after: str, limit: int) -> list[Work]:
+    statement = (
+        sa.select(*_WORK)
+        .where(
+            documents.c.tenant_id == actor.tenant_id,
+            documents.c.source_id == source_id,
+            documents.c.due.is_not(None),
+            documents.c.deleted_at.is_(None),
+            documents.c.id > after,
+        )
+        .order_by(documents.c.id)
+        .limit(limit)
+    )
+    return [Work(**{**row._mapping, "tags": tuple(row.tags)}) for row in await session.execute(statement)]
+
+
+async def due_count(session: AsyncSession, actor: Actor, source_id: str) -> int:
+    statement = sa.select(sa.func.count()).where(
+        documents.c.tenant_id == actor.tenant_id,
+        documents.c.source_id == source_id,
+        documents.c.due.is_not(None),
+        documents.c.deleted_at.is_(None),
+    )
+    return int(await session.scalar(statement) or 0)
+
+
+async def stored_vectors(session: AsyncSession, actor: Actor, model_key: str, hashes: Sequence[str]) -> dict[str, bytes]:
+    statement = sa.select(embeddings.c.text_hash, embeddings.c.vector).where(
+        embeddings.c.tenant_id == actor.tenant_id, embeddings.c.model_key == model_key, embeddings.c.text_hash.in_(hashes)
+    )
+    return {row.text_hash: row.vector for row in await session.execute(statement)}
+
+
+# Publishing
+
+
+async def store_vectors(session: AsyncSession, rows: Sequence[Row]) -> None:
+    await insert_ignore(session, embeddings, rows)
+
+
+async def store_chunks(session: AsyncSession, rows: Sequence[Row]) -> None:
+    await upsert(session, chunks, rows, keys=["id"])
+
+
+async def retire_chunks(session: AsyncSession, actor: Actor, *, document_id: str, keep_version: int, keep_below: int, space: str) -> None:
+    """Takes out every chunk of the document but ordinals below `keep_below` of `keep_version`; their points die with them."""
+    gone = sa.and_(
+        chunks.c.tenant_id == actor.tenant_id,
+        chunks.c.document_id == document_id,
+        sa.or_(chunks.c.version != keep_version, chunks.c.ordinal >= keep_below),
+    )
+    await _bury_points(session, sa.select(chunks.c.id).where(gone), actor, space)
+    await session.execute(sa.delete(chunks).where(gone))
+
+
+async def finish_document(session: AsyncSession, actor: Actor, document_id: str, values: Mapping[str, Any]) -> None:
+    await session.execute(
+        sa.update(documents)
+        .where(documents.c.tenant_id == actor.tenant_id, documents.c.id == document_id)
+        .values(**values, updated_at=now())
+    )
+
+
+async def children(session: AsyncSession, actor: Actor, parent_id: str) -> dict[str, Row]:
+    statement = sa.select(documents.c.id, documents.c.path, documents.c.content_hash).where(
+        documents.c.tenant_id == actor.tenant_id, documents.c.parent_id == parent_id
+    )
+    return {row.path: row._mapping for row in await session.execute(statement)}
+
+
+# Removing
+
+
+async def remove_documents(session: AsyncSession, actor: Actor, document_ids: Iterable[str], space: str) -> set[str]:
+    """Deletes documents, what lies inside them and their chunks; returns the blobs they named. The index follows by `dead_points`."""
+    ids = set(document_ids)
+    layer = ids
+    while layer:
+        inside = sa.select(documents.c.id).where(documents.c.tenant_id == actor.tenant_id, documents.c.parent_id.in_(layer))
+        layer = set(await session.scalars(inside)) - ids
+        ids |= layer
+    blobs = (
+        await session.execute(
+            sa.select(documents.c.content_hash, documents.c.text_hash).where(
+                documents.c.tenant_id == actor.tenant_id, documents.c.id.in_(ids)
+            )
+        )
+    ).all()
+    await _bury_points(
+        session, sa.select(chunks.c.id).where(chunks.c.tenant_id == actor.tenant_id, chunks.c.document_id.in_(ids)), actor, space
+    )
+    await session.execute(sa.delete(documents).where(documents.c.tenant_id == actor.tenant_id, documents.c.id.in_(ids)))
+    return {name for row in blobs for name in row if name is not None}
+
+
+async def remove_source(session: AsyncSession, actor: Actor, source_id: str) -> None:
+    await session.execute(sa.delete(sources).where(sources.c.tenant_id == actor.tenant_id, sources.c.id == source_id))
+
+
+async def document_ids(session: AsyncSession, actor: Actor, source_id: str, limit: int) -> list[str]:
+    statement = sa.select(documents.c.id).where(documents.c.tenant_id == actor.tenant_id, documents.c.source_id == source_id).limit(limit)
+    return list(await session.scalars(statement))
+
+
+async def unused_blobs(session: AsyncSession, actor: Actor, hashes: set[str]) -> set[str]:
+    """Those that no document of the tenant names any more."""
+    used: set[str] = set()
+    for column in (documents.c.content_hash, documents.c.text_hash):
+        used |= set(await session.scalars(sa.select(column).where(documents.c.tenant_id == actor.tenant_id, column.in_(hashes))))
+    return hashes - used
+
+
+async def _bury_points(session: AsyncSession, ids: sa.Select[Any], actor: Actor, space: str) -> None:
+    dead = [{"tenant_id": actor.tenant_id, "space": space, "point_id": row, "created_at": now()} for row in await session.scalars(ids)]
+    await insert_ignore(session, dead_points, dead)
+
+
+async def dead_page(session: AsyncSession, actor: Actor, space: str, limit: int) -> list[str]:
+    statement = (
+        sa.select(dead_points.c.point_id).where(dead_points.c.tenant_id == actor.tenant_id, dead_points.c.space == space).limit(limit)
+    )
+    return list(await session.scalars(statement))
+
+
+async def forget_dead(session: AsyncSession, actor: Actor, space: str, ids: Sequence[str]) -> None:
+    await session.execute(
+        sa.delete(dead_points).where(
+            dead_points.c.tenant_id == actor.tenant_id, dead_points.c.space == space, dead_points.c.point_id.in_(ids)
+        )
+    )
+
+
+# Retrying and deleting on request
+
+
+async def document(session: AsyncSession, actor: Actor, document_id: str) -> Row | None:
+    row = (await session.execute(access.readable_documents(actor).where(documents.c.id == document_id))).one_or_none()
+    return None if row is None else row._mapping
+
+
+async def make_due_again(session: AsyncSession, actor: Actor, document_id: str, sealed_password: bytes | None) -> None:
+    values: dict[str, Any] = {"due": sa.func.coalesce(documents.c.signature, "retry"), "pipeline_key": None, "updated_at": now()}
+    if sealed_password is not None:
+        values["sealed_password"] = sealed_password
+    owned = access.readable_documents(actor).where(documents.c.id == document_id).with_only_columns(documents.c.id)
+    await session.execute(sa.update(documents).where(documents.c.id.in_(owned)).values(**values))
+
+
+async def make_failed_due(session: AsyncSession, actor: Actor, collection_id: str, codes: Sequence[str]) -> dict[str, int]:
+    """Makes every failed document of the collection due; returns how many for each source."""
+    failed = access.readable_documents(actor).where(
+        documents.c.collection_id == collection_id, documents.c.state == "failed", documents.c.due.is_(None)
+    )
+    if codes:
+        failed = failed.where(documents.c.code.in_(codes))
+    rows = (await session.execute(failed.with_only_columns(documents.c.id, documents.c.source_id))).all()
+    ids = [row.id for row in rows]
+    for start in range(0, len(ids), 5000):
+        await session.execute(
+            sa.update(documents)
+            .where(documents.c.id.in_(ids[start : start + 5000]))
+            .values(due=sa.func.coalesce(documents.c.signature, "retry"), pipeline_key=None, updated_at=now())
+        )
+    counts: dict[str, int] = {}
+    for row in rows:
+        counts[row.source_id] = counts.get(row.source_id, 0) + 1
+    return counts
+
+
+async def bury_document(session: AsyncSession, actor: Actor, document_id: str) -> None:
+    owned = access.readable_documents(actor).where(documents.c.id == document_id).with_only_columns(documents.c.id)
+    await session.execute(sa.update(documents).where(documents.c.id.in_(owned)).values(deleted_at=now()))
+
+
+# The index as a projection
+
+
+async def note_space(session: AsyncSession, space: str, dimensions: int) -> None:
+    await insert_ignore(session, vector_spaces, [{"space": space, "dimensions": dimensions, "rebuild_reason": None, "updated_at": now()}])
+
+
+async def set_rebuild_reason(session: AsyncSession, space: str, reason: str | None) -> None:
+    await session.execute(sa.update(vector_spaces).where(vector_spaces.c.space == space).values(rebuild_reason=reason, updated_at=now()))
+
+
+async def spaces_with_points(session: AsyncSession) -> list[tuple[str, int, str | None]]:
+    """(space, dimensions, rebuild reason) of every vector space of this installation."""
+    return [
+        tuple(row)
+        for row in await session.execute(sa.select(vector_spaces.c.space, vector_spaces.c.dimensions, vector_spaces.c.rebuild_reason))
+    ]
+
+
+async def tenants_with_points(session: AsyncSession, space: str) -> list[tuple[str, int]]:
+    """(tenant, points SQL expects in the space). Serves the index check at start, no request."""
+    statement = (
+        sa.select(chunks.c.tenant_id, sa.func.count())
+        .join(generations, sa.and_(generations.c.collection_id == chunks.c.collection_id, generations.c.number == chunks.c.generation))
+        .where(generations.c.space == space)
+        .group_by(chunks.c.tenant_id)
+    )
+    return [tuple(row) for row in await session.execute(statement)]
+
+
+async def projection_page(session: AsyncSession, actor: Actor, space: str, after: str, limit: int) -> list[Row]:
+    """Everything a point is made of, by chunk id."""
+    statement = (
+        sa.select(
+            chunks.c.id, chunks.c.text, chunks.c.heading_path, chunks.c.language, chunks.c.collection_id, chunks.c.generation, chunks.c.document_id,
+            chunks.c.embedding_hash, embeddings.c.vector, generations.c.mean_terms, collections.c.embedding_model, documents.c.source_id,
+            documents.c.media_type, documents.c.tags, documents.c.modified_at,
+        )
+        .join(documents, documents.c.id == chunks.c.document_id)
+        .join(collections, collections.c.id == chunks.c.collection_id)
+        .join(generations, sa.and_(generations.c.collection_id == chunks.c.collection_id, generations.c.number == chunks.c.generation))
+        .outerjoin(
+            embeddings,
+            sa.and_(
+                embeddings.c.tenant_id == chunks.c.tenant_id,
+                embeddings.c.text_hash == chunks.c.embedding_hash,
+                embeddings.c.model_key == sa.bindparam("model_key"),
+            ),
+        )
+        .where(chunks.c.tenant_id == actor.tenant_id, generations.c.space == space, chunks.c.id > after)
+        .order_by(chunks.c.id)
+        .limit(limit)
+    )  # fmt: skip
+    return [row._mapping for row in await session.execute(statement, {"model_key": space.rpartition("-")[0]})]
+
+
+async def space_of_buried(session: AsyncSession, actor: Actor, document_id: str) -> str | None:
+    """The vector space of a deleted document's points; None when it is gone or was uploaded again meanwhile."""
+    statement = (
+        sa.select(generations.c.space)
+        .join(collections, sa.and_(collections.c.id == generations.c.collection_id, collections.c.generation == generations.c.number))
+        .join(documents, documents.c.collection_id == collections.c.id)
+        .where(documents.c.tenant_id == actor.tenant_id, documents.c.id == document_id, documents.c.deleted_at.is_not(None))
+    )
+    return await session.scalar(statement)
+
+
+async def rebuilt(session: AsyncSession, actor: Actor, space: str) -> None:
+    """Clears the mark of a rebuild once no other tenant's rebuild of the space is unfinished."""
+    open_rebuilds = sa.select(sa.func.count()).where(
+        jobs.c.kind == "rebuild_index", jobs.c.dedup_key == space, jobs.c.finished_at.is_(None), jobs.c.tenant_id != actor.tenant_id
+    )
+    if await session.scalar(open_rebuilds) == 0:
+        await set_rebuild_reason(session, space, None)
+
+
+async def replace_upload(session: AsyncSession, actor: Actor, document_id: str, *, content_hash: str, size_bytes: int) -> None:
+    """The new bytes wait to be read; until then the old version answers searches. Equal bytes wait for nothing."""
+    await session.execute(
+        sa.update(documents)
+        .where(
+            documents.c.tenant_id == actor.tenant_id,
+            documents.c.id == document_id,
+            sa.or_(documents.c.content_hash != content_hash, documents.c.deleted_at.is_not(None)),
+        )
+        .values(
+            content_hash=content_hash,
+            size_bytes=size_bytes,
+            due=content_hash,
+            pipeline_key=None,
+            modified_at=now(),
+            updated_at=now(),
+            deleted_at=None,
+        )
+    )

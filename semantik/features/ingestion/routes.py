@@ -1,0 +1,109 @@
+"""Sync, upload, retry and delete over HTTP: everything that changes documents."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, File, Form, Header, Query, Response, UploadFile
+
+from semantik.engines import connectors as connector_backends
+from semantik.features.ingestion import listing, repository, service, uploads
+from semantik.features.ingestion.schemas import (
+    RetryAccepted,
+    RetryFailedRequest,
+    RetryRequest,
+    SyncAccepted,
+    SyncPlan,
+    Uploaded,
+)  # fmt: skip
+from semantik.http.dependencies import CurrentRuntime, Writer, WriteSession
+from semantik.kit import registry
+from semantik.kit.errors import InvalidInput, NotFound
+
+router = APIRouter(prefix="/api/v1", tags=["ingestion"])
+
+IdempotencyKey = Annotated[
+    str | None, Header(alias="Idempotency-Key", max_length=200, description="The same key gives the same job again.")
+]
+
+
+class NothingToUpload(InvalidInput):
+    code = "nothing_to_upload"
+
+
+@router.post(
+    "/sources/{source_id}/sync", status_code=202, summary="Sync a source, or show what a sync would do", operation_id="sync_source"
+)
+async def sync_source(
+    source_id: str,
+    response: Response,
+    actor: Writer,
+    runtime: CurrentRuntime,
+    session: WriteSession,
+    dry_run: Annotated[bool, Query(description="Return the plan without doing anything.")] = False,
+    idempotency_key: IdempotencyKey = None,
+) -> SyncAccepted | SyncPlan:
+    if not dry_run:
+        return SyncAccepted(job_id=(await service.sync(session, actor, source_id, idempotency_key=idempotency_key)).id)
+    # The plan only reads, through sessions of its own: comparing a large folder must not hold the write lock.
+    async with runtime.database.read() as reading:
+        source = await repository.source(reading, actor, source_id)
+    if source is None:
+        raise service.SourceUnknown(f"there is no source {source_id}", hint="List them with GET /api/v1/collections/{id}/sources.")
+    response.status_code = 200
+    if source["kind"] == "upload":
+        return service.shown_plan(listing.Listing().plan())
+    opener = registry.load("connector", connector_backends.BACKENDS, source["kind"])
+    credentials = runtime.keyring.unseal(source["sealed_credentials"]) if source["sealed_credentials"] else None
+    connector = await opener(source["settings"], credentials)
+    try:
+        found = await listing.compare(runtime.database, actor, source_id, connector)
+    finally:
+        await connector.close()
+    return service.shown_plan(found.plan())
+
+
+@router.post("/collections/{collection_id}/uploads", status_code=202, summary="Upload files", operation_id="upload_files")
+async def upload_files(
+    collection_id: str,
+    actor: Writer,
+    runtime: CurrentRuntime,
+    session: WriteSession,
+    files: Annotated[list[UploadFile], File(description="One or many files.")],
+    path: Annotated[list[str], Form(description="A path for each file, in the same order; its name when left out.")] = [],  # noqa: B006
+) -> Uploaded:
+    """Each file has its own fate: one that is refused does not lose the others."""
+    if not files:
+        raise NothingToUpload("the request holds no file", hint="Send multipart/form-data with the field files.")
+    if path and len(path) != len(files):
+        raise InvalidInput(f"{len(path)} paths came with {len(files)} files", hint="Send one path for each file, or none.")
+    async with runtime.database.read() as reading:
+        collection = await repository.collection(reading, actor, collection_id)
+    if collection is None:
+        raise NotFound(f"there is no collection {collection_id}", hint="List them with GET /api/v1/collections.")
+    stored = [
+        await uploads.store(runtime.blobs, actor, file, path=path[index] if path else None, max_bytes=runtime.settings.upload_max_bytes)
+        for index, file in enumerate(files)
+    ]
+    return await uploads.accept(session, actor, collection_id, collection["name"], stored)
+
+
+@router.post("/documents/{document_id}/retry", status_code=202, summary="Read a document again", operation_id="retry_document")
+async def retry_document(
+    document_id: str, actor: Writer, runtime: CurrentRuntime, session: WriteSession, wanted: RetryRequest | None = None
+) -> RetryAccepted:
+    job = await service.retry(session, actor, runtime.keyring, document_id, wanted.password if wanted else None)
+    return RetryAccepted(job_id=job.id, documents=1)
+
+
+@router.post(
+    "/collections/{collection_id}/retry-failed", status_code=202, summary="Read all failed documents again", operation_id="retry_failed"
+)
+async def retry_failed(collection_id: str, actor: Writer, session: WriteSession, wanted: RetryFailedRequest | None = None) -> RetryAccepted:
+    job, count = await service.retry_failed(session, actor, collection_id, wanted.codes if wanted else [])
+    return RetryAccepted(job_id=job.id if job else None, documents=count)
+
+
+@router.delete("/documents/{document_id}", status_code=202, summary="Delete an uploaded document", operation_id="delete_document")
+async def delete_document(document_id: str, actor: Writer, session: WriteSession) -> SyncAccepted:
+    return SyncAccepted(job_id=(await service.delete_document(session, actor, document_id)).id)

@@ -1,0 +1,76 @@
+"""The JSON of syncing, uploading and retrying."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+
+class Moved(BaseModel):
+    model_config = ConfigDict(populate_by_name=True)
+
+    from_: str = Field(alias="from")
+    to: str
+
+
+class PlanCounts(BaseModel):
+    added: int
+    modified: int
+    moved: int
+    deleted: int
+    unchanged: int
+
+
+class SyncPlan(BaseModel):
+    """What a sync would do; at most 100 paths of each kind are named, the counts are complete."""
+
+    added: list[str]
+    modified: list[str]
+    moved: list[Moved]
+    deleted: list[str]
+    unchanged: int
+    counts: PlanCounts
+
+
+class SyncAccepted(BaseModel):
+    job_id: str
+
+
+class UploadedFile(BaseModel):
+    """The fate of one file: one that is rejected does not hold up the others."""
+
+    name: str
+    document_path: str | None = None
+    state: Literal["accepted", "rejected"]
+    size_bytes: int | None = None
+    code: str | None = None
+    reason: str | None = None
+    hint: str | None = None
+
+
+class Uploaded(BaseModel):
+    source_id: str | None
+    job_id: str | None = Field(description="The job that reads the accepted files; null when none was accepted.")
+    files: list[UploadedFile]
+
+
+class RetryRequest(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    password: Annotated[str, StringConstraints(min_length=1, max_length=1000)] | None = Field(
+        None, description="Opens a locked document; kept sealed."
+    )
+
+
+class RetryFailedRequest(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    codes: list[Annotated[str, StringConstraints(max_length=64)]] = Field(
+        default_factory=list, max_length=50, description="Only failures with these codes; empty: all."
+    )
+
+
+class RetryAccepted(BaseModel):
+    job_id: str | None
+    documents: int

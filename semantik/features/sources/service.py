@@ -1,0 +1,184 @@
+"""Making, changing and removing sources; which folders may be read at all."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from semantik.auth.actor import Actor
+from semantik.engines.connectors.directory import DEFAULT_EXCLUDE
+from semantik.features.ingestion.job_args import IngestSource, RemoveSource
+from semantik.features.sources import repository
+from semantik.features.sources.schemas import DirectorySettings, NewSource, Source, SourceChange, SourceLedger
+from semantik.jobs.queue import enqueue
+from semantik.jobs.values import Enqueued
+from semantik.kit.clock import now
+from semantik.kit.database import AsyncSession
+from semantik.kit.errors import Conflict, Forbidden, InvalidInput, NotFound
+from semantik.kit.ids import new_id
+from semantik.kit.settings import Settings
+
+
+class SourceUnknown(NotFound):
+    code = "source_unknown"
+    title = "No such source"
+
+
+class PathNotAllowed(Forbidden):
+    code = "path_not_allowed"
+    title = "This folder may not be read"
+
+
+class PathUnusable(InvalidInput):
+    code = "path_unusable"
+    title = "This folder cannot be used"
+
+
+class UploadsFixed(Conflict):
+    code = "uploads_fixed"
+    title = "Uploads have no settings"
+
+
+async def create(session: AsyncSession, actor: Actor, settings: Settings, collection_id: str, wanted: NewSource) -> str:
+    """Returns the new id. Raises `PathNotAllowed` or `PathUnusable` with the reason."""
+    await _require_collection(session, actor, collection_id)
+    path = allowed_path(wanted.settings.path, settings, owner=actor.via == "local")
+    source_id = new_id()
+    await repository.insert(
+        session,
+        {
+            "id": source_id,
+            "tenant_id": actor.tenant_id,
+            "collection_id": collection_id,
+            "kind": wanted.kind,
+            "name": wanted.name or path.name or str(path),
+            "settings": _stored(wanted.settings, path),
+            "created_at": now(),
+        },
+    )
+    if wanted.sync:
+        await _sync(session, actor, await get_row(session, actor, source_id))
+    return source_id
+
+
+async def change(session: AsyncSession, actor: Actor, settings: Settings, source_id: str, wanted: SourceChange) -> None:
+    present = await get_row(session, actor, source_id)
+    values: dict[str, Any] = {}
+    if wanted.name is not None:
+        values["name"] = wanted.name
+    if wanted.settings is not None:
+        if present["kind"] == "upload":
+            raise UploadsFixed("the source of uploads has no settings to change")
+        values["settings"] = _stored(wanted.settings, allowed_path(wanted.settings.path, settings, owner=actor.via == "local"))
+    if values:
+        await repository.change(session, actor, source_id, values)
+
+
+async def delete(session: AsyncSession, actor: Actor, source_id: str) -> Enqueued:
+    present = await get_row(session, actor, source_id)
+    await repository.bury(session, actor, source_id)
+    return await enqueue(
+        session,
+        RemoveSource(source_id=source_id),
+        actor=actor,
+        title=f"Remove source {present['name']}",
+        collection_id=present["collection_id"],
+        source_id=source_id,
+        priority=3,
+        dedup_key=source_id,
+        concurrency_key=f"source:{source_id}",
+    )
+
+
+async def listed(session: AsyncSession, actor: Actor, collection_id: str, *, after: str | None, limit: int) -> tuple[list[Source], bool]:
+    """A page of a collection's sources, and whether there are more."""
+    await _require_collection(session, actor, collection_id)
+    rows = await repository.page(session, actor, collection_id, after=after, limit=limit)
+    return await shown(session, actor, rows[:limit]), len(rows) > limit
+
+
+async def get(session: AsyncSession, actor: Actor, source_id: str) -> Source:
+    return (await shown(session, actor, [await get_row(session, actor, source_id)]))[0]
+
+
+async def get_row(session: AsyncSession, actor: Actor, source_id: str) -> Mapping[str, Any]:
+    row = await repository.get(session, actor, source_id)
+    if row is None:
+        raise SourceUnknown(f"there is no source {source_id}", hint="List them with GET /api/v1/collections/{id}/sources.")
+    return row
+
+
+async def shown(session: AsyncSession, actor: Actor, rows: Sequence[Mapping[str, Any]]) -> list[Source]:
+    states = await repository.states(session, actor, [row["id"] for row in rows])
+    return [
+        Source(
+            **{
+                name: row[name]
+                for name in ("id", "collection_id", "kind", "name", "settings", "listed", "synced_at", "last_job_id", "created_at")
+            },
+            ledger=_ledger((state, code, count) for owner, state, code, count in states if owner == row["id"]),
+        )
+        for row in rows
+    ]
+
+
+def allowed_path(given: str, settings: Settings, *, owner: bool) -> Path:
+    """The real path of a folder that may be read. `owner`: the person who runs the process, who needs no permission of ours.
+
+    Without `SEMANTIK_SOURCE_ROOTS` any folder is allowed while the server listens on loopback only, none otherwise.
+    """
+    if not os.path.isabs(given):
+        raise PathUnusable(f"the folder {given!r} is not an absolute path", hint="Write the whole path, from / on.")
+    path = Path(os.path.realpath(given))
+    if not path.is_dir():
+        raise PathUnusable(f"the folder {path} is not there, or is no folder", hint="Check the path on the machine that runs Semantik.")
+    if not os.access(path, os.R_OK | os.X_OK):
+        raise PathUnusable(f"the folder {path} cannot be read by the user that runs Semantik", hint="Change its permissions.")
+    data_dir = settings.data_dir.resolve()
+    if path == data_dir or data_dir in path.parents:
+        raise PathNotAllowed(f"{path} lies in Semantik's own data folder", hint="Choose another folder.")
+    roots = settings.source_roots
+    if owner or (roots is None and settings.loopback_only):
+        return path
+    if not any(path == root or root in path.parents for root in roots or ()):
+        allowed = ", ".join(str(root) for root in roots or ()) or "none"
+        raise PathNotAllowed(
+            f"{path} lies outside the folders that sources may be in: {allowed}",
+            hint="Add it to SEMANTIK_SOURCE_ROOTS and restart the server.",
+        )
+    return path
+
+
+def _stored(wanted: DirectorySettings, path: Path) -> dict[str, Any]:
+    return {"path": str(path), "include": wanted.include, "exclude": list(DEFAULT_EXCLUDE) if wanted.exclude is None else wanted.exclude}
+
+
+async def _sync(session: AsyncSession, actor: Actor, source: Mapping[str, Any]) -> None:
+    job = await enqueue(
+        session,
+        IngestSource(source_id=source["id"]),
+        actor=actor,
+        title=f"Ingest {source['name']}",
+        collection_id=source["collection_id"],
+        source_id=source["id"],
+        dedup_key=f"{source['id']}:list",
+        concurrency_key=f"source:{source['id']}",
+    )
+    await repository.change(session, actor, source["id"], {"last_job_id": job.id})
+
+
+async def _require_collection(session: AsyncSession, actor: Actor, collection_id: str) -> None:
+    if not await repository.collection_exists(session, actor, collection_id):
+        raise NotFound(f"there is no collection {collection_id}", hint="List them with GET /api/v1/collections.")
+
+
+def _ledger(counts: Iterable[tuple[str, str | None, int]]) -> SourceLedger:
+    totals = dict.fromkeys(("indexed", "partial", "skipped", "failed", "pending"), 0)
+    reasons: list[dict[str, Any]] = []
+    for state, code, count in counts:
+        totals[state] += count
+        if code is not None and state in ("partial", "skipped", "failed"):
+            reasons.append({"state": state, "code": code, "count": count})
+    return SourceLedger(listed=sum(totals.values()), **totals, reasons=sorted(reasons, key=lambda reason: -reason["count"]))
