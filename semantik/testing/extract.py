@@ -52,7 +52,9 @@ def check(reading: Reading) -> None:
         assert rows == sorted(rows) and all(0 <= offset < len(part.text) for offset in rows), "rows lie inside their part"
     for member in reading.members:
         assert (member.path is None) == (member.problem is not None), "a member is either there or refused"
-        assert member.name and not member.name.startswith("/") and ".." not in member.name.split("/"), "a member's name is relative and safe"
+        assert member.name and not member.name.startswith("/") and ".." not in member.name.split("/"), (
+            "a member's name is relative and safe"
+        )
         assert member.problem is None or member.problem[0] in CODES, "codes are known"
     if outcome.verdict is Verdict.OK:
         assert reading.text.strip(), "no text at all is never OK"
@@ -129,7 +131,11 @@ class ExtractorContract:
         path = tmp_path / "a.md"
         path.write_text("# First\n\nText.\n\n## Second\n\nMore.\n", encoding="utf-8")
         reading = await read(extractor, path, tmp_path)
-        found = [(heading.level, heading.title, part.text[heading.offset :].split("\n")[0]) for part in reading.parts for heading in part.headings]
+        found = [
+            (heading.level, heading.title, part.text[heading.offset :].split("\n")[0])
+            for part in reading.parts
+            for heading in part.headings
+        ]
         assert found == [(1, "First", "# First"), (2, "Second", "## Second")]
 
     @pytest.mark.parametrize("content", [b"", b" \n\t\n ", b"\x00" * 100, b"<html><body><script>x()</script></body></html>"])

@@ -18,6 +18,8 @@ import sys
 import traceback
 from types import TracebackType
 
+import chardet
+
 from semantik.engines.extract import readers, wire
 from semantik.engines.extract.reading import read_request
 
@@ -31,6 +33,8 @@ def main() -> None:
     control = socket.socket(fileno=int(sys.argv[1]))
     for name in readers.NAMES:
         readers.load(name)
+    # The statistics of charsets are loaded at the first guess; workers share them.
+    chardet.detect("Größe und Maß: Übergrößen ab 5 €".encode("cp1252"))
     _give_up_rights()
     gc.collect()
     gc.freeze()

@@ -146,7 +146,12 @@ def _known(name: str | None) -> str | None:
     except (LookupError, ValueError):
         return None
     # Codecs that are no charsets (base64, zip, idna ...) must not run on what a file claims.
-    return info.name if getattr(info, "_is_text_encoding", True) and info.name not in ("unicode_escape", "raw_unicode_escape", "idna", "punycode", "undefined", "mbcs", "oem", "utf-7") else None
+    return (
+        info.name
+        if getattr(info, "_is_text_encoding", True)
+        and info.name not in ("unicode_escape", "raw_unicode_escape", "idna", "punycode", "undefined", "mbcs", "oem", "utf-7")
+        else None
+    )
 
 
 def _odd(sample: bytes, name: str) -> bool:

@@ -25,7 +25,7 @@ _KINDS = (
     Kind("pdf", "pdf", "application/pdf", "PDF"),
     Kind("docx", "office", "application/vnd.openxmlformats-officedocument.wordprocessingml.document", "Word document"),
     Kind("odt", "office", "application/vnd.oasis.opendocument.text", "OpenDocument text"),
-    Kind("epub", "office", "application/epub+zip", "EPUB book"),
+    Kind("epub", "book", "application/epub+zip", "EPUB book"),
     Kind("rtf", "office", "application/rtf", "RTF document"),
     Kind("doc", "office", "application/msword", "Word 97 document"),
     Kind("ppt", "office", "application/vnd.ms-powerpoint", "PowerPoint 97 presentation"),

@@ -65,7 +65,9 @@ def pieces(text: str, headings: Sequence[Heading] = (), most: int = TARGET_PART)
         if len(text) - start < most:
             end = len(text)
         else:
-            window = [Heading(h.offset - start, h.level, h.title) for h in headings[first : bisect_right(headings, start + most, key=_offset)]]
+            window = [
+                Heading(h.offset - start, h.level, h.title) for h in headings[first : bisect_right(headings, start + most, key=_offset)]
+            ]
             end = start + cut_at(text[start : start + most], window, most)
             last = first + bisect_right(headings[first:], end - 1, key=_offset) if first < len(headings) else first
         piece = text[start:end]

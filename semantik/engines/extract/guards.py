@@ -24,23 +24,25 @@ _XML_NAMES = (".xml", ".rels", ".xhtml", ".html", ".htm", ".opf", ".ncx", ".svg"
 ZIP_ERRORS = (zipfile.BadZipFile, NotImplementedError, RuntimeError, ValueError, EOFError, OSError, IndexError)
 
 
-def package(path: Path, what: str, *, total: int = MAX_TOTAL) -> None:
-    """Refuses an office package that is a bomb, encrypted, or brings its own XML entities. Sizes are as declared:
-    the address space limit stands behind them."""
+def package(path: Path, what: str, *, entities: bool = False) -> None:
+    """Refuses an office package that is a bomb, encrypted, or brings its own XML entities (`entities` lets those pass).
+
+    Sizes are as declared; the address space limit stands behind them.
+    """
     try:
         with zipfile.ZipFile(path) as archive:
             entries = archive.infolist()
             if len(entries) > MAX_MEMBERS:
                 raise failed("archive_too_many", f"The {what} holds {len(entries):,} parts; the limit is {MAX_MEMBERS:,}.")
             expanded = sum(entry.file_size for entry in entries)
-            if expanded > total:
-                raise failed("archive_bomb", f"The {what} expands to {size_words(expanded)}; the limit is {size_words(total)}.")
+            if expanded > MAX_TOTAL:
+                raise failed("archive_bomb", f"The {what} expands to {size_words(expanded)}; the limit is {size_words(MAX_TOTAL)}.")
             for entry in entries:
                 if entry.flag_bits & 1:
                     raise locked(what, None)
                 if ratio_too_high(entry):
                     raise _bomb(what, entry)
-                if entry.filename.lower().endswith(_XML_NAMES) and not entry.is_dir() and _head_has_entity(archive, entry):
+                if not entities and entry.filename.lower().endswith(_XML_NAMES) and not entry.is_dir() and _head_has_entity(archive, entry):
                     raise failed(
                         "entity_refused",
                         f"The {what} defines XML entities in {entry.filename[:100]!r}, which a document of this kind never needs; it was not opened.",

@@ -181,7 +181,9 @@ class _Run:
         except TimeoutError:
             raise self._late(in_page, allowed < left) from None
         except (asyncio.IncompleteReadError, ConnectionError):
-            raise _Lost("crashed", "The program that reads this kind of file crashed on it.", "Report the file if it opens elsewhere.") from None
+            raise _Lost(
+                "crashed", "The program that reads this kind of file crashed on it.", "Report the file if it opens elsewhere."
+            ) from None
         took = time.monotonic() - started
         if in_page:
             # A page that sends more than one frame keeps its clock.
@@ -198,7 +200,9 @@ class _Run:
                 "Raise SEMANTIK_OCR_PAGE_TIMEOUT_S, or scan the page at a lower resolution.",
             )
         if idle:
-            return _Lost("timeout", f"Reading stood still for {IDLE_S:g} s and was stopped.", "Split the file, or save it in another format.")
+            return _Lost(
+                "timeout", f"Reading stood still for {IDLE_S:g} s and was stopped.", "Split the file, or save it in another format."
+            )
         return _Lost(
             "timeout",
             f"Reading took longer than {self._limits.timeout_s:g} s and was stopped.",
@@ -225,4 +229,6 @@ def _worn(worker: Worker) -> bool:
 
 
 def _broken(what: str) -> _Lost:
-    return _Lost("crashed", f"The program that reads this kind of file broke on it: it sent {what}.", "Report the file if it opens elsewhere.")
+    return _Lost(
+        "crashed", f"The program that reads this kind of file broke on it: it sent {what}.", "Report the file if it opens elsewhere."
+    )

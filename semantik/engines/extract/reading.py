@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import json
 import os
 import resource
 import socket
@@ -11,8 +12,6 @@ import struct
 import zlib
 from pathlib import Path
 from typing import Any
-
-import json
 
 from semantik.engines.extract import readers, wire
 from semantik.engines.extract.base import Limits, Outcome, Verdict
@@ -23,8 +22,18 @@ from semantik.engines.extract.sniff import HEAD, sniff
 
 # What parsers raise on input that is not what it claims to be. Anything else is our mistake and ends the worker.
 _PARSER_ERRORS = (
-    ValueError, LookupError, TypeError, AttributeError, ArithmeticError, EOFError, struct.error, zlib.error, AssertionError, RuntimeError, OSError,
-)  # fmt: skip
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    ArithmeticError,
+    EOFError,
+    struct.error,
+    zlib.error,
+    AssertionError,
+    RuntimeError,
+    OSError,
+)
 # A worker that writes more than its budget of members into the scratch folder gets EFBIG.
 _FILE_SLACK = 16 * 1024**2
 
@@ -106,7 +115,9 @@ def _open(path: Path, name: str, limits: Limits, scratch: Path, password: str | 
     except FileNotFoundError:
         raise failed("gone", "The file is no longer there.", "Sync the source again.") from None
     except OSError as error:
-        raise failed("unreadable", f"The file cannot be opened: {os.strerror(error.errno or 0)}.", "Give the server the right to read it.") from None
+        raise failed(
+            "unreadable", f"The file cannot be opened: {os.strerror(error.errno or 0)}.", "Give the server the right to read it."
+        ) from None
     kind, charset = sniff(path, name, status.st_size, head, password)
     return Document(path, name, status.st_size, head, kind, limits, scratch, password, charset, _allow_memory)
 

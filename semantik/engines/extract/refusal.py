@@ -51,3 +51,8 @@ def size_words(count: float) -> str:
         if count >= step:
             return f"{count / step:.1f}".removesuffix(".0") + f" {unit}"
     return f"{int(count)} B"
+
+
+def plural(count: int, noun: str) -> str:
+    """1 page, 2 pages, 1,000 pages."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

@@ -20,7 +20,7 @@ class Sink:
         self._limits = limits
         self.chars = 0
         self.members = 0
-        self.members_refused: list[tuple[str, str, str | None]] = []
+        self.members_refused: list[tuple[str, str, str, str | None]] = []
         self.warnings: list[str] = []
         self.metadata: dict[str, Any] = {}
         self.title: str | None = None
@@ -81,7 +81,7 @@ class Sink:
         self._send(wire.member(Member(name, path, size_bytes)))
 
     def refuse_member(self, name: str, size_bytes: int, code: str, reason: str, hint: str | None = None) -> None:
-        self.members_refused.append((code, reason, hint))
+        self.members_refused.append((name, code, reason, hint))
         self._send(wire.member(Member(name, None, size_bytes, (code, reason, hint))))
 
     def ocr_begins(self, seconds: float) -> None:

@@ -11,7 +11,7 @@ import olefile
 
 from semantik.engines.extract.decode import Charset, charset, is_text
 from semantik.engines.extract.document import KINDS, Kind
-from semantik.engines.extract.refusal import Refused, damaged, failed, locked, skipped
+from semantik.engines.extract.refusal import Refused, damaged, failed, skipped
 
 HEAD = 64 * 1024
 
@@ -27,7 +27,16 @@ _IMAGES = (
     (b"MM\x00+", "tiff"),
 )
 _PACKED = ((b"\x1f\x8b\x08", "gzip"), (b"BZh", "bzip2"), (b"\xfd7zXZ\x00", "xz"))
-_PROGRAMS = (b"\x7fELF", b"\xfe\xed\xfa\xce", b"\xfe\xed\xfa\xcf", b"\xcf\xfa\xed\xfe", b"\xce\xfa\xed\xfe", b"\xca\xfe\xba\xbe", b"\x00asm", b"dex\n035")
+_PROGRAMS = (
+    b"\x7fELF",
+    b"\xfe\xed\xfa\xce",
+    b"\xfe\xed\xfa\xcf",
+    b"\xcf\xfa\xed\xfe",
+    b"\xce\xfa\xed\xfe",
+    b"\xca\xfe\xba\xbe",
+    b"\x00asm",
+    b"dex\n035",
+)
 # Kinds that are known and not read, so that the row can say what they are.
 _OTHERS = (
     (b"Rar!\x1a\x07", "a RAR archive"),
@@ -64,22 +73,174 @@ _MAIL_FIRST = re.compile(
     rb"dkim-signature|authentication-results|user-agent|in-reply-to|references|list-[a-z-]+):[ \t]*",
     re.IGNORECASE,
 )
-_MAIL_FIELD = re.compile(rb"^(from|to|cc|subject|date|message-id|received|return-path|mime-version|reply-to|sender):", re.IGNORECASE | re.MULTILINE)
+_MAIL_FIELD = re.compile(
+    rb"^(from|to|cc|subject|date|message-id|received|return-path|mime-version|reply-to|sender):", re.IGNORECASE | re.MULTILINE
+)
 _HTML = re.compile(r"<!doctype\s+html|<html[\s>]|<head[\s>]|<body[\s>]", re.IGNORECASE)
 _TAGS = re.compile(r"<(?:p|div|span|table|ul|ol|h[1-6]|a|br|title|meta|script|style|article|section)[\s>/]", re.IGNORECASE)
 _XML_ROOT = re.compile(r"^\s*(?:<\?xml\b[^>]*>\s*)?(?:<!--.*?-->\s*)*(?:<!DOCTYPE\s+([\w:.-]+)|<([A-Za-z_][\w:.-]*))", re.DOTALL)
 
 _BY_NAME = {
-    "csv": "csv", "tsv": "tsv", "tab": "tsv", "md": "markdown", "markdown": "markdown", "mdown": "markdown", "mkd": "markdown", "mdx": "markdown",
-    "json": "json", "jsonl": "json", "ndjson": "json", "geojson": "json", "ipynb": "json", "yaml": "yaml", "yml": "yaml",
-    "html": "html", "htm": "html", "xhtml": "html", "xml": "xml", "svg": "svg", "eml": "eml", "mbox": "mbox",
-}  # fmt: skip
+    "csv": "csv",
+    "tsv": "tsv",
+    "tab": "tsv",
+    "md": "markdown",
+    "markdown": "markdown",
+    "mdown": "markdown",
+    "mkd": "markdown",
+    "mdx": "markdown",
+    "json": "json",
+    "jsonl": "json",
+    "ndjson": "json",
+    "geojson": "json",
+    "ipynb": "json",
+    "yaml": "yaml",
+    "yml": "yaml",
+    "html": "html",
+    "htm": "html",
+    "xhtml": "html",
+    "xml": "xml",
+    "svg": "svg",
+    "eml": "eml",
+    "mbox": "mbox",
+}
 _CODE = frozenset(
-    "py pyi pyx js mjs cjs jsx ts tsx java kt kts scala groovy c h cc cpp cxx hpp hh m mm cs fs go rs rb php pl pm lua r jl swift dart ex exs erl hs ml "
-    "clj cljs lisp el scm vb vbs ps1 psm1 sh bash zsh fish bat cmd sql proto thrift graphql gql tf hcl nix zig nim v sv vhd vhdl asm s f f90 f95 for pas "
-    "cob cbl ada d css scss sass less vue svelte toml ini cfg conf properties gradle cmake make mk dockerfile diff patch".split()
+    [
+        "py",
+        "pyi",
+        "pyx",
+        "js",
+        "mjs",
+        "cjs",
+        "jsx",
+        "ts",
+        "tsx",
+        "java",
+        "kt",
+        "kts",
+        "scala",
+        "groovy",
+        "c",
+        "h",
+        "cc",
+        "cpp",
+        "cxx",
+        "hpp",
+        "hh",
+        "m",
+        "mm",
+        "cs",
+        "fs",
+        "go",
+        "rs",
+        "rb",
+        "php",
+        "pl",
+        "pm",
+        "lua",
+        "r",
+        "jl",
+        "swift",
+        "dart",
+        "ex",
+        "exs",
+        "erl",
+        "hs",
+        "ml",
+        "clj",
+        "cljs",
+        "lisp",
+        "el",
+        "scm",
+        "vb",
+        "vbs",
+        "ps1",
+        "psm1",
+        "sh",
+        "bash",
+        "zsh",
+        "fish",
+        "bat",
+        "cmd",
+        "sql",
+        "proto",
+        "thrift",
+        "graphql",
+        "gql",
+        "tf",
+        "hcl",
+        "nix",
+        "zig",
+        "nim",
+        "v",
+        "sv",
+        "vhd",
+        "vhdl",
+        "asm",
+        "s",
+        "f",
+        "f90",
+        "f95",
+        "for",
+        "pas",
+        "cob",
+        "cbl",
+        "ada",
+        "d",
+        "css",
+        "scss",
+        "sass",
+        "less",
+        "vue",
+        "svelte",
+        "toml",
+        "ini",
+        "cfg",
+        "conf",
+        "properties",
+        "gradle",
+        "cmake",
+        "make",
+        "mk",
+        "dockerfile",
+        "diff",
+        "patch",
+    ]
 )
-_DOCUMENT_NAMES = frozenset("pdf docx docm dotx xlsx xlsm xls doc ppt pptx pptm odt ods odp epub rtf msg zip png jpg jpeg gif tif tiff webp bmp tar gz bz2 xz".split())
+_DOCUMENT_NAMES = frozenset(
+    [
+        "pdf",
+        "docx",
+        "docm",
+        "dotx",
+        "xlsx",
+        "xlsm",
+        "xls",
+        "doc",
+        "ppt",
+        "pptx",
+        "pptm",
+        "odt",
+        "ods",
+        "odp",
+        "epub",
+        "rtf",
+        "msg",
+        "zip",
+        "png",
+        "jpg",
+        "jpeg",
+        "gif",
+        "tif",
+        "tiff",
+        "webp",
+        "bmp",
+        "tar",
+        "gz",
+        "bz2",
+        "xz",
+    ]
+)
 
 
 def suffix_of(name: str) -> str:
@@ -91,7 +252,11 @@ def sniff(path: Path, name: str, size: int, head: bytes, password: str | None = 
     if size == 0:
         raise skipped("empty_file", "The file is empty (0 bytes).", "Replace it with the real file, then retry.")
     if head.startswith(b"version https://git-lfs.github.com/spec/"):
-        raise skipped("lfs_pointer", "This is a Git LFS pointer, not the document itself.", "Run `git lfs pull` where the file comes from, then sync again.")
+        raise skipped(
+            "lfs_pointer",
+            "This is a Git LFS pointer, not the document itself.",
+            "Run `git lfs pull` where the file comes from, then sync again.",
+        )
     if _is_program(head):
         raise skipped("executable", "This is a program, not a document.")
     with open(path, "rb") as file:
@@ -221,7 +386,9 @@ def _broken_zip(head: bytes, name: str) -> Refused:
     office = any(marker in head for marker in (b"[Content_Types].xml", b"word/", b"ppt/", b"xl/", b"mimetypeapplication/"))
     suffix = suffix_of(name)
     if office or suffix in _DOCUMENT_NAMES - {"zip"}:
-        return damaged(f".{suffix} file" if suffix else "document", "its table of contents is missing or broken, as after a transfer that was cut")
+        return damaged(
+            f".{suffix} file" if suffix else "document", "its table of contents is missing or broken, as after a transfer that was cut"
+        )
     return damaged("ZIP archive", "its table of contents is missing or broken, as after a transfer that was cut")
 
 
@@ -277,7 +444,9 @@ def _text_kind(text: str, head: bytes, suffix: str, name: str) -> str:
     if start.startswith("<"):
         root = _XML_ROOT.match(start[:8192])
         tag = (root.group(1) or root.group(2)).lower() if root else ""
-        if tag == "html" or (not start.startswith("<?xml") and suffix not in _CODE and suffix not in ("md", "markdown") and _HTML.search(start[:4096])):
+        if tag == "html" or (
+            not start.startswith("<?xml") and suffix not in _CODE and suffix not in ("md", "markdown") and _HTML.search(start[:4096])
+        ):
             return "html"
         if tag == "svg" or tag.endswith(":svg"):
             return "svg"

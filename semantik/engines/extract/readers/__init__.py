@@ -11,7 +11,7 @@ from semantik.engines.extract.sink import Sink
 
 Reader = Callable[[Document, Sink], None]
 
-NAMES = ("pdf", "office", "delimited", "web", "plain", "image")
+NAMES = ("pdf", "office", "slides", "sheets", "delimited", "web", "plain", "markup", "mail", "archive", "image", "locked", "book")
 
 
 def load(name: str) -> Reader:

@@ -14,6 +14,8 @@ from semantik.engines.extract.sink import Sink
 # Wider rows are data, not something to read; their cells are joined without header names.
 NAMED_COLUMNS = 200
 _SNIFF_LINES = 50
+# Titles and notes may stand above the row that names the columns.
+_HEADER_ROWS = 10
 # A quoted cell that runs on for longer was never closed.
 _CELL_LINES = 100
 _CELL_CHARS = 64 * 1024
@@ -88,12 +90,16 @@ def _parsed(text: str, number: int, delimiter: str, quoted: bool = True) -> Iter
 
 
 class Table:
-    """Renders rows of one table into parts; rows are never parted between parts unless one is longer than a part."""
+    """Renders rows of one table into parts; a row is never parted between parts unless it is longer than a part.
+
+    The first row of words above other rows names the columns; every later row repeats those names, so that a chunk
+    of rows says what its figures are.
+    """
 
     def __init__(self, sink: Sink, *, sheet: str | None = None) -> None:
         self._sink = sink
         self._sheet = sheet
-        self._header: list[str] | None = None
+        self._header: dict[int, str] = {}
         self._pending: tuple[int, list[str]] | None = None
         self._texts: list[str] = []
         self._rows: list[tuple[int, int]] = []
@@ -101,45 +107,54 @@ class Table:
         self.count = 0
 
     def row(self, number: int, cells: list[str]) -> None:
-        values = [" ".join(cell.split()) if len(cell) < 10_000 else cell.replace("\n", " ") for cell in cells]
-        while values and not values[-1]:
-            values.pop()
+        values = [" ".join(cell.split()) if "\n" in cell or "  " in cell else cell.strip() for cell in cells]
         if not any(values):
             return
         self.count += 1
-        if self.count == 1:
-            self._pending = (number, values)
-            return
         if self._pending is not None:
             self._decide(values)
-        self._write(number, self._render(values))
+        if not self._header and self.count <= _HEADER_ROWS:
+            self._pending = (number, values)
+        else:
+            self._write(number, self._render(values))
+
+    def sparse_row(self, number: int, cells: dict[int, str]) -> None:
+        """Cells by column number from 1, of a sheet too wide for a list."""
+        self.count += 1
+        self._write(number, " | ".join(" ".join(value.split()) for value in cells.values()))
 
     def finish(self) -> None:
         if self._pending is not None:
-            self._write(self._pending[0], " | ".join(self._pending[1]))
+            self._write(self._pending[0], self._render(self._pending[1]))
             self._pending = None
         self._give()
 
-    def _decide(self, second: list[str]) -> None:
-        """The first row is a header when it is words without gaps or repetition, and not shaped like what follows."""
+    def _decide(self, below: list[str]) -> None:
+        """Whether the pending row names the columns of the row below it: words, no two alike, hardly a gap."""
         assert self._pending is not None
-        number, first = self._pending
+        number, row = self._pending
         self._pending = None
-        words = all(cell and len(cell) < 200 and not _NUMBER.match(cell) for cell in first)
-        if words and len(set(first)) == len(first) and 1 < len(first) <= NAMED_COLUMNS:
-            self._header = first
-        self._write(number, " | ".join(first))
+        named = {index: cell for index, cell in enumerate(row) if cell}
+        words = [cell for cell in named.values() if len(cell) <= 100 and not _NUMBER.match(cell)]
+        filled = [index for index, cell in enumerate(below) if cell]
+        covers = sum(1 for index in filled if index in named)
+        # Years and quarters head columns too, so a few figures among the words are well.
+        if (
+            1 < len(named) <= NAMED_COLUMNS
+            and len(words) * 2 > len(named)
+            and len(set(named.values())) == len(named)
+            and covers * 3 >= len(filled) * 2
+        ):
+            self._header = named
+        self._write(number, " | ".join(named.values()))
 
     def _render(self, values: list[str]) -> str:
         header = self._header
-        if header is None:
-            return " | ".join(values)
-        named = [f"{header[index]}: {value}" if index < len(header) else value for index, value in enumerate(values) if value]
-        return " | ".join(named)
+        return " | ".join(f"{header[index]}: {value}" if index in header else value for index, value in enumerate(values) if value)
 
     def _write(self, number: int, line: str) -> None:
-        for start in range(0, len(line), TARGET_PART):
-            piece = line[start : start + TARGET_PART] + "\n"
+        for start in range(0, len(line), TARGET_PART - 1):
+            piece = line[start : start + TARGET_PART - 1] + "\n"
             if self._length + len(piece) > TARGET_PART:
                 self._give()
             self._rows.append((self._length, number))

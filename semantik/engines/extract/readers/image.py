@@ -46,7 +46,7 @@ def read(document: Document, sink: Sink) -> None:
                 ocr.left_out.extend(range(number, frames + 1))
                 break
             _page(document, sink, image, number, frames, ocr)
-    loss = ocr.loss(sink.chars > 0)
+    loss = ocr.loss()
     if loss is not None:
         if sink.chars == 0:
             raise skipped(loss.code, loss.reason, loss.hint)
@@ -92,7 +92,11 @@ def _prepared(document: Document, sink: Sink, image: Image.Image) -> bytes | Non
         finally:
             ImageFile.LOAD_TRUNCATED_IMAGES = False
         sink.lose(
-            partial("truncated", f"The {document.kind.words} is cut off; only the part that arrived was read.", "Replace it with the whole file, then retry.")
+            partial(
+                "truncated",
+                f"The {document.kind.words} is cut off; only the part that arrived was read.",
+                "Replace it with the whole file, then retry.",
+            )
         )
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
         ground = Image.new("RGBA", image.size, "white")
@@ -109,5 +113,3 @@ def _prepared(document: Document, sink: Sink, image: Image.Image) -> bytes | Non
     out = io.BytesIO()
     grey.save(out, "PNG", compress_level=1)
     return out.getvalue()
-
-

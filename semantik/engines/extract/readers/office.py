@@ -19,9 +19,11 @@ from semantik.engines.extract.sink import Sink
 _IMAGE = re.compile(r"!\[([^\]\n]{0,1000})\]\([^)\n]{0,100000}\)")
 _LINK = re.compile(r"(?<!!)\[([^\]\n]{0,1000})\]\((?:[^()\n]|\([^()\n]*\)){0,20000}\)")
 # The text of a placeholder that nobody filled in, which PowerPoint 97 keeps on its master slides.
-_PLACEHOLDER = re.compile(r"^[*\s-]*(?:Click to edit Master \w+ styles?|Click to edit Master \w+|(?:Second|Third|Fourth|Fifth) level)\s*$", re.MULTILINE)
-_PACKAGES = frozenset({"docx", "odt", "epub"})
-_BODIES = {"docx": re.compile(r"word/document\d*\.xml$"), "odt": re.compile(r"content\.xml$"), "epub": re.compile(r".*\.x?html?$")}
+_PLACEHOLDER = re.compile(
+    r"^[*\s-]*(?:Click to edit Master \w+ styles?|Click to edit Master \w+|(?:Second|Third|Fourth|Fifth) level)\s*$", re.MULTILINE
+)
+_PACKAGES = frozenset({"docx", "odt"})
+_BODIES = {"docx": re.compile(r"word/document\d*\.xml$"), "odt": re.compile(r"content\.xml$")}
 _BREAKS = frozenset({"p", "tr", "br", "h", "h1", "h2", "h3", "h4", "h5", "h6", "div", "li", "title"})
 
 
@@ -53,7 +55,9 @@ def config(output: str = "markdown", pages: kreuzberg.PageConfig | None = None) 
     )
 
 
-def extract(data: bytes, media_type: str, output: str = "markdown", pages: kreuzberg.PageConfig | None = None) -> tuple[str, dict[str, Any]]:
+def extract(
+    data: bytes, media_type: str, output: str = "markdown", pages: kreuzberg.PageConfig | None = None
+) -> tuple[str, dict[str, Any]]:
     """(cleaned text without link targets, metadata). `_read` in the metadata says that the parser had no complaint."""
     try:
         result = kreuzberg.extract_bytes_sync(data, media_type, config=config(output, pages))

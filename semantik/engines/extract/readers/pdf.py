@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import io
 import re
+from enum import Enum
 from typing import Any
 
 import pypdfium2 as pdfium
@@ -13,8 +14,9 @@ import pypdfium2.raw as raw
 from semantik.engines.extract.base import Heading
 from semantik.engines.extract.document import Document
 from semantik.engines.extract.flow import clean
+from semantik.engines.extract.readers.members import Members, leaf_name
 from semantik.engines.extract.readers.ocr import Ocr, page_list
-from semantik.engines.extract.refusal import damaged, locked, partial, skipped
+from semantik.engines.extract.refusal import PASSWORD_HINT, damaged, locked, partial, plural, skipped
 from semantik.engines.extract.sink import Sink
 
 # Pages that wait for words to be known before hyphens at line ends are resolved.
@@ -22,12 +24,25 @@ WINDOW = 16
 RENDER_PIXELS = 20_000_000
 MAX_PAGES = 200_000
 _VOCABULARY = 100_000
+# Fewer characters are a stamp or a page number on a scan.
 _FEW = 8
+_MANY_OBJECTS = 2000
+_MISSING_RUN = 1000
+# A PDF of blank pages is small; a large one with nothing on its pages has lost them.
+_NOT_BLANK = 20_000
 
 _WORD = re.compile(r"[^\W\d_]{2,}(?:-[^\W\d_]{2,})*")
 _HYPHEN = re.compile(r"([^\W\d_]+)\x02\n?([^\W\d_]+)")
 _PDF_DATE = re.compile(r"D?:?(\d{4})(\d\d)?(\d\d)?(\d\d)?(\d\d)?(\d\d)?")
-_PERMISSIONS = (("print", 2), ("modify", 3), ("copy", 4), ("annotate", 5), ("fill_forms", 8), ("extract_for_accessibility", 9), ("assemble", 10))
+_PERMISSIONS = (
+    ("print", 2),
+    ("modify", 3),
+    ("copy", 4),
+    ("annotate", 5),
+    ("fill_forms", 8),
+    ("extract_for_accessibility", 9),
+    ("assemble", 10),
+)
 
 
 def read(document: Document, sink: Sink) -> None:
@@ -48,11 +63,17 @@ def _open(document: Document) -> pdfium.PdfDocument:
         # The library's last error is stale in a long-lived process: only a file that names encryption can be locked.
         if "assword" in str(error) and _encrypted(document):
             raise locked("PDF", document.password) from None
-        raise damaged("PDF") from None
+        raise damaged("PDF", "" if _whole(document) else "its end is missing, as after a transfer that was cut") from None
     if count == 0:
         pdf.close()
         raise damaged("PDF", "it has no pages")
     return pdf
+
+
+def _whole(document: Document) -> bool:
+    with open(document.path, "rb") as file:
+        file.seek(max(0, document.size - 2048))
+        return b"%%EOF" in file.read()
 
 
 def _encrypted(document: Document) -> bool:
@@ -73,8 +94,8 @@ def _read(document: Document, pdf: pdfium.PdfDocument, sink: Sink) -> None:
     ocr = Ocr(document, sink)
     hyphens = _Hyphens()
     window: list[tuple[int, str, bool]] = []
-    failed_pages: list[int] = []
-    empty_run = 0
+    broken: list[int] = []
+    run = drawn = 0
 
     def drain() -> None:
         for page, text, by_ocr in window:
@@ -82,43 +103,59 @@ def _read(document: Document, pdf: pdfium.PdfDocument, sink: Sink) -> None:
             sink.part(resolved, _headings(resolved, outline.get(page, [])), page=page, ocr=by_ocr)
         window.clear()
 
-    for index in range(min(count, MAX_PAGES)):
+    for number in range(1, min(count, MAX_PAGES) + 1):
         try:
-            text, by_ocr = _page(pdf, index, ocr)
-            empty_run = 0
+            text, by_ocr, some = _page(pdf, number, ocr)
+            run = 0
         except pdfium.PdfiumError:
-            failed_pages.append(index + 1)
-            empty_run += 1
-            # A page tree that lies about its count: a thousand missing pages in a row are not a damage, they were never there.
-            if empty_run >= 1000:
+            broken.append(number)
+            run += 1
+            # A page tree that lies about its count: a thousand missing pages in a row were never there.
+            if run >= _MISSING_RUN:
                 break
             continue
+        drawn += some
         hyphens.learn(text)
-        window.append((index + 1, text, by_ocr))
+        window.append((number, text, by_ocr))
         if len(window) >= WINDOW or by_ocr:
             drain()
     drain()
-    _attachments(document, pdf, sink)
-    _conclude(sink, ocr, failed_pages, count)
+    attachments(document, pdf, sink)
+    _conclude(document, sink, ocr, broken, drawn)
 
 
-def _conclude(sink: Sink, ocr: Ocr, failed_pages: list[int], count: int) -> None:
-    loss = ocr.loss(sink.chars > 0)
-    if failed_pages:
+def _conclude(document: Document, sink: Sink, ocr: Ocr, broken: list[int], drawn: int) -> None:
+    loss = ocr.loss()
+    pages = plural(sink.pages or 0, "page")
+    if broken:
         if sink.chars == 0 and loss is None:
-            raise damaged("PDF", f"none of its {count:,} pages can be read")
-        sink.lose(partial("pages_failed", f"{page_list(failed_pages)} cannot be read.", "Print the PDF into a new one and replace the file."))
+            raise damaged("PDF", f"none of its {pages} can be read")
+        sink.lose(partial("pages_failed", f"{page_list(broken)} cannot be read.", "Print the PDF into a new one and replace the file."))
     if loss is not None:
         if sink.chars == 0:
             raise skipped(loss.code, loss.reason, loss.hint)
         sink.lose(loss)
     if sink.chars == 0:
-        tried = " and OCR found none" if ocr.read_pages else ""
-        raise skipped("no_text", f"The PDF has no text on its {count:,} pages{tried}.")
+        if drawn == 0 and (document.size > _NOT_BLANK or not _intact(document)):
+            raise damaged("PDF", f"nothing is left on its {pages}")
+        tried = ", and OCR found none" if ocr.read_pages else ""
+        raise skipped("no_text", f"The PDF has no text on its {pages}{tried}.")
 
 
-def _page(pdf: pdfium.PdfDocument, index: int, ocr: Ocr) -> tuple[str, bool]:
-    page = pdf.get_page(index)
+def _intact(document: Document) -> bool:
+    """Whether the table of the PDF's objects is where its end says; a file that was cut or edited by accident has it elsewhere."""
+    with open(document.path, "rb") as file:
+        file.seek(max(0, document.size - 2048))
+        found = re.findall(rb"startxref\s+(\d{1,12})", file.read())
+        if not found:
+            return False
+        file.seek(int(found[-1]) + max(0, document.head.find(b"%PDF-")))
+        return re.match(rb"\s*(?:xref|\d+\s+\d+\s+obj)", file.read(64)) is not None
+
+
+def _page(pdf: pdfium.PdfDocument, number: int, ocr: Ocr) -> tuple[str, bool, bool]:
+    """(text, whether OCR read it, whether anything is on the page)."""
+    page = pdf.get_page(number - 1)
     try:
         layer = page.get_textpage()
         try:
@@ -126,14 +163,18 @@ def _page(pdf: pdfium.PdfDocument, index: int, ocr: Ocr) -> tuple[str, bool]:
         finally:
             layer.close()
         text = text.replace("\r\n", "\n").replace("\r", "\n")
-        if not _wants_ocr(page, text):
-            return _tidy(text), False
+        ink = len(text) - text.count(" ") - text.count("\n")
+        if ink >= _FEW and not _garbled(text):
+            return _tidy(text), False, True
+        look = _look(page, ink)
+        if look is not _Look.PICTURE:
+            return _tidy(text), False, look is not _Look.BLANK
         if not ocr.possible:
-            ocr.left_out.append(index + 1)
-            return _tidy(text), False
-        seen = ocr.page(_picture(page), "image/png", index + 1)
+            ocr.left_out.append(number)
+            return _tidy(text), False, True
+        seen = ocr.page(_picture(page), "image/png", number)
         # The layer of a scan may hold a stamp or a page number; OCR sees those too.
-        return (seen, True) if seen else (_tidy(text), False)
+        return (seen, True, True) if seen else (_tidy(text), False, True)
     finally:
         page.close()
 
@@ -145,33 +186,42 @@ def _tidy(text: str) -> str:
     return "\x02".join(clean(piece) for piece in text.split("\x02"))
 
 
-def _wants_ocr(page: pdfium.PdfPage, text: str) -> bool:
-    ink = len(text) - text.count(" ") - text.count("\n")
-    if ink >= _FEW and not _garbled(text):
-        return False
+class _Look(Enum):
+    """What a page without text looks like."""
+
+    BLANK = 0
+    PLAIN = 1
+    PICTURE = 2
+
+
+def _look(page: pdfium.PdfPage, ink: int) -> _Look:
     width, height = page.get_size()
     area = max(width * height, 1.0)
     paths = 0
+    found = _Look.BLANK
     for index, item in enumerate(page.get_objects(max_depth=3)):
-        if index >= 2000:
-            return True
+        found = _Look.PLAIN
+        if index >= _MANY_OBJECTS:
+            return _Look.PICTURE
         if item.type == raw.FPDF_PAGEOBJ_IMAGE:
             left, bottom, right, top = item.get_bounds()
             if abs((right - left) * (top - bottom)) >= area * 0.05:
-                return True
+                return _Look.PICTURE
         elif item.type in (raw.FPDF_PAGEOBJ_PATH, raw.FPDF_PAGEOBJ_SHADING):
             paths += 1
-        elif item.type == raw.FPDF_PAGEOBJ_TEXT and ink < _FEW:
-            # Text that is drawn but has no characters behind it, as from a Type 3 font without a map.
+        elif item.type == raw.FPDF_PAGEOBJ_TEXT and ink == 0:
+            # Text that is drawn but has no characters behind it, as from a font without a map.
             paths += 20
     # Letters drawn as outlines are many paths; rules and a frame are few.
-    return paths >= 40
+    return _Look.PICTURE if paths >= 40 else found
 
 
 def _garbled(text: str) -> bool:
     """A text layer without a map to Unicode gives private or replacement characters."""
     sample = text[:4000]
-    odd = sum(1 for character in sample if "\ue000" <= character <= "\uf8ff" or character in "\ufffd\ufffe\uffff" or "\x03" <= character <= "\x08")
+    odd = sum(
+        1 for character in sample if "\ue000" <= character <= "\uf8ff" or character in "\ufffd\ufffe\uffff" or "\x03" <= character <= "\x08"
+    )
     return odd * 3 > len(sample)
 
 
@@ -261,7 +311,9 @@ def _describe(pdf: pdfium.PdfDocument, sink: Sink) -> None:
     for key, name in (("CreationDate", "created"), ("ModDate", "modified")):
         match = _PDF_DATE.match(found.get(key, ""))
         if match:
-            year, month, day, hour, minute, second = (value or default for value, default in zip(match.groups(), ("", "01", "01", "00", "00", "00"), strict=True))
+            year, month, day, hour, minute, second = (
+                value or default for value, default in zip(match.groups(), ("", "01", "01", "00", "00", "00"), strict=True)
+            )
             sink.metadata[name] = f"{year}-{month}-{day}T{hour}:{minute}:{second}"
     revision = raw.FPDF_GetSecurityHandlerRevision(pdf)
     if revision >= 0:
@@ -270,7 +322,38 @@ def _describe(pdf: pdfium.PdfDocument, sink: Sink) -> None:
         sink.metadata["permissions"] = {name: bool(flags >> bit & 1) for name, bit in _PERMISSIONS}
 
 
-def _attachments(document: Document, pdf: pdfium.PdfDocument, sink: Sink) -> None:
-    return None
+def attachments(document: Document, pdf: pdfium.PdfDocument, sink: Sink) -> None:
+    """Files inside the PDF as members."""
+    try:
+        count = pdf.count_attachments()
+    except pdfium.PdfiumError:
+        return
+    if count <= 0:
+        return
+    sealed = document.password is None and _sealed_attachments(document)
+    members = Members(document, sink)
+    for index in range(min(count, 1000)):
+        try:
+            attachment = pdf.get_attachment(index)
+            name = leaf_name(attachment.get_name(), f"attachment-{index + 1}")
+            if sealed:
+                members.refuse(name, 0, "needs_password", "The attachment is encrypted and needs a password.", PASSWORD_HINT)
+            elif document.limits.depth >= document.limits.max_depth:
+                members.refuse(
+                    name, 0, "nesting_limit", f"It lies inside {document.limits.depth + 1} containers; deeper ones are not opened."
+                )
+            else:
+                data = bytes(attachment.get_data())
+                members.add(name, [data], claimed=len(data))
+        except (pdfium.PdfiumError, ValueError, UnicodeError):
+            members.refuse(f"attachment-{index + 1}", 0, "damaged", "The attachment cannot be read.")
+    sink.metadata["attachments"] = count
+    members.lose_attachments()
 
 
+def _sealed_attachments(document: Document) -> bool:
+    """Encryption of the attachments alone: pdfium hands them out as they stand, sealed."""
+    if document.size > 64 * 1024**2 or not _encrypted(document):
+        return False
+    data = document.path.read_bytes()
+    return re.search(rb"/EFF\s*/(?!Identity)", data) is not None and re.search(rb"/StmF\s*/Identity", data) is not None

@@ -98,7 +98,13 @@ def markdown(source: Iterator[str], flow: Flow, sink: Sink, *, title: bool = Tru
                 _flush(previous, flow)
                 previous = None
                 _head(flow, sink, len(found.group(1)), found.group(2) or "", title)
-            elif previous is not None and previous.strip() and (under := _SETEXT.match(bare)) and not _ATX.match(previous) and len(previous) < 300:
+            elif (
+                previous is not None
+                and previous.strip()
+                and (under := _SETEXT.match(bare))
+                and not _ATX.match(previous)
+                and len(previous) < 300
+            ):
                 _head(flow, sink, 1 if under.group(1)[0] == "=" else 2, previous.strip(), title)
         first = False
         _flush(previous, flow)
