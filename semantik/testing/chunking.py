@@ -40,6 +40,7 @@ class CountingTokenizer(Tokenizer):
 
     def __init__(self, inner: Tokenizer) -> None:
         self._inner = inner
+        self.room = inner.room
         self.calls = 0
         self.characters = 0
 

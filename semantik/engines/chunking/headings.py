@@ -5,64 +5,62 @@ from __future__ import annotations
 import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from semantik.engines.chunking.base import Span
 from semantik.engines.embedding.base import Tokenizer
-from semantik.engines.extract.base import Heading
+from semantik.engines.extract.base import Heading, Part
 
 SEPARATOR = " › "
 # Enough for three levels of usual length; a longer path says less about the chunk than the chunk's own words.
 MAX_PATH_TOKENS = 48
+_LEAST_PATH_TOKENS = 3
 
 _ATX = re.compile(r"^ {0,3}(#{1,6})[ \t]+(\S.*?)[ \t]*#*[ \t]*$|^ {0,3}(```|~~~)", re.MULTILINE)
 
+_Open = tuple[tuple[int, str], ...]  # headings that stand open, outermost first, as (level, title)
 
-@dataclass(frozen=True, slots=True)
+
 class Trail:
-    """The headings that stand open at some place of a document, outermost first, as (level, title)."""
+    """Walks a document part by part: `at` for each chunk of a part, then `leave` it."""
 
-    open: tuple[tuple[int, str], ...] = ()
+    def __init__(self) -> None:
+        self._before: _Open = ()
+        self._part: Part | None = None
+        self._offsets: list[int] = []
+        self._states: list[_Open] = [()]
 
     @property
     def path(self) -> tuple[str, ...]:
-        return tuple(title for _, title in self.open)
+        """The headings that stand open where the next part begins."""
+        return tuple(title for _, title in self._before)
 
-    def past(self, heading: Heading) -> Trail:
-        """The trail behind a heading: it closes those of its level and below."""
-        title = " ".join(heading.title.split())
-        outer = tuple(one for one in self.open if one[0] < heading.level)
-        return Trail((*outer, (heading.level, title))) if title else Trail(outer)
+    def at(self, part: Part, span: Span) -> tuple[str, ...]:
+        """The headings over the span: those open at its first character, one that begins there included.
 
-
-class Outline:
-    """The trails within one part, given the trail at its beginning. Made once a part, asked for each chunk."""
-
-    def __init__(self, headings: Sequence[Heading], before: Trail = Trail()) -> None:
-        ordered = sorted(headings, key=lambda heading: heading.offset)
-        self._offsets = [heading.offset for heading in ordered]
-        self._trails = [before]
-        for heading in ordered:
-            self._trails.append(self._trails[-1].past(heading))
-
-    @property
-    def after(self) -> Trail:
-        """The trail at the part's end: the next part's beginning."""
-        return self._trails[-1]
-
-    def path(self, start: int, end: int) -> tuple[str, ...]:
-        """The headings over [start, end): those open at its first character, a heading that begins there included.
-
-        A chunk that holds several sections gets what they share; the headings inside it are in its own text.
+        A chunk that holds several sections gets what they share: the headings between them are in its own text.
         """
-        first = bisect_right(self._offsets, start)
-        last = bisect_left(self._offsets, end)
-        shared = self._trails[first].open
-        for trail in self._trails[first + 1 : last + 1]:
-            same = 0
-            while same < min(len(shared), len(trail.open)) and shared[same] == trail.open[same]:
-                same += 1
-            shared = shared[:same]
+        self._enter(part)
+        first = bisect_right(self._offsets, span.start)
+        last = bisect_left(self._offsets, span.end)
+        shared = self._states[first]
+        for state in self._states[first + 1 : last + 1]:
+            shared = _shared(shared, state)
         return tuple(title for _, title in shared)
+
+    def leave(self, part: Part) -> None:
+        self._enter(part)
+        self._before = self._states[-1]
+        self._part = None
+
+    def _enter(self, part: Part) -> None:
+        if part is self._part:
+            return
+        self._part = part
+        ordered = sorted(part.headings, key=lambda heading: heading.offset)
+        self._offsets = [heading.offset for heading in ordered]
+        self._states = [self._before]
+        for heading in ordered:
+            self._states.append(_past(self._states[-1], heading))
 
 
 def find_headings(text: str) -> tuple[Heading, ...]:
@@ -77,20 +75,43 @@ def find_headings(text: str) -> tuple[Heading, ...]:
     return tuple(found)
 
 
-def embedded_text(heading_path: Sequence[str], text: str, tokenizer: Tokenizer, *, max_tokens: int = MAX_PATH_TOKENS) -> str:
+def embedded_text(heading_path: Sequence[str], text: str, tokenizer: Tokenizer, *, tokens: int | None = None) -> str:
     """What is embedded for a chunk: its heading path, unless its text begins with it, a line break, and the text.
 
-    Of a path beyond `max_tokens` the outer headings go first: the innermost says most. A first part may be cut at the end.
+    The path takes at most `MAX_PATH_TOKENS` and never room that the text needs: the model would cut the text's end. When it
+    is too long its outer headings go first, since the innermost says most. `tokens` = those of the text, when known.
     """
     titles = [title for title in heading_path if title]
     while titles and text.lstrip("#* \t").startswith(titles[-1]):
         titles.pop()
-    while len(titles) > 1 and tokenizer.count(SEPARATOR.join(titles)) > max_tokens:
-        titles.pop(0)
     if not titles:
         return text
+    most = _path_tokens(text, tokenizer, tokens)
+    while len(titles) > 1 and tokenizer.count(SEPARATOR.join(titles)) > most:
+        titles.pop(0)
     path = SEPARATOR.join(titles)
     spans = tokenizer.spans(path)
-    if len(spans) > max_tokens:
-        path = path[: spans[max_tokens - 1][1]]
-    return f"{path}\n{text}"
+    if len(spans) > most:
+        path = path[: spans[most - 1][1]] if most >= _LEAST_PATH_TOKENS else ""
+    return f"{path}\n{text}" if path else text
+
+
+def _path_tokens(text: str, tokenizer: Tokenizer, tokens: int | None) -> int:
+    if not tokenizer.room:
+        return MAX_PATH_TOKENS
+    # One token more, because a text that was cut inside a word may take one more when it stands alone.
+    return min(MAX_PATH_TOKENS, tokenizer.room - (tokenizer.count(text) if tokens is None else tokens) - 1)
+
+
+def _past(state: _Open, heading: Heading) -> _Open:
+    """A heading closes those of its level and below."""
+    title = " ".join(heading.title.split())
+    outer = tuple(one for one in state if one[0] < heading.level)
+    return (*outer, (heading.level, title)) if title else outer
+
+
+def _shared(one: _Open, other: _Open) -> _Open:
+    same = 0
+    while same < min(len(one), len(other)) and one[same] == other[same]:
+        same += 1
+    return one[:same]

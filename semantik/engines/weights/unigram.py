@@ -24,7 +24,7 @@ _NMT = dict.fromkeys([0x1680, *range(0x200B, 0x2010), 0x2028, 0x2029, 0x2581, 0x
 _NMT_CHARACTERS = re.compile("[" + "".join(map(re.escape, map(chr, _NMT))) + "]")
 # Second halves of canonical compositions whose combining class is 0 (Indic vowel signs, Hangul vowels and finals).
 _JOINING = frozenset("\u09be\u09d7\u0b3e\u0b56\u0b57\u0bbe\u0bd7\u0cc2\u0cd5\u0cd6\u0d3e\u0d57\u0dcf\u0ddf\u102e\u1b35") | {
-    chr(code) for code in (*range(0x1161, 0x1176), *range(0x11A8, 0x11C3))
+    chr(code) for code in (*range(0x1161, 0x1176), *range(0x11A8, 0x11C3), *range(0x314F, 0x3164), *range(0xFFC2, 0xFFDD))
 }
 
 _MAX_RUN = 2048  # a longer stretch without a blank is cut: it is no word, and nothing may grow with it
