@@ -203,7 +203,7 @@ def upgrade() -> None:
         sa.Column("correlation_id", sa.String(length=100), nullable=True),
         sa.Column("workflow_id", sa.String(length=36), nullable=True),
         sa.Column("parent_id", sa.String(length=36), nullable=True),
-        sa.Column("only_items", sa.Boolean(), server_default=sa.text("0"), nullable=False, comment="works on the items in job_items only"),
+        sa.Column("only_items", sa.Boolean(), server_default=sa.false(), nullable=False, comment="works on the items in job_items only"),
         sa.Column("pending_deps", sa.Integer(), server_default="0", nullable=False),
         sa.Column("dep_policy", sa.String(length=16), server_default="all_success", nullable=False),
         sa.Column("event_seq", BigInt, server_default="0", nullable=False),
