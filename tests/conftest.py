@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import time
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
+import httpx2
 import pytest
 import sqlalchemy as sa
+from fastapi import FastAPI
 
 from semantik import migrations
 from semantik.auth.actor import Actor, Scope
+from semantik.entrypoints import all_jobs, api
+from semantik.http.local import as_local
+from semantik.jobs.dispatch_local import LocalDispatcher
 from semantik.kit.clock import now
 from semantik.kit.database import Database, open_database
 from semantik.kit.ids import TenantId, UserId, new_id
 from semantik.kit.settings import Settings
+from semantik.runtime import Runtime, open_runtime
 from semantik.tables.accounts import members, tenants, users
 from tests import services
+
+assert all_jobs, "importing it registers the handlers"
 
 
 @pytest.fixture(scope="session")
@@ -115,10 +126,45 @@ def settings(database_url: str, tmp_path: Path) -> Settings:
 
 
 @pytest.fixture
-async def runtime(settings: Settings, database: Database):  # type: ignore[no-untyped-def]
-    from semantik.runtime import open_runtime
-
+async def runtime(settings: Settings, database: Database) -> AsyncIterator[Runtime]:
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     opened = await open_runtime(settings)
     yield opened
     await opened.close()
+
+
+@pytest.fixture
+async def app(runtime: Runtime) -> AsyncIterator[FastAPI]:
+    """The whole app with jobs running in process."""
+    dispatcher = LocalDispatcher(runtime)
+    await dispatcher.start()
+    yield api.build(runtime)
+    await dispatcher.stop()
+
+
+def client_of(app: FastAPI, actor: Actor) -> httpx2.AsyncClient:
+    """An HTTP client whose every request comes from `actor`."""
+    return httpx2.AsyncClient(transport=httpx2.ASGITransport(app=as_local(app, actor)), base_url="http://semantik", timeout=60)
+
+
+@pytest.fixture
+async def client(app: FastAPI, actor: Actor) -> AsyncIterator[httpx2.AsyncClient]:
+    async with client_of(app, actor) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def other_client(app: FastAPI, other_actor: Actor) -> AsyncIterator[httpx2.AsyncClient]:
+    async with client_of(app, other_actor) as opened:
+        yield opened
+
+
+async def job_ended(client: httpx2.AsyncClient, job_id: str, *, limit_s: float = 60) -> dict[str, Any]:
+    """The job once it has ended."""
+    deadline = time.monotonic() + limit_s
+    while True:
+        job: dict[str, Any] = (await client.get(f"/api/v1/jobs/{job_id}")).json()
+        if job["status"] in ("completed", "failed", "cancelled", "skipped"):
+            return job
+        assert time.monotonic() < deadline, f"the job did not end: {job}"
+        await asyncio.sleep(0.05)

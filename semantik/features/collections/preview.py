@@ -18,7 +18,7 @@ async def cut(text: str, chunker: Chunker, tokenizer: Tokenizer, settings: Chunk
 def _cut(text: str, chunker: Chunker, tokenizer: Tokenizer, settings: ChunkingSettings) -> Preview:
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     part = Part(text=text if text.endswith("\n") else text + "\n", headings=headings.find_headings(text))
-    outline = headings.Outline(part.headings)
+    trail = headings.Trail()
     return Preview(
         chunks=[
             PreviewChunk(
@@ -27,7 +27,7 @@ def _cut(text: str, chunker: Chunker, tokenizer: Tokenizer, settings: ChunkingSe
                 start=span.start,
                 end=span.end,
                 tokens=span.tokens,
-                heading_path=list(outline.path(span.start, span.end)),
+                heading_path=list(trail.at(part, span)),
             )
             for ordinal, span in enumerate(chunker.split(part, tokenizer, settings))
         ]

@@ -309,7 +309,7 @@ async def sweep(ctx: JobContext, space: Space) -> None:
 
 
 def _projected(tenant_id: str, row: Any, tokenizer: Any) -> Point:
-    text = headings.embedded_text(row["heading_path"], row["text"], tokenizer)
+    text = headings.embedded_text(row["heading_path"], row["text"], tokenizer, tokens=row["tokens"])
     return Point(
         id=row["id"],
         dense=None if row["vector"] is None else np.frombuffer(row["vector"], dtype="<f2").astype(np.float32),

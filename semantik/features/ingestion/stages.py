@@ -123,7 +123,7 @@ class _Reading:
     language: str | None = None
     offset: int = 0
     count: int = 0
-    trail: headings.Trail = headings.Trail()
+    trail: headings.Trail = field(default_factory=headings.Trail)
     outline: list[dict[str, Any]] = field(default_factory=list)
     members: list[NewMember] = field(default_factory=list)
     gathered: list[ChunkDraft] = field(default_factory=list)
@@ -171,12 +171,11 @@ class _Reading:
                 self.outline.append(
                     {"title": heading.title, "level": heading.level, "start": self.offset + heading.offset, "page": part.page}
                 )
-        outline = headings.Outline(part.headings, before=self.trail)
         spans = stages.chunker.split(part, stages.tokenizer, stages.target.chunking, self.trail.path)
         for span in spans:
-            path = outline.path(span.start, span.end)
+            path = self.trail.at(part, span)
             text = part.text[span.start : span.end]
-            embedded = headings.embedded_text(path, text, stages.tokenizer)
+            embedded = headings.embedded_text(path, text, stages.tokenizer, tokens=span.tokens)
             self.gathered.append(
                 ChunkDraft(
                     ordinal=self.count + len(self.gathered),
@@ -191,7 +190,7 @@ class _Reading:
                     embedding_hash=hashlib.sha256(embedded.encode("utf-8", "surrogatepass")).hexdigest(),
                 )
             )
-        self.trail = outline.after
+        self.trail.leave(part)
         self.offset += len(part.text)
 
     def _take(self) -> list[ChunkDraft]:
