@@ -164,7 +164,7 @@ def _options(command: Any) -> list[str]:
     for option in command.params:
         if getattr(option, "hidden", False) or option.name == "help":
             continue
-        words = [*option.opts, *option.secondary_opts] if option.param_type_name == "option" else [option.human_readable_name]
+        words = [*option.opts, *option.secondary_opts] if option.param_type_name == "option" else [(option.metavar or option.name).upper()]
         names = " ".join(f"`{word}`" for word in words)
         rows.append(f"| {names} | {_cell(getattr(option, 'help', None) or '')} |")
     return ["| Option | Meaning |", "|---|---|", *rows, ""] if rows else []

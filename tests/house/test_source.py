@@ -17,6 +17,7 @@ COMMITTERS = {
     "semantik/jobs/context.py": "the job step",
     "semantik/jobs/items.py": "the job step of handlers that work by items",
     "semantik/jobs/runner.py": "the job store's word that a job stalls",
+    "semantik/jobs/schedule.py": "the job store's schedules",
     "semantik/jobs/store": "the job store",
     "semantik/entrypoints/cli/": "the command line",
     "semantik/migrations/": "the schema; no session of ours",
