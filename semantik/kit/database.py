@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.types import TypeDecorator
 
@@ -64,6 +65,8 @@ class Database:
                 yield session
             except DBAPIError as error:
                 raise translated(error) from error
+            except PoolTimeout as error:
+                raise DatabaseUnavailable("all connections to the database are busy") from error
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncSession]:
@@ -73,6 +76,8 @@ class Database:
                 yield session
             except DBAPIError as error:
                 raise translated(error) from error
+            except PoolTimeout as error:
+                raise DatabaseUnavailable("all connections to the database are busy") from error
 
     async def close(self) -> None:
         await self.engine.dispose()
@@ -133,6 +138,8 @@ def translated(error: DBAPIError) -> Exception:
         return DatabaseDamaged("the database file is damaged")
     if "readonly database" in text:
         return DatabaseUnavailable("the database file is read-only", hint="Give this user the right to write the data folder.")
+    if "unable to open database file" in text:
+        return DatabaseUnavailable("the database file cannot be opened", hint="Is the data folder there, and may this user write in it?")
     if isinstance(error, OperationalError) and (error.connection_invalidated or "connect" in text or "locked" in text):
         return DatabaseUnavailable("the database does not answer")
     return error

@@ -13,7 +13,7 @@ from fastapi import FastAPI, WebSocket
 from pydantic import BaseModel
 
 from semantik.features.accounts import routes as accounts
-from semantik.features.accounts import service
+from semantik.features.accounts import startup
 from semantik.http import middleware, openapi, problems, sockets
 from semantik.http.dependencies import PUBLIC, Admin, Reader, ReadSession, Writer, WriteSession
 from semantik.http.pagination import Cursor, Limit, decode_cursor
@@ -142,7 +142,7 @@ class Account:
 @pytest.fixture
 async def admin(spine: Spine, client: httpx2.AsyncClient) -> Account:
     """The first account, made the way the first visitor makes it."""
-    token = await service.ensure_setup_token(spine.database)
+    token = await startup.ensure_setup_token(spine.database)
     body = {"token": token, "email": "Ada@Example.org", "password": PASSWORD, "name": "Ada"}
     answer = await client.post("/api/v1/setup", json=body)
     assert answer.status_code == 201, answer.text

@@ -13,6 +13,9 @@ from semantik.http.pagination import encode_cursor
 
 JSON = {"Content-Type": "application/json"}
 
+# Manners do not depend on the database.
+pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
 
 def problem(answer: httpx2.Response, status: int, code: str) -> dict[str, Any]:
     assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json"), answer.text

@@ -13,15 +13,13 @@ from semantik.auth import credentials, passwords
 from semantik.auth.actor import Actor, Scope
 from semantik.auth.tokens import Claims, sign
 from semantik.features.accounts import repository
-from semantik.features.accounts.startup import add_default_tenant, ensure_setup_token, local_actor, stand_in
+from semantik.features.accounts.startup import add_default_tenant, stand_in
 from semantik.features.accounts.values import LOCAL_OWNER, ApiKey, BrowserSession, OpenedSession, User
 from semantik.kit.clock import now
 from semantik.kit.database import AsyncSession, Database
 from semantik.kit.errors import Conflict, Forbidden, InvalidInput, NotFound, Unauthenticated
 from semantik.kit.ids import new_id
 from semantik.kit.secrets import Keyring
-
-__all__ = ["ensure_setup_token", "local_actor"]
 
 # Two tabs wake up together, or a page is reloaded while its refresh is under way: the old token still counts so long.
 _GRACE = timedelta(seconds=15)

@@ -1,0 +1,148 @@
+"""The system says how it is: to anyone whether it lives, to members each part, to the metrics token its numbers."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import httpx2
+import pytest
+from fastapi import FastAPI
+from pydantic import SecretStr
+
+import semantik
+from semantik.engines.blobs.base import BlobStore
+from semantik.entrypoints import api
+from semantik.features.system import errors_page, health
+from semantik.http.middleware import PAGE_POLICY
+from semantik.kit.database import open_database
+from semantik.kit.errors import Unavailable
+from semantik.runtime import Runtime
+
+
+@pytest.fixture
+def built(runtime: Runtime) -> FastAPI:
+    return api.build(runtime)
+
+
+def anyone(app: FastAPI) -> httpx2.AsyncClient:
+    return httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app), base_url="http://semantik")
+
+
+async def test_anyone_may_ask_whether_it_lives(built: FastAPI, runtime: Runtime) -> None:
+    async with anyone(built) as client:
+        assert (await client.get("/healthz")).json() == {"status": "ok"}
+        assert (await client.get("/readyz")).json() == {"status": "ready"}
+        version = (await client.get("/api/v1/version")).json()
+        assert version["version"] == semantik.__version__
+        assert version["mode"] == ("server" if runtime.settings.database_url else "embedded")
+        assert (await client.get("/health/full")).status_code == 401
+
+
+async def test_full_health_names_each_part(client: httpx2.AsyncClient) -> None:
+    body = (await client.get("/health/full")).json()
+    assert {part["name"] for part in body["parts"]} == {"database", "vectors", "blobs", "disk"}
+    assert all(part["latency_ms"] >= 0 for part in body["parts"])
+    assert body["status"] in ("ok", "degraded")
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_without_its_database_it_is_alive_but_not_ready(built: FastAPI, runtime: Runtime) -> None:
+    runtime.database = open_database("sqlite:////nonexistent/folder/semantik.db")
+    async with anyone(built) as client:
+        assert (await client.get("/healthz")).status_code == 200
+        answer = await client.get("/readyz")
+        assert (answer.status_code, answer.json()) == (503, {"status": "not_ready"})
+        refused = await client.get("/api/v1/setup")
+        assert (refused.status_code, refused.json()["code"]) == (503, "database_unavailable")
+        assert "nonexistent" not in refused.text
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_a_store_that_cannot_be_written_degrades(runtime: Runtime) -> None:
+    class Full:
+        async def check(self) -> None:
+            raise Unavailable("the disk is full")
+
+    blobs: Any = Full()
+    store: BlobStore = blobs
+    parts = await health.check_all(runtime.database, runtime.vectors, store, runtime.settings.data_dir)
+    broken = next(part for part in parts if part.name == "blobs")
+    assert (broken.state, broken.detail) == ("down", "the disk is full")
+    assert health.overall(parts) == "degraded"
+
+
+async def test_metrics_are_closed_until_a_token_is_set_and_sent(runtime: Runtime) -> None:
+    token = {"Authorization": "Bearer scrape-me"}
+    async with anyone(api.build(runtime)) as client:
+        assert (await client.get("/metrics", headers=token)).json()["code"] == "route_unknown"
+    runtime.settings = runtime.settings.model_copy(update={"metrics_token": SecretStr("scrape-me")})
+    async with anyone(api.build(runtime)) as client:
+        assert (await client.get("/metrics")).status_code == 404
+        assert (await client.get("/metrics", headers={"Authorization": "Bearer wrong"})).status_code == 404
+        opened = await client.get("/metrics", headers=token)
+        assert opened.status_code == 200
+        assert opened.headers["content-type"].startswith("text/plain")
+        assert "semantik_http_requests_total" in opened.text
+        # Labels come from route templates, never from what a client typed.
+        await client.get("/api/v1/api-keys/typed-by-a-client")
+        await client.request("INVENTED", "/nowhere")
+        opened = await client.get("/metrics", headers=token)
+        assert "typed-by-a-client" not in opened.text
+        assert "INVENTED" not in opened.text
+
+
+async def test_the_reference_works_offline_under_its_policy(built: FastAPI) -> None:
+    async with anyone(built) as client:
+        page = await client.get("/docs")
+        assert page.headers["content-security-policy"] == PAGE_POLICY
+        assert "://" not in page.text
+        for address in re.findall(r'(?:src|href)="([^"]+)"', page.text):
+            found = await client.get(address)
+            assert found.status_code == 200, address
+            assert "://" not in found.text or address == "/openapi.json"
+        assert "<script>" not in page.text
+        assert "style=" not in page.text
+        assert (await client.get("/docs/assets/nothing.js")).status_code == 404
+
+
+async def test_every_error_code_has_its_place_on_the_errors_page(built: FastAPI) -> None:
+    async with anyone(built) as client:
+        page = (await client.get("/docs/errors")).text
+    codes = [one.code for one in errors_page.known()]
+    assert len(codes) > 20
+    assert len(codes) == len(set(codes))
+    for code in codes:
+        assert f'id="{code}"' in page
+
+
+async def test_an_unknown_address_is_a_problem_below_the_api_and_a_page_elsewhere(built: FastAPI) -> None:
+    async with anyone(built) as client:
+        for method, address in (("GET", "/api/v1/nothing"), ("POST", "/api/v1/nothing"), ("DELETE", "/nothing")):
+            answer = await client.request(method, address)
+            assert (answer.status_code, answer.json()["code"]) == (404, "route_unknown"), address
+        assert (await client.get("/collections/some-page")).status_code == 200
+        for sneaky in ("/../pyproject.toml", "/%2e%2e/%2e%2e/pyproject.toml", "/..%2fpyproject.toml"):
+            assert "build-system" not in (await client.get(sneaky)).text
+
+
+async def test_the_openapi_document_is_complete(built: FastAPI) -> None:
+    document = built.openapi()
+    assert document["openapi"] == "3.1.0"
+    json.dumps(document, allow_nan=False)
+    seen = set()
+    for path, item in document["paths"].items():
+        for method, operation in item.items():
+            where = f"{method.upper()} {path}"
+            assert operation.get("summary"), where
+            assert operation.get("tags"), where
+            assert operation["operationId"] not in seen, where
+            seen.add(operation["operationId"])
+            assert "security" in operation, where
+            for status, answer in operation["responses"].items():
+                if (status == "default" or int(status) >= 400) and where != "GET /readyz":
+                    assert "application/problem+json" in answer["content"], f"{where} {status}"
+            if operation["security"]:
+                assert {"401", "403"} <= set(operation["responses"]), where
+    assert "HTTPValidationError" not in json.dumps(document)
