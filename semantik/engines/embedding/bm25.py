@@ -9,7 +9,7 @@ makes the length what a reader would call length.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from hashlib import blake2b
 
@@ -68,19 +68,29 @@ def query_vector(text: str, languages: Iterable[str | None]) -> tuple[SparseVect
     return _vector(dict.fromkeys(surfaces, 1.0)), surfaces
 
 
-def spans(text: str, language: str | None, wanted: Mapping[int, str] | Sequence[int]) -> list[tuple[int, int]]:
-    """Where the wanted terms stand in `text`: [start, end), ascending, apart from each other (touching spans are joined)."""
-    found = sorted({(term.start, term.end) for term in cut(text, language) if term_id(term.key) in wanted})
-    if any(end - start > 1 for start, end in found):
+def matches(text: str, language: str | None, wanted: Mapping[int, str]) -> tuple[list[tuple[int, int]], list[str]]:
+    """Where the wanted terms stand in `text`, and which of their surfaces were met.
+
+    Spans are [start, end), ascending and apart from each other: touching ones are joined. `wanted` is that of `query_vector`.
+    """
+    met: dict[int, None] = {}
+    found: set[tuple[int, int]] = set()
+    for term in cut(text, language):
+        id = term_id(term.key)
+        if id in wanted:
+            met[id] = None
+            found.add((term.start, term.end))
+    spans = sorted(found)
+    if any(end - start > 1 for start, end in spans):
         # A single Han character matches everywhere; it is shown only when nothing longer was found.
-        found = [(start, end) for start, end in found if end - start > 1 or text[start].isascii()]
+        spans = [(start, end) for start, end in spans if end - start > 1 or text[start].isascii()]
     joined: list[tuple[int, int]] = []
-    for start, end in found:
+    for start, end in spans:
         if joined and start <= joined[-1][1]:
             joined[-1] = (joined[-1][0], max(end, joined[-1][1]))
         else:
             joined.append((start, end))
-    return joined
+    return joined, list(dict.fromkeys(wanted[id] for id in met))
 
 
 @lru_cache(maxsize=65_536)

@@ -1,0 +1,102 @@
+"""Statements of search: which collections answer, in which languages, and the passages behind hits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from semantik.auth import access
+from semantik.auth.actor import Actor
+from semantik.features.search.values import Passage, Searchable
+from semantik.tables.collections import collections, generations
+from semantik.tables.documents import chunks, documents, vector_spaces
+
+
+async def searchable(session: AsyncSession, actor: Actor, wanted: Sequence[str] | None) -> list[Searchable]:
+    """Readable collections with their answering generation, by id. Raises `CollectionUnknown` for a wanted one that is not there."""
+    ids = await access.readable(session, actor, wanted)
+    statement = (
+        access.readable_collections(actor)
+        .where(collections.c.id.in_(ids))
+        .join(generations, sa.and_(generations.c.collection_id == collections.c.id, generations.c.number == collections.c.generation))
+        .outerjoin(vector_spaces, vector_spaces.c.space == generations.c.space)
+        .with_only_columns(
+            collections.c.id,
+            collections.c.name,
+            collections.c.embedding_model,
+            collections.c.generation,
+            generations.c.space,
+            vector_spaces.c.rebuild_reason,
+        )
+        .order_by(collections.c.id)
+    )
+    return [
+        Searchable(row.id, row.name, row.embedding_model, row.generation, row.space, row.rebuild_reason is not None)
+        for row in await session.execute(statement)
+    ]
+
+
+async def languages(session: AsyncSession, actor: Actor, ids: Sequence[str]) -> list[str | None]:
+    """Languages of the documents in these collections, by the index: one step for each language, however many documents."""
+    found: set[str | None] = set()
+    for collection_id in ids:
+        inside = access.readable_documents(actor).where(documents.c.collection_id == collection_id, documents.c.language.is_not(None))
+        first = inside.with_only_columns(sa.func.min(documents.c.language).label("language"))
+        steps = first.cte("steps", recursive=True)
+        following = inside.where(documents.c.language > steps.c.language).with_only_columns(sa.func.min(documents.c.language))
+        # A correlated scalar, for an aggregate may not stand in the recursive part itself.
+        steps = steps.union_all(sa.select(following.correlate(steps).scalar_subquery()).where(steps.c.language.is_not(None)))
+        found.update(language for language in await session.scalars(sa.select(steps.c.language)) if language is not None)
+    return sorted(found, key=str)
+
+
+async def has_chunks(session: AsyncSession, actor: Actor, ids: Sequence[str]) -> bool:
+    statement = access.readable_chunks(actor).where(chunks.c.collection_id.in_(ids)).with_only_columns(sa.literal(1)).limit(1)
+    return await session.scalar(statement) is not None
+
+
+# SQLite takes at most 32,766 variables in a statement; candidates are at most some thousands.
+_BATCH = 10_000
+
+
+async def documents_of(session: AsyncSession, actor: Actor, chunk_ids: Sequence[str]) -> dict[str, str]:
+    """Document of each chunk that lives and may be read; what the index holds beyond that is not in it."""
+    found: dict[str, str] = {}
+    for start in range(0, len(chunk_ids), _BATCH):
+        batch = chunk_ids[start : start + _BATCH]
+        statement = access.readable_chunks(actor).where(chunks.c.id.in_(batch)).with_only_columns(chunks.c.id, chunks.c.document_id)
+        found.update({row.id: row.document_id for row in await session.execute(statement)})
+    return found
+
+
+async def passages(session: AsyncSession, actor: Actor, chunk_ids: Sequence[str]) -> dict[str, Passage]:
+    """The passages of chunks that live and may be read."""
+    columns: list[sa.Column[Any]] = [
+        chunks.c.id, chunks.c.text, chunks.c.start, chunks.c.end, chunks.c.page, chunks.c.heading_path, chunks.c.position,
+        chunks.c.language, chunks.c.document_id, documents.c.name, documents.c.title, documents.c.path, documents.c.media_type,
+        documents.c.collection_id, documents.c.source_id,
+    ]  # fmt: skip
+    rows = await session.execute(access.readable_chunks(actor).where(chunks.c.id.in_(chunk_ids)).with_only_columns(*columns))
+    return {
+        row.id: Passage(
+            chunk_id=row.id,
+            text=row.text,
+            start=row.start,
+            end=row.end,
+            page=row.page,
+            heading_path=tuple(row.heading_path),
+            position=row.position,
+            language=row.language,
+            document_id=row.document_id,
+            document_name=row.name,
+            document_title=row.title,
+            document_path=row.path,
+            media_type=row.media_type,
+            collection_id=row.collection_id,
+            source_id=row.source_id,
+        )
+        for row in rows
+    }

@@ -1,0 +1,197 @@
+"""There is one search: HTTP, command line, answers and evaluation all call `search`."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+import unicodedata
+from collections.abc import Mapping, Sequence
+from itertools import chain
+
+from semantik.auth.actor import Actor
+from semantik.engines.embedding import bm25
+from semantik.engines.vectors.base import IndexDamaged, Space
+from semantik.features.search import repository, retrieve
+from semantik.features.search.cursor import Place, open_place, seal_place
+from semantik.features.search.fuse import fuse
+from semantik.features.search.retrieve import Asked
+from semantik.features.search.values import Candidate, Grouping, Hit, Mode, Passage, Request, Searchable, SearchResult
+from semantik.kit import metrics
+from semantik.kit.concurrency import run_cpu
+from semantik.kit.errors import InvalidInput
+from semantik.runtime import Runtime
+
+MAX_QUERY = 10_000
+MAX_LIMIT = 100
+# Candidates of a side; when that many come from too few documents to fill a page, the index is asked once more, deeper.
+_DEPTH, _DEEPEST = 100, 1_000
+
+
+class QueryEmpty(InvalidInput):
+    code = "query_empty"
+    title = "The query is empty"
+    default_hint = "Write a question or a few words."
+
+
+class QueryTooLong(InvalidInput):
+    code = "query_too_long"
+    title = "The query is too long"
+
+
+class LimitOutOfRange(InvalidInput):
+    code = "limit_out_of_range"
+
+
+async def search(runtime: Runtime, actor: Actor, request: Request) -> SearchResult:
+    """Hits best first, at most `limit`, each with its passage.
+
+    Uses two short read sessions of its own, so that no connection waits while the query is embedded, and hits are read
+    from the rows as they are after the index has answered. Raises `QueryEmpty`, `QueryTooLong`, `LimitOutOfRange`,
+    `CollectionUnknown`, `BadCursor`; `IndexUnavailable` or `IndexDamaged` rather than answer from one side alone.
+    """
+    began = time.perf_counter()
+    query = _readable(request.query)
+    if not 1 <= request.limit <= MAX_LIMIT:
+        raise LimitOutOfRange(f"limit is {request.limit}; it must be between 1 and {MAX_LIMIT}")
+    place = open_place(request.cursor, _fingerprint(request, query))
+    async with runtime.database.read() as session:
+        found = await repository.searchable(session, actor, request.collections)
+        languages = await repository.languages(session, actor, [one.id for one in found]) if request.mode is not Mode.DENSE else []
+    notes: list[str] = []
+    spaces = await _spaces(runtime, found)
+    encoders = {one.model: await runtime.encoder(one.model) for one in found}
+    asked = await retrieve.ask(query, mode=request.mode, encoders=encoders, languages=languages)
+    embedded = time.perf_counter()
+    metrics.SEARCH_SECONDS.labels(stage="embed").observe(embedded - began)
+    if request.mode is not Mode.DENSE and asked.sparse is not None and not len(asked.sparse.indices):
+        notes.append("The query holds no letter or digit, so there are no keywords to look for.")
+    if any(one.rebuilding for one in found):
+        notes.append("The index is being rebuilt from the database; until that is done, hits may be missing.")
+
+    depth = place.depth or (_DEPTH if request.limit <= 30 else _DEEPEST)
+    while True:
+        candidates = await _candidates(runtime, actor, request, spaces, asked, depth)
+        async with runtime.database.read() as session:
+            documents = await repository.documents_of(session, actor, [candidate.id for candidate in candidates])
+            ranked, members = _ranked(candidates, documents, request)
+            chosen = ranked[place.offset : place.offset + request.limit]
+            passages = await repository.passages(session, actor, [candidate.id for candidate in chosen])
+        full = len(candidates) >= depth
+        if len(chosen) >= request.limit or not full or depth == _DEEPEST:
+            break
+        depth = _DEEPEST
+    names = {one.id: one.name for one in found}
+    hits = await run_cpu(_hits, chosen, passages, members, names, asked)
+    more = len(ranked) > place.offset + request.limit
+    following = Place(place.offset + request.limit, depth) if more else None
+    took = time.perf_counter() - began
+    metrics.SEARCH_SECONDS.labels(stage="total").observe(took)
+    return SearchResult(
+        query=query,
+        mode=request.mode,
+        hits=tuple(hits),
+        next_cursor=seal_place(following, _fingerprint(request, query)) if following else None,
+        took_ms=round(took * 1000, 2),
+        collections=tuple((one.id, one.name) for one in found),
+        notes=tuple(notes),
+        weights=candidates[0].weights if candidates else None,
+    )
+
+
+def _readable(query: str) -> str:
+    """The query with control characters and broken code points as blanks; raises when nothing or too much is left."""
+    if len(query) > MAX_QUERY:
+        raise QueryTooLong(
+            f"the query has {len(query):,} characters; at most {MAX_QUERY:,} are taken", hint="Search for a part of it.", limit=MAX_QUERY
+        )
+    cleaned = "".join(" " if unicodedata.category(character) in ("Cc", "Cs") else character for character in query)
+    cleaned = " ".join(cleaned.split())
+    if not cleaned:
+        raise QueryEmpty("the query holds nothing to search for")
+    return cleaned
+
+
+def _fingerprint(request: Request, query: str) -> str:
+    """What a cursor belongs to: the whole request but for its page."""
+    parts = (query, request.collections, request.mode, request.filters, request.group_by, request.min_score)
+    return hashlib.sha256(repr(parts).encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+async def _spaces(runtime: Runtime, found: Sequence[Searchable]) -> dict[Space, list[Searchable]]:
+    """Collections by the space that holds them: those of one model share scores, others are merged by calibrated score."""
+    spaces: dict[Space, list[Searchable]] = {}
+    for one in found:
+        encoder = await runtime.encoder(one.model)
+        spaces.setdefault(Space(one.space, encoder.spec.dimensions), []).append(one)
+    return spaces
+
+
+async def _candidates(
+    runtime: Runtime, actor: Actor, request: Request, spaces: Mapping[Space, list[Searchable]], asked: Asked, depth: int
+) -> list[Candidate]:
+    began = time.perf_counter()
+    try:
+        answers = await retrieve.answers(runtime.vectors, spaces, asked, tenant=actor.tenant_id, filters=request.filters, limit=depth)
+    except IndexDamaged as error:
+        if error.data.get("reason") != "missing":
+            raise
+        # No index yet is no damage while nothing was ever indexed.
+        async with runtime.database.read() as session:
+            filled = {
+                space: members
+                for space, members in spaces.items()
+                if await repository.has_chunks(session, actor, [one.id for one in members])
+            }
+        if len(filled) == len(spaces):
+            raise
+        return await _candidates(runtime, actor, request, filled, asked, depth) if filled else []
+    finally:
+        metrics.SEARCH_SECONDS.labels(stage="index").observe(time.perf_counter() - began)
+    fused = list(chain.from_iterable(fuse(answer) for answer in answers))
+    return sorted(fused, key=lambda candidate: (-candidate.score, -candidate.total, candidate.id))
+
+
+def _ranked(
+    candidates: Sequence[Candidate], documents: Mapping[str, str], request: Request
+) -> tuple[list[Candidate], Mapping[str, list[str]]]:
+    """Living candidates in order, one for each document unless chunks were asked for; and the chunks found in each document.
+
+    A document counts as much as its best chunk.
+    """
+    ranked: list[Candidate] = []
+    members: dict[str, list[str]] = {}
+    for candidate in candidates:
+        document = documents.get(candidate.id)
+        if document is None or (request.min_score is not None and candidate.score < request.min_score):
+            continue
+        found = members.setdefault(document, [])
+        if not found or request.group_by is Grouping.NONE:
+            ranked.append(candidate)
+        found.append(candidate.id)
+    return ranked, members
+
+
+def _hits(
+    chosen: Sequence[Candidate],
+    passages: Mapping[str, Passage],
+    members: Mapping[str, list[str]],
+    names: Mapping[str, str],
+    asked: Asked,
+) -> list[Hit]:
+    hits = []
+    for candidate in chosen:
+        passage = passages.get(candidate.id)
+        if passage is None:
+            continue
+        spans, terms = bm25.matches(passage.text, passage.language, asked.surfaces)
+        hits.append(
+            Hit(
+                passage=passage,
+                candidate=candidate,
+                collection_name=names[passage.collection_id],
+                highlights=tuple(spans),
+                terms=tuple(terms),
+                more_in_document=len(members[passage.document_id]) - 1,
+            )
+        )
+    return hits
