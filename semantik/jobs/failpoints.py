@@ -31,6 +31,16 @@ POINTS = (
     "in_rescue_before_commit",
     "in_control_before_commit",
     "in_schedule_before_commit",
+    "ingest_listed",
+    "ingest_planned",
+    "ingest_fetched",
+    "ingest_extracted",
+    "ingest_embedded",
+    "ingest_upserted",
+    "ingest_flushed",
+    "ingest_published",
+    "ingest_read",
+    "ingest_swept",
 )
 
 _hits: Counter[str] = Counter()

@@ -64,7 +64,7 @@ class Rhythm:
             raise BadSchedule(
                 f"{self.cron!r} is not a cron expression that ever comes true", hint="Five fields, such as 0 3 * * *."
             ) from None
-        except (OSError, ValueError):
+        except (KeyError, OSError, ValueError):  # ZoneInfoNotFoundError is a KeyError
             raise BadSchedule(f"there is no time zone {self.timezone!r}", hint="Use a name such as Europe/Berlin.") from None
 
     def following(self, *, after: datetime, count: int = 5) -> list[datetime]:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -21,13 +20,12 @@ from semantik.jobs.runner import Runner
 from semantik.jobs.states import Status
 from semantik.jobs.store import control, reading
 from semantik.jobs.values import Enqueued, Job, JobArgs
+from semantik.kit import logs
 from semantik.kit.database import Database
 from semantik.kit.settings import Settings
 from semantik.runtime import Runtime, SilentBell
-from semantik.tables.base import metadata
 from semantik.tables.jobs import job_events, jobs
-from tests import services
-from tests.conftest import _administer, make_tenant
+from tests.conftest import make_tenant
 
 
 @dataclass
@@ -99,14 +97,14 @@ class World:
 def runtime_of(database: Database, folder: Path, *, lease_ttl_s: int = 30) -> Runtime:
     settings = Settings(data_dir=folder, job_lease_ttl_s=lease_ttl_s)
     nothing = cast(Any, None)
-    return Runtime(
-        settings=settings, database=database, keyring=nothing, blobs=nothing, vectors=nothing, extractor=nothing, events=MemoryEvents(), bell=SilentBell()
-    )  # fmt: skip
+    engines = {"keyring": nothing, "blobs": nothing, "vectors": nothing, "extractor": nothing}
+    return Runtime(settings=settings, database=database, events=MemoryEvents(), bell=SilentBell(), **engines)
 
 
 @pytest.fixture
-async def world(database: Database, tmp_path: Path) -> AsyncIterator[World]:
-    yield World(database, runtime_of(database, tmp_path), await make_tenant(database, "Alpha"), await make_tenant(database, "Beta"))
+async def world(database: Database, tmp_path: Path) -> World:
+    logs.configure("error", "console")
+    return World(database, runtime_of(database, tmp_path), await make_tenant(database, "Alpha"), await make_tenant(database, "Beta"))
 
 
 @pytest.fixture(autouse=True)
@@ -116,22 +114,3 @@ def own_kinds() -> Any:
     yield
     for kind in set(handlers.known_kinds()) - before:
         handlers.forget(kind)
-
-
-@pytest.fixture(scope="session")
-def _sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("template") / "semantik.db"
-    engine = sa.create_engine(f"sqlite:///{path}")
-    metadata.create_all(engine)
-    engine.dispose()
-    return path
-
-
-@pytest.fixture(scope="session")
-def _postgres_template(postgres_server: services.Postgres) -> str:
-    name = f"template_{uuid.uuid4().hex[:8]}"
-    _administer(postgres_server, f'CREATE DATABASE "{name}"')
-    engine = sa.create_engine(postgres_server.url(name))
-    metadata.create_all(engine)
-    engine.dispose()
-    return name

@@ -21,7 +21,8 @@ class _DatabaseTime(FunctionElement[datetime]):
 
 @compiles(_DatabaseTime, "sqlite")
 def _on_sqlite(element: _DatabaseTime, compiler: Any, **options: Any) -> str:
-    return f"strftime('%Y-%m-%dT%H:%M:%f', 'now', {compiler.process(element.clauses, **options)} || ' seconds')"
+    # Six digits of a second, as UtcDateTime writes them: times are compared as text.
+    return f"(strftime('%Y-%m-%dT%H:%M:%f', 'now', {compiler.process(element.clauses, **options)} || ' seconds') || '000')"
 
 
 @compiles(_DatabaseTime)

@@ -1,0 +1,119 @@
+"""Jobs over WebSockets, through a real server: snapshot, replay, live, and who may listen."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from typing import Any, ClassVar
+
+import pytest
+from fastapi import FastAPI
+from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus
+
+from semantik.http.local import as_local
+from semantik.jobs.context import JobContext
+from semantik.jobs.dispatch_local import LocalDispatcher
+from semantik.jobs.handlers import handles
+from semantik.jobs.values import Item, JobArgs
+from tests.features.activity.conftest import Serve
+from tests.jobs.conftest import World
+
+
+class Stroll(JobArgs):
+    kind: ClassVar[str] = "stroll"
+    steps: int = 8
+
+
+@pytest.fixture(autouse=True)
+def _stroll() -> None:
+    @handles(Stroll)
+    class StrollJob:
+        async def total(self, ctx: JobContext, args: Stroll) -> int:
+            return args.steps
+
+        async def items(self, ctx: JobContext, args: Stroll, cursor: Any) -> AsyncIterator[Item]:
+            for number in range(cursor or 0, args.steps):
+                yield Item(str(number), number, number + 1)
+
+        async def process(self, ctx: JobContext, args: Stroll, item: Item) -> None:
+            await asyncio.sleep(0.06)
+
+
+async def _receive(socket: Any, until: str) -> list[dict[str, Any]]:
+    found = []
+    while not found or found[-1]["type"] != until:
+        found.append(json.loads(await asyncio.wait_for(socket.recv(), 10)))
+    return found
+
+
+async def test_a_watcher_gets_a_snapshot_and_then_every_event_in_order(
+    world: World, app: FastAPI, serve: Serve, dispatcher: LocalDispatcher
+) -> None:
+    async with serve(as_local(app, world.actor)) as address, connect(f"ws://{address}/ws/jobs", subprotocols=["semantik"]) as socket:
+        assert socket.subprotocol == "semantik"
+        assert await _receive(socket, "snapshot") == [{"type": "snapshot", "jobs": []}]
+        await world.put(Stroll(), actor=world.other)
+        made = await world.put(Stroll(), collection_id="c1")
+        found = await _receive(socket, "job.completed")
+        assert {message["job_id"] for message in found} == {made.id}
+        stored = [message["seq"] for message in found if message["seq"] is not None]
+        assert stored == list(range(1, len(stored) + 1))
+        last = found[-1]
+        assert (last["status"], last["progress"], last["collection_id"], last["counts"]["done"]) == ("completed", 100.0, "c1", 8)
+        await socket.send('{"type": "ping"}')
+        assert await _receive(socket, "pong")
+        await socket.send("no json")
+        assert (await _receive(socket, "error"))[-1]["code"] == "not_understood"
+
+
+async def test_a_client_that_comes_back_sees_every_number_once_and_in_order(
+    world: World, app: FastAPI, serve: Serve, dispatcher: LocalDispatcher
+) -> None:
+    seen: list[int] = []
+    async with serve(as_local(app, world.actor)) as address:
+        made = await world.put(Stroll(steps=40))
+        for _ in range(3):
+            async with connect(f"ws://{address}/ws/jobs/{made.id}") as socket:
+                assert json.loads(await socket.recv())["type"] == "snapshot"
+                await socket.send(json.dumps({"type": "subscribe", "after": seen[-1] if seen else 0}))
+                end = asyncio.get_running_loop().time() + 1.2
+                while asyncio.get_running_loop().time() < end:
+                    message = json.loads(await asyncio.wait_for(socket.recv(), 5))
+                    if message.get("seq"):
+                        seen.append(message["seq"])
+                    if message["type"] == "job.completed":
+                        break
+            await asyncio.sleep(0.3)
+        async with connect(f"ws://{address}/ws/jobs/{made.id}?after={seen[-1]}") as socket:
+            while (await world.job(made.id)).finished_at is None:
+                await asyncio.sleep(0.05)
+            last = (await world.job(made.id)).event_seq
+            while not seen or seen[-1] < last:
+                message = json.loads(await asyncio.wait_for(socket.recv(), 8))
+                if message.get("seq"):
+                    seen.append(message["seq"])
+    assert seen == list(range(1, last + 1))
+
+
+async def test_a_slow_client_is_told_to_resync(world: World, app: FastAPI, serve: Serve) -> None:
+    from semantik.engines.events.base import Event
+
+    async with serve(as_local(app, world.actor)) as address, connect(f"ws://{address}/ws/jobs") as socket:
+        await _receive(socket, "snapshot")
+        for number in range(1, 3000):
+            await world.runtime.events.publish(Event(world.actor.tenant_id, f"j{number}", None, "job.progress", {"status": "running"}))
+        assert [message["type"] for message in (await _receive(socket, "snapshot"))[-2:]] == ["resync", "snapshot"]
+
+
+async def test_strangers_and_the_unknown_are_refused_before_the_socket_opens(world: World, app: FastAPI, serve: Serve) -> None:
+    made = await world.put(Stroll())
+    async with serve(as_local(app, world.other)) as address:
+        with pytest.raises(InvalidStatus) as refused:
+            await connect(f"ws://{address}/ws/jobs/{made.id}").__aenter__()
+        assert refused.value.response.status_code == 404
+    async with serve(app) as address:
+        with pytest.raises(InvalidStatus) as refused:
+            await connect(f"ws://{address}/ws/jobs").__aenter__()
+        assert refused.value.response.status_code == 401

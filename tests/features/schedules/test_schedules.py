@@ -1,0 +1,130 @@
+"""Schedules: made, changed, fired once however many look."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from typing import ClassVar
+
+import httpx2
+import pytest
+
+from semantik.jobs import schedule
+from semantik.jobs.context import JobContext
+from semantik.jobs.handlers import handles
+from semantik.jobs.schedule import BadSchedule, Default, Rhythm
+from semantik.jobs.states import Status
+from semantik.jobs.store import schedules as store
+from semantik.jobs.values import JobArgs
+from tests.jobs.conftest import World
+
+
+class Sweep(JobArgs):
+    kind: ClassVar[str] = "sweep"
+    rooms: int = 1
+
+
+@pytest.fixture(autouse=True)
+def _sweep() -> None:
+    @handles(Sweep)
+    async def sweep(ctx: JobContext, args: Sweep) -> None: ...
+
+
+NEW = {"name": "Nightly", "kind": "sweep", "cron": "0 3 * * *", "timezone": "Europe/Berlin", "params": {"rooms": 2}}
+
+
+async def test_a_schedule_is_made_changed_and_run_now(world: World, client: httpx2.AsyncClient, stranger: httpx2.AsyncClient) -> None:
+    made = (await client.post("/schedules", json=NEW)).json()
+    assert len(made["next_five"]) == 5
+    assert made["next_five"][0] == made["next_fire_at"]
+    assert (await client.post("/schedules", json=NEW)).status_code == 409
+    path = f"/schedules/{made['id']}"
+    assert (await stranger.get(path)).status_code == 404
+    changed = (await client.patch(path, json={"every_s": 60})).json()
+    assert (changed["cron"], changed["every_s"]) == (None, 60)
+    assert (await client.post(f"{path}/pause")).json()["next_five"] == []
+    assert (await client.post(f"{path}/resume")).json()["paused_at"] is None
+    job_id = (await client.post(f"{path}/run-now")).json()["job_id"]
+    assert (await world.job(job_id)).params == {"rooms": 2}
+    assert (await client.post(f"{path}/run-now")).json()["code"] == "schedule_still_running"
+    assert len((await client.get("/schedules")).json()["items"]) == 1
+    assert (await client.delete(path)).status_code == 204
+    assert (await client.get(path)).status_code == 404
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"cron": "99 * * * *"}, {"cron": None}, {"every_s": 60}, {"timezone": "Mars/Olympus"}, {"kind": "nope"}, {"params": {"doors": 1}}],
+)
+async def test_what_could_never_fire_is_refused(client: httpx2.AsyncClient, wrong: dict[str, object]) -> None:
+    answer = await client.post("/schedules", json={**NEW, **wrong})
+    assert (answer.status_code, answer.json()["code"]) == (422, "bad_schedule")
+
+
+async def _due(world: World, *, ago_s: float = 1, **changes: object) -> str:
+    async with world.database.write() as session:
+        row = {
+            "id": "s1", "tenant_id": world.actor.tenant_id, "name": "often", "kind": "sweep", "params": {}, "cron": None, "every_s": 3600,
+            "timezone": "UTC", "next_fire_at": datetime.now(UTC) - timedelta(seconds=ago_s), "created_at": datetime.now(UTC), **changes,
+        }  # fmt: skip
+        await store.add(session, row)
+        await session.commit()
+    return "s1"
+
+
+async def _again(world: World, **changes: object) -> None:
+    async with world.database.write() as session:
+        await store.change(session, "s1", {"next_fire_at": datetime.now(UTC) - timedelta(seconds=1), **changes})
+        await session.commit()
+
+
+async def test_many_that_look_fire_a_time_once(world: World) -> None:
+    await _due(world)
+    made = await asyncio.gather(*(schedule.tick(world.database) for _ in range(6)))
+    assert sum(len(one) for one in made) == 1
+
+
+async def test_a_missed_time_is_made_up_for_once_or_let_go(world: World) -> None:
+    await _due(world, ago_s=1800)
+    assert len(await schedule.tick(world.database)) == 1
+    await world.work()
+    await _again(world, next_fire_at=datetime.now(UTC) - timedelta(days=2))
+    assert await schedule.tick(world.database) == []
+    async with world.database.read() as session:
+        row = await store.get(session, "s1")
+    assert row.next_fire_at > datetime.now(UTC)
+
+
+@pytest.mark.parametrize(
+    ("overlap", "states"),
+    [
+        ("skip", [Status.QUEUED]),
+        ("buffer_one", [Status.QUEUED]),
+        ("cancel_previous", [Status.CANCELLED, Status.QUEUED]),
+        ("allow", [Status.QUEUED, Status.QUEUED]),
+    ],
+)
+async def test_overlap_rules(world: World, overlap: str, states: list[Status]) -> None:
+    await _due(world, overlap=overlap)
+    made = await schedule.tick(world.database)
+    await _again(world)
+    made += await schedule.tick(world.database)
+    assert [(await world.job(one)).status for one in made] == states
+
+
+async def test_defaults_are_added_once_and_stay_as_changed(world: World, client: httpx2.AsyncClient) -> None:
+    for _ in range(2):
+        async with world.database.write() as session:
+            await schedule.ensure_defaults(session, world.actor.tenant_id, [Default("Sweep", Sweep(), Rhythm("0 3 * * *", None))])
+            await session.commit()
+    assert [one["name"] for one in (await client.get("/schedules")).json()["items"]] == ["Sweep"]
+
+
+def test_a_daily_time_survives_the_change_of_clocks() -> None:
+    berlin = Rhythm("30 2 * * *", None, "Europe/Berlin")
+    times = berlin.following(after=datetime(2026, 3, 27, 12, tzinfo=UTC), count=4)
+    assert len({time.date() for time in times}) == 4
+    autumn = berlin.following(after=datetime(2026, 10, 23, 12, tzinfo=UTC), count=4)
+    assert len({time.date() for time in autumn}) == 4
+    with pytest.raises(BadSchedule):
+        Rhythm("0 0 30 2 *", None).check()
