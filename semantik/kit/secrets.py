@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import os
 import secrets as _random
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,9 +58,11 @@ def open_keyring(data_dir: Path, given: str | None) -> Keyring:
         return Keyring((given.encode(),))
     path = data_dir / _FILE
     if not path.exists():
-        _write(path, [_random.token_bytes(32)])
+        _write(path, [_random.token_bytes(32)], replace=False)
     try:
-        roots = [base64.b64decode(text) for text in json.loads(path.read_text(encoding="ascii"))["keys"]]
+        roots = [base64.b64decode(text, validate=True) for text in json.loads(path.read_text(encoding="ascii"))["keys"]]
+        if not roots or min(map(len, roots)) < 32:
+            raise ValueError("no keys, or keys that are too short")
     except (ValueError, KeyError, TypeError) as error:
         raise Misconfigured(
             f"{path} is damaged and holds no keys", hint="Restore it from a backup; without it sealed credentials are lost."
@@ -69,18 +73,27 @@ def open_keyring(data_dir: Path, given: str | None) -> Keyring:
 def rotate(data_dir: Path) -> Keyring:
     """Puts a fresh key in front; older ones stay for what they signed and sealed."""
     ring = open_keyring(data_dir, None)
-    _write(data_dir / _FILE, [_random.token_bytes(32), *ring.roots])
+    _write(data_dir / _FILE, [_random.token_bytes(32), *ring.roots], replace=True)
     return open_keyring(data_dir, None)
 
 
-def _write(path: Path, roots: list[bytes]) -> None:
-    temporary = path.with_suffix(f".{os.getpid()}.tmp")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="ascii") as file:
-        json.dump({"keys": [base64.b64encode(root).decode() for root in roots]}, file)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+def _write(path: Path, roots: list[bytes], *, replace: bool) -> None:
+    """Puts the file in place whole or not at all. Without `replace`, whoever comes first wins, and the others read theirs."""
+    # mkstemp: mode 0600, and a name of its own even where every process has the same pid, as in containers.
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".keys-")
+    try:
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            json.dump({"keys": [base64.b64encode(root).decode() for root in roots]}, file)
+            file.flush()
+            os.fsync(file.fileno())
+        if replace:
+            os.replace(name, path)
+        else:
+            with contextlib.suppress(FileExistsError):
+                os.link(name, path)
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(name)
 
 
 def _derive(root: bytes, purpose: bytes) -> bytes:

@@ -1,0 +1,145 @@
+"""What both databases must do alike, and how a driver's failure becomes a sentence."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.exc import OperationalError
+
+from semantik.kit.clock import now
+from semantik.kit.database import (
+    Database,
+    DatabaseDamaged,
+    DatabaseUnavailable,
+    DiskFull,
+    db_now,
+    insert_ignore,
+    open_database,
+    sqlite_damage,
+    translated,
+    upsert,
+)
+from semantik.tables.accounts import tenants
+
+AT = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
+
+
+def row(name: str, at: datetime = AT) -> dict[str, object]:
+    return {"id": name, "name": name, "created_at": at}
+
+
+async def names(database: Database) -> dict[str, str]:
+    async with database.read() as session:
+        return {one.id: one.name for one in await session.execute(sa.select(tenants).order_by(tenants.c.id))}
+
+
+async def test_a_time_comes_back_as_it_was_in_utc(database: Database) -> None:
+    elsewhere = AT.astimezone(timezone(timedelta(hours=9)))
+    async with database.write() as session:
+        await session.execute(sa.insert(tenants), [row("a"), row("b", elsewhere), row("c", AT + timedelta(microseconds=1))])
+        await session.commit()
+    async with database.read() as session:
+        found = (await session.execute(sa.select(tenants.c.id, tenants.c.created_at).order_by(tenants.c.created_at, tenants.c.id))).all()
+        after = (await session.scalars(sa.select(tenants.c.id).where(tenants.c.created_at > AT))).all()
+    assert [tuple(one) for one in found] == [("a", AT), ("b", AT), ("c", AT + timedelta(microseconds=1))]
+    assert all(one.created_at.tzinfo is UTC for one in found)
+    assert after == ["c"]
+
+
+async def test_the_databases_clock_is_ours_within_a_second(database: Database) -> None:
+    async with database.read() as session:
+        assert abs(await db_now(session) - now()) < timedelta(seconds=1)
+
+
+async def test_nothing_is_kept_without_a_commit(database: Database) -> None:
+    async with database.write() as session:
+        await session.execute(sa.insert(tenants).values(**row("lost")))
+
+    async def fail_half_way() -> None:
+        async with database.write() as session:
+            await session.execute(sa.insert(tenants).values(**row("lost")))
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await fail_half_way()
+    assert await names(database) == {}
+
+
+async def test_rows_are_ignored_or_overwritten_by_key_in_any_number(database: Database) -> None:
+    many = [row(f"{number:06}") for number in range(12_000)]
+    async with database.write() as session:
+        await insert_ignore(session, tenants, many)
+        await insert_ignore(session, tenants, [{**row("000001"), "name": "ignored"}, row("new")])
+        await upsert(session, tenants, [{**row("000002"), "name": "changed"}, row("newer")], keys=["id"])
+        await insert_ignore(session, tenants, [])
+        await upsert(session, tenants, [], keys=["id"])
+        await session.commit()
+    found = await names(database)
+    assert len(found) == 12_002
+    assert (found["000001"], found["000002"]) == ("000001", "changed")
+
+
+async def test_writers_queue_and_readers_do_not_wait(database: Database) -> None:
+    async def add(number: int) -> None:
+        async with database.write() as session:
+            await session.scalar(sa.select(sa.func.count()).select_from(tenants))
+            await session.execute(sa.insert(tenants).values(**row(f"{number:03}")))
+            await session.commit()
+
+    async with database.write() as holder:
+        await holder.execute(sa.insert(tenants).values(**row("held")))
+        async with asyncio.timeout(5):
+            assert await names(database) == {}
+        await holder.commit()
+    await asyncio.gather(*(add(number) for number in range(40)))
+    assert len(await names(database)) == 41
+
+
+def failure(text: str) -> OperationalError:
+    return OperationalError("SELECT 1", {}, sqlite3.OperationalError(text))
+
+
+@pytest.mark.parametrize(
+    ("text", "becomes"),
+    [
+        ("database or disk is full", DiskFull),
+        ("could not extend file: No space left on device", DiskFull),
+        ("database disk image is malformed", DatabaseDamaged),
+        ("file is not a database", DatabaseDamaged),
+        ("attempt to write a readonly database", DatabaseUnavailable),
+        ("unable to open database file", DatabaseUnavailable),
+        ("database is locked", DatabaseUnavailable),
+        ("connection to server at 10.0.0.1 failed: Connection refused", DatabaseUnavailable),
+        ("something nobody has seen", OperationalError),
+    ],
+)
+def test_a_drivers_failure_becomes_a_sentence_of_ours(text: str, becomes: type[Exception]) -> None:
+    made = translated(failure(text))
+    assert type(made) is becomes
+    assert "10.0.0.1" not in str(made)
+
+
+async def test_a_file_that_is_no_database_is_said_so(tmp_path: Path) -> None:
+    path = tmp_path / "semantik.db"
+    path.write_bytes(b"this is no database at all" * 100)
+    opened = open_database(f"sqlite:///{path}")
+    with pytest.raises(DatabaseDamaged):
+        async with opened.read() as session:
+            await session.execute(sa.select(tenants))
+    await opened.close()
+    assert sqlite_damage(str(path)) == "file is not a database"
+    assert path.read_bytes().startswith(b"this is no database")
+
+
+async def test_a_server_that_is_not_there_is_unavailable() -> None:
+    opened = open_database("postgresql://nobody:secret@127.0.0.1:9/none")
+    with pytest.raises(DatabaseUnavailable) as caught:
+        async with opened.read() as session:
+            await session.execute(sa.select(tenants))
+    await opened.close()
+    assert "secret" not in str(caught.value)

@@ -1,0 +1,69 @@
+"""Keys at rest: made once, readable by their owner alone, rotated without losing what they sealed."""
+
+from __future__ import annotations
+
+import stat
+import threading
+from pathlib import Path
+
+import pytest
+
+from semantik.kit import secrets
+from semantik.kit.errors import Misconfigured
+
+
+def test_keys_are_made_once_and_only_their_owner_reads_them(tmp_path: Path) -> None:
+    first = secrets.open_keyring(tmp_path, None)
+    assert secrets.open_keyring(tmp_path, None) == first
+    (file,) = tmp_path.iterdir()
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert len(first.roots[0]) == 32
+    assert repr(first.roots[0]) not in repr(first)
+
+
+def test_what_was_sealed_opens_after_a_rotation_and_with_no_other_key(tmp_path: Path) -> None:
+    ring = secrets.open_keyring(tmp_path, None)
+    sealed = ring.seal(b"a password")
+    assert b"password" not in sealed
+    rotated = secrets.rotate(tmp_path)
+    assert rotated.unseal(sealed) == b"a password"
+    assert rotated.signing_keys()[1:] == ring.signing_keys()
+    assert rotated.signing_keys()[0] != ring.signing_keys()[0]
+    with pytest.raises(secrets.SealBroken):
+        ring.unseal(rotated.seal(b"newer"))
+    with pytest.raises(secrets.SealBroken):
+        rotated.unseal(sealed[:-4] + b"AAAA")
+
+
+def test_signing_and_sealing_use_different_keys() -> None:
+    ring = secrets.Keyring((b"r" * 32,))
+    assert ring.signing_keys() != [b"r" * 32]
+    assert len(ring.signing_keys()[0]) == 32
+
+
+def test_a_given_key_is_used_and_a_short_one_refused(tmp_path: Path) -> None:
+    given = "given " * 10
+    assert secrets.open_keyring(tmp_path, given).roots == (given.encode(),)
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(Misconfigured, match="32 bytes"):
+        secrets.open_keyring(tmp_path, "short")
+
+
+@pytest.mark.parametrize("content", ["", "{", "{}", '{"keys": 1}', '{"keys": []}', '{"keys": ["???"]}', '{"keys": ["YQ=="]}'])
+def test_a_damaged_key_file_is_never_replaced(tmp_path: Path, content: str) -> None:
+    file = tmp_path / "keys.json"
+    file.write_text(content)
+    with pytest.raises(Misconfigured, match="damaged"):
+        secrets.open_keyring(tmp_path, None)
+    assert file.read_text() == content
+
+
+def test_two_that_start_at_once_agree_on_the_keys(tmp_path: Path) -> None:
+    found: list[secrets.Keyring] = []
+    threads = [threading.Thread(target=lambda: found.append(secrets.open_keyring(tmp_path, None))) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 8
+    assert len(set(found)) == 1
