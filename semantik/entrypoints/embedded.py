@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from semantik.auth.actor import Actor
 from semantik.entrypoints import all_jobs, api
 from semantik.features.accounts.startup import local_actor
-from semantik.features.ingestion import service as ingestion
+from semantik.features.ingestion.guard import IndexGuard
 from semantik.http.local import OwnerCredential
 from semantik.jobs import rescue
 from semantik.jobs.dispatch_local import LocalDispatcher
@@ -47,8 +47,8 @@ async def opened(settings: Settings) -> AsyncIterator[Embedded]:
         runtime = await open_runtime(settings)
         try:
             await rescue.take_back_all(runtime.database)
-            await ingestion.check_index(runtime.database, runtime.vectors)
-            dispatcher = LocalDispatcher(runtime)
+            dispatcher, guard = LocalDispatcher(runtime), IndexGuard(runtime.database, runtime.vectors)
+            await guard.start()
             await dispatcher.start()
             try:
                 actor = await local_actor(runtime.database)
@@ -57,6 +57,7 @@ async def opened(settings: Settings) -> AsyncIterator[Embedded]:
                 yield Embedded(app=app, actor=actor, runtime=runtime, dispatcher=dispatcher, owner=owner)
             finally:
                 await dispatcher.stop()
+                await guard.stop()
         finally:
             await runtime.close()
     finally:

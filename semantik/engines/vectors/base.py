@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
@@ -143,7 +143,12 @@ class Answer:
 
 
 class VectorStore(Protocol):
-    """Writes are durable only when `flush` has returned. Equal ids overwrite. Every method raises `IndexUnavailable` or `IndexDamaged`."""
+    """Writes are durable only when `flush` has returned. Equal ids overwrite. Every method raises `IndexUnavailable` or `IndexDamaged`.
+
+    `on_damage(space key, reason)` is set by the owner: called when a space was found damaged and set aside.
+    """
+
+    on_damage: Callable[[str, str], None] | None
 
     async def ensure(self, space: Space) -> None:
         """Makes the space if it is not there. Raises `DimensionMismatch` when it exists with another size."""

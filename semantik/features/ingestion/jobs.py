@@ -22,6 +22,7 @@ from semantik.features.ingestion.publish import Publisher, new_document, payload
 from semantik.features.ingestion.stages import Stages
 from semantik.features.ingestion.values import Target, Work
 from semantik.jobs.context import JobContext
+from semantik.jobs.failpoints import fp
 from semantik.jobs.handlers import handles
 from semantik.jobs.retry import PermanentFailure
 from semantik.jobs.store.create import open_to_twins
@@ -59,7 +60,9 @@ async def ingest_source(ctx: JobContext, args: IngestSource) -> dict[str, Any]:
     finally:
         if connector is not None:
             await connector.close()
+    fp("ingest_read")
     await sweep(ctx, target.space)
+    fp("ingest_swept")
     async with ctx.step() as session:
         await repository.source_synced(session, ctx.actor, args.source_id, summary.get("listed"))
     return summary
@@ -162,6 +165,7 @@ async def _sync(ctx: JobContext, target: Target, connector: Connector) -> dict[s
     found = await listing.compare(ctx.runtime.database, ctx.actor, target.source_id, connector, interrupted=ctx.interrupted)
     await ctx.check()
     plan = found.plan()
+    fp("ingest_listed")
     items = {item.path: item for item in found.new} | {item.path: item for item, _ in found.touched}
     touched = {item.path: before for item, before in found.touched}
     for pairs in _split(plan.moved, _ROWS_A_STEP):
@@ -194,6 +198,7 @@ async def _sync(ctx: JobContext, target: Target, connector: Connector) -> dict[s
     for ids in _split([known.id for known in found.vanished if known.path in gone], _REMOVALS_A_STEP):
         await ctx.check()
         await _remove(ctx, ids, target.space)
+    fp("ingest_planned")
     counts = {
         "added": len(plan.added),
         "modified": len(plan.modified),

@@ -19,6 +19,7 @@ from semantik.engines.vectors.base import Point, VectorStore
 from semantik.features.ingestion import repository
 from semantik.features.ingestion.values import Batch, ChunkDraft, Finish, NewMember, Target, Work
 from semantik.jobs.context import JobContext
+from semantik.jobs.failpoints import fp
 from semantik.kit import metrics
 from semantik.kit.clock import now
 from semantik.kit.concurrency import run_cpu
@@ -76,7 +77,9 @@ class Publisher:
             mean_terms = await self._settled_mean(group)
             points = await run_cpu(self._points, group, mean_terms)
             await self._vectors.upsert(self._target.space, points)
+            fp("ingest_upserted")
             await self._vectors.flush(self._target.space)
+            fp("ingest_flushed")
         finishes = [(batch.work, batch.finish) for batch in group if batch.finish is not None]
         ended = [finish.state for _, finish in finishes]
         inside = await self._inside(finishes)
@@ -93,6 +96,7 @@ class Publisher:
                 await self._finish(session, work, finish)
                 if work.id in inside:
                     await self._members(session, work, *inside[work.id])
+        fp("ingest_published")
         for state in ended:
             metrics.DOCUMENTS_INGESTED.labels(state=state).inc()
         self.published_chunks += sum(len(batch.chunks) for batch in group)

@@ -1,24 +1,19 @@
-"""Starting ingestion on request: sync, retry, removal; and the check of the index against SQL at start."""
+"""Starting ingestion on request: sync, retry, removal."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from semantik.auth.actor import Actor, system
-from semantik.engines.vectors.base import IndexDamaged, Space, VectorStore
+from semantik.auth.actor import Actor
 from semantik.features.ingestion import repository
-from semantik.features.ingestion.job_args import IngestSource, RebuildIndex, RemoveDocument
+from semantik.features.ingestion.job_args import IngestSource, RemoveDocument
 from semantik.features.ingestion.schemas import Moved, PlanCounts, SyncPlan
 from semantik.features.ingestion.values import Plan
 from semantik.jobs.queue import enqueue
 from semantik.jobs.values import Enqueued
-from semantik.kit import logs, metrics
-from semantik.kit.database import AsyncSession, Database
+from semantik.kit.database import AsyncSession
 from semantik.kit.errors import Conflict, NotFound
-from semantik.kit.ids import TenantId
 from semantik.kit.secrets import Keyring
-
-log = logs.get(__name__)
 
 _NAMED_PATHS = 100
 
@@ -145,41 +140,3 @@ def shown_plan(plan: Plan) -> SyncPlan:
             added=len(plan.added), modified=len(plan.modified), moved=len(plan.moved), deleted=len(plan.deleted), unchanged=plan.unchanged
         ),
     )
-
-
-async def check_index(database: Database, vectors: VectorStore) -> list[str]:
-    """Compares each vector space with SQL and enqueues rebuilds where it lacks points; returns the spaces concerned.
-
-    Called at start and whenever the index says that it is damaged. Surplus points do no harm: no search shows them.
-    """
-    async with database.read() as session:
-        spaces = await repository.spaces_with_points(session)
-    rebuilt = []
-    for key, dimensions, noted in spaces:
-        space = Space(key=key, dimensions=dimensions)
-        async with database.read() as session:
-            expected = await repository.tenants_with_points(session, key)
-        reason = noted or await _lack(vectors, space, sum(count for _, count in expected))
-        if reason is None:
-            continue
-        rebuilt.append(key)
-        metrics.VECTOR_REBUILDS.labels(reason=reason).inc()
-        log.warning("index rebuild due", space=key, reason=reason, points=sum(count for _, count in expected))
-        async with database.write() as session:
-            await repository.set_rebuild_reason(session, key, reason)
-            for tenant_id, _ in expected:
-                await enqueue(
-                    session, RebuildIndex(space=key, reason=reason), actor=system(TenantId(tenant_id)), title="Rebuild the search index",
-                    priority=1, dedup_key=key,
-                )  # fmt: skip
-            await session.commit()
-    return rebuilt
-
-
-async def _lack(vectors: VectorStore, space: Space, expected: int) -> str | None:
-    try:
-        await vectors.ensure(space)
-        present = await vectors.count(space)
-    except IndexDamaged:
-        return "damaged"
-    return "points_missing" if present < expected else None

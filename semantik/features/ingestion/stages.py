@@ -22,6 +22,7 @@ from semantik.engines.embedding.base import Tokenizer
 from semantik.engines.extract.base import Extractor, Limits, Member, Outcome, Part, Verdict
 from semantik.features.ingestion.embedder import Embedder
 from semantik.features.ingestion.values import Batch, ChunkDraft, Fetched, Finish, NewMember, Target, Work
+from semantik.jobs.failpoints import fp
 from semantik.kit import logs, metrics
 from semantik.kit.concurrency import run_cpu
 from semantik.kit.errors import SemantikError, Unavailable
@@ -80,6 +81,7 @@ class Stages:
 
     async def _read(self, work: Work) -> AsyncIterator[Batch]:
         fetched = await self._timed("fetch", self._fetch(work))
+        fp("ingest_fetched")
         if fetched.content_hash == work.content_hash and work.pipeline_key == self.target.pipeline_key:
             yield Batch(work=work, finish=Finish(state=work.state, outcome=Outcome(Verdict.OK), fetched=fetched, unchanged=True))
             return
@@ -148,6 +150,7 @@ class _Reading:
                         self.members.append(await self._store_member(piece))
                     case Outcome():
                         outcome = piece
+        fp("ingest_extracted")
         text_hash = await self._store_text(text_path) if self.offset else None
         last = await self._embedded(self._take())
         yield replace(last, finish=self._finish(outcome, text_hash))
@@ -202,6 +205,7 @@ class _Reading:
         if not drafts:
             return Batch(work=self.work)
         vectors, fresh = await self.stages._timed("embed", self.stages.embedder.embed(drafts))
+        fp("ingest_embedded")
         return Batch(work=self.work, chunks=tuple(drafts), vectors=tuple(vectors), fresh=fresh)
 
     async def _store_member(self, member: Member) -> NewMember:

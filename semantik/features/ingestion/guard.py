@@ -1,0 +1,84 @@
+"""Keeps the index a true projection of SQL: a check at start, and a rebuild whenever the index reports damage."""
+
+from __future__ import annotations
+
+import asyncio
+
+from semantik.auth.actor import system
+from semantik.engines.vectors.base import IndexDamaged, IndexUnavailable, Space, VectorStore
+from semantik.features.ingestion import repository
+from semantik.features.ingestion.job_args import RebuildIndex
+from semantik.jobs.queue import enqueue
+from semantik.kit import logs, metrics
+from semantik.kit.database import Database
+from semantik.kit.ids import TenantId
+
+log = logs.get(__name__)
+
+
+class IndexGuard:
+    """One a process that owns the index. Surplus points do no harm, no search shows them; missing ones are rebuilt."""
+
+    def __init__(self, database: Database, vectors: VectorStore) -> None:
+        self._database = database
+        self._vectors = vectors
+        self._reports: asyncio.Queue[tuple[str, str]] = asyncio.Queue()
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Checks every space against SQL before anything is served, then listens for reports."""
+        self._vectors.on_damage = lambda space, reason: self._reports.put_nowait((space, reason))
+        await self._check()
+        self._task = asyncio.create_task(self._listen(), name="index-guard")
+
+    async def stop(self) -> None:
+        self._vectors.on_damage = None
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _listen(self) -> None:
+        while True:
+            space, _ = await self._reports.get()
+            await self._rebuild(space, "damaged")
+
+    async def _check(self) -> None:
+        async with self._database.read() as session:
+            spaces = await repository.spaces_with_points(session)
+        for key, dimensions, noted in spaces:
+            async with self._database.read() as session:
+                expected = sum(count for _, count in await repository.tenants_with_points(session, key))
+            reason = noted or await self._lack(Space(key=key, dimensions=dimensions), expected)
+            if reason is not None:
+                await self._rebuild(key, reason)
+
+    async def _lack(self, space: Space, expected: int) -> str | None:
+        try:
+            await self._vectors.ensure(space)
+            present = await self._vectors.count(space)
+        except IndexDamaged:
+            # Its report is in the queue too, and the rebuild it asks for is the same job.
+            return "damaged"
+        except IndexUnavailable:
+            log.warning("index does not answer at start", space=space.key)
+            return None
+        return "points_missing" if present < expected else None
+
+    async def _rebuild(self, space: str, reason: str) -> None:
+        async with self._database.read() as session:
+            tenants = await repository.tenants_with_points(session, space)
+        metrics.VECTOR_REBUILDS.labels(reason=reason).inc()
+        log.warning("index rebuild due", space=space, reason=reason, points=sum(count for _, count in tenants))
+        async with self._database.write() as session:
+            await repository.set_rebuild_reason(session, space, reason if tenants else None)
+            for tenant_id, count in tenants:
+                await enqueue(
+                    session,
+                    RebuildIndex(space=space, reason=reason),
+                    actor=system(TenantId(tenant_id)),
+                    title="Rebuild the search index",
+                    priority=1,
+                    dedup_key=space,
+                    total=count,
+                )
+            await session.commit()
