@@ -106,7 +106,16 @@ class ChunkerContract:
         assert [text[span.start : span.end] for span in spans] == ["One sentence. Another one."]
 
     def test_tokenises_each_character_once(self, chunker: Chunker, tokenizer: Tokenizer) -> None:
-        for text in ["word " * 40_000, "x" * 200_000, "\n" * 200_000, "a\n\n" * 60_000, "。" * 100_000, "\n \t" * 60_000]:
+        for text in [
+            "word " * 40_000,
+            "x" * 200_000,
+            "\n" * 200_000,
+            "a\n\n" * 60_000,
+            "。" * 100_000,
+            "\n \t" * 60_000,
+            "." * 200_000,
+            "# " * 100_000,
+        ]:
             counting = CountingTokenizer(tokenizer)
             spans = chunker.split(Part(text), counting, ChunkingSettings())
             assert counting.calls == 1

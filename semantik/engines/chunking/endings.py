@@ -6,14 +6,15 @@ import re
 
 _CLOSERS = "\"'”’»›)\\]）】」』〉》"
 # Scripts without blanks between sentences end them by the mark alone; the others need a blank or the end behind it.
-_END = re.compile(rf"[。！？｡．]+[{_CLOSERS}]*|[.!?…।॥؟۔։።៕။]+[{_CLOSERS}]*(?=\s|$)")
+# A row of marks is tried from its first one only: from each, a long row would take quadratic time.
+_END = re.compile(rf"[。！？｡．]++[{_CLOSERS}]*+|(?<![.!?…।॥؟۔։።៕။])[.!?…।॥؟۔։።៕။]++[{_CLOSERS}]*+(?=\s|$)")
 _WORD_BEFORE = re.compile(r"(\w[\w.]*)\.$")
 _LOOK_BACK = 24
 
 _WORDS = (
     "mr mrs ms dr prof st jr sr vs etc e.g i.e cf al fig figs eq eqs no nos vol pp ed eds inc ltd co corp dept approx resp sec ch art para "
     "jan feb mar apr jun jul aug sep sept oct nov dec u.s u.k ph.d "
-    "bzw z.b d.h u.a usw ca abs nr evtl ggf inkl str sog vgl s.o s.u hr fr bspw "
+    "bzw z.b d.h u.a usw ca abb abs nr evtl ggf inkl str sog vgl s.o s.u hr fr bspw "
     "mme mlle m.m p.ex env av sra srta ud uds pág págs núm ej p.ej dott sig sigg pag ecc dhr mevr bijv o.a "
     "т.е т.д т.п г гг др стр рис см им ул"
 )
@@ -26,12 +27,14 @@ def sentence_ends(text: str) -> list[int]:
 
 
 def _goes_on(text: str, match: re.Match[str]) -> bool:
-    """Whether a full stop belongs to an abbreviation, an initial or a list number."""
-    if match.group() != ".":
+    """Whether dots belong to a pause, an abbreviation, an initial or a list number."""
+    if match.group().strip(".…"):
         return False
     after = text[match.end() : match.end() + 3].lstrip(" ")
     if after[:1].islower():
         return True
+    if match.group() != ".":
+        return False
     before = _WORD_BEFORE.search(text[max(0, match.start() - _LOOK_BACK) : match.end()])
     if before is None:
         return False

@@ -15,7 +15,7 @@ SEPARATOR = " › "
 MAX_PATH_TOKENS = 48
 _LEAST_PATH_TOKENS = 3
 
-_ATX = re.compile(r"^ {0,3}(#{1,6})[ \t]+(\S.*?)[ \t]*#*[ \t]*$|^ {0,3}(```|~~~)", re.MULTILINE)
+_ATX = re.compile(r"^ {0,3}(#{1,6})[ \t]+(\S.*)$|^ {0,3}(```|~~~)", re.MULTILINE)
 
 _Open = tuple[tuple[int, str], ...]  # headings that stand open, outermost first, as (level, title)
 
@@ -71,7 +71,7 @@ def find_headings(text: str) -> tuple[Heading, ...]:
         if match.group(3):
             fence = match.group(3) if fence is None else None if fence == match.group(3) else fence
         elif fence is None:
-            found.append(Heading(offset=match.start(), level=len(match.group(1)), title=match.group(2)))
+            found.append(Heading(offset=match.start(), level=len(match.group(1)), title=_without_closing(match.group(2))))
     return tuple(found)
 
 
@@ -94,6 +94,13 @@ def embedded_text(heading_path: Sequence[str], text: str, tokenizer: Tokenizer, 
     if len(spans) > most:
         path = path[: spans[most - 1][1]] if most >= _LEAST_PATH_TOKENS else ""
     return f"{path}\n{text}" if path else text
+
+
+def _without_closing(title: str) -> str:
+    """`## Title ##` is closed by the marks behind a blank; `C#` is not."""
+    title = title.rstrip()
+    bare = title.rstrip("#")
+    return bare.rstrip() if not bare or bare[-1] in " \t" else title
 
 
 def _path_tokens(text: str, tokenizer: Tokenizer, tokens: int | None) -> int:

@@ -71,5 +71,5 @@ def _features(text: str) -> list[tuple[str, float]]:
         word = word[:64]
         found.append((word, 1.0))
         framed = f"<{word}>"
-        found.extend((framed[at : at + _LETTERS], 0.3) for at in range(len(framed) - _LETTERS + 1))
+        found.extend((framed[at : at + _LETTERS], 0.5) for at in range(len(framed) - _LETTERS + 1))
     return found

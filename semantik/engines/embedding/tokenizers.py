@@ -20,6 +20,7 @@ from semantik.engines.weights.unigram import Unigram
 _WINDOW = 4096  # characters tokenised at once
 _MAX_TOKEN = 96  # a longer token is an unknown word; it is counted as pieces of _PIECE so that no chunk can grow without bound
 _PIECE = 16
+_KINDS = ("WordPiece", "Unigram", "BPE", "WordLevel")
 _BLANK = re.compile(r"\s")
 
 
@@ -95,10 +96,12 @@ def open_tokenizer(model: Model, models_dir: Path) -> LocalTokenizer:
 
 
 def _from_json(folder: Path) -> HfTokenizer:
-    # The library raises a bare Exception for a bad file, so the JSON is checked before it.
     text = (folder / "tokenizer.json").read_text(encoding="utf-8")
-    if "model" not in json.loads(text):
-        raise ValueError("no model in tokenizer.json")
+    # The library raises a bare Exception for a bad file, so what can be wrong is looked for before it.
+    parsed = json.loads(text)
+    model = parsed.get("model") if isinstance(parsed, dict) else None
+    if not isinstance(model, dict) or model.get("type") not in _KINDS or not model.get("vocab"):
+        raise ValueError("no vocabulary of a known kind in tokenizer.json")
     tokenizer = HfTokenizer.from_str(text)
     # Files ship with the truncation and padding of their training: MiniLM's cuts at 128 and pads to 128.
     tokenizer.no_truncation()

@@ -16,6 +16,23 @@ Matrix = NDArray[np.float32]
 _erf = np.vectorize(erf, otypes=[np.float32])
 
 
+class Held(BertWeights):
+    """Keeps what was read: dequantising takes longer than the sums of a short text."""
+
+    def __init__(self, weights: BertWeights) -> None:
+        self.shape = weights.shape
+        self._weights = weights
+        self._tensors: dict[str, Matrix] = {}
+
+    def tensor(self, name: str) -> Matrix:
+        if name not in self._tensors:
+            self._tensors[name] = self._weights.tensor(name)
+        return self._tensors[name]
+
+    def words(self, start: int, end: int) -> Matrix:
+        return self._weights.words(start, end)
+
+
 def embed(weights: BertWeights, ids: list[int]) -> Matrix:
     """One L2-normalised vector: embeddings, post-norm transformer layers with exact GELU, pooling."""
     shape = weights.shape
