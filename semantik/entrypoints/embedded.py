@@ -22,7 +22,7 @@ from semantik.kit.ownership import Ownership
 from semantik.kit.settings import Settings
 from semantik.runtime import Runtime, open_runtime, prepare_schema
 
-assert all_jobs, "importing it registers the handlers"
+assert all_jobs.MODULES, "importing it registers the handlers"
 
 
 @dataclass(frozen=True, slots=True)

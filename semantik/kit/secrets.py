@@ -89,11 +89,20 @@ def _write(path: Path, roots: list[bytes], *, replace: bool) -> None:
         if replace:
             os.replace(name, path)
         else:
-            with contextlib.suppress(FileExistsError):
-                os.link(name, path)
+            _put_first(name, path)
     finally:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(name)
+
+
+def _put_first(name: str, path: Path) -> None:
+    try:
+        os.link(name, path)
+    except FileExistsError:
+        return
+    except OSError:
+        # A file system without hard links: the data folder's one owner makes the race unlikely there.
+        os.replace(name, path)
 
 
 def _derive(root: bytes, purpose: bytes) -> bytes:

@@ -65,7 +65,8 @@ class Settings(BaseModel):
 
     source_roots: list[Path] | None = Field(
         None,
-        description="Folders that directory sources may lie in, comma separated. Unset: any folder while the server listens on loopback only, none otherwise.",
+        description="Folders that directory sources may lie in, comma separated. "
+        "Unset: any folder while the server listens on loopback only, none otherwise.",
     )
     upload_max_bytes: Positive = Field(2 * 1024**3, description="Largest file that can be uploaded.")
     request_max_bytes: Positive = Field(4 * 1024**2, description="Largest JSON request body.")

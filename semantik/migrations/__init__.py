@@ -91,8 +91,7 @@ def _run(url: str, action: object) -> None:
 
 def _engine(url: str) -> sa.Engine:
     parsed = make_url(url)
-    engine = sa.create_engine(parsed if parsed.get_backend_name() == "sqlite" else parsed.set(drivername="postgresql+psycopg"))
-    return engine
+    return sa.create_engine(parsed if parsed.get_backend_name() == "sqlite" else parsed.set(drivername="postgresql+psycopg"))
 
 
 def _config() -> Config:

@@ -39,7 +39,9 @@ def _ingest(data_dir: Path, folder: Path, failpoint: str | None = None) -> int:
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("corpus")
     for number in range(6):
-        body = "\n\n".join(f"## Part {part}\n\nDocument {number} says in part {part} that valve {number}-{part} is closed." for part in range(12))
+        body = "\n\n".join(
+            f"## Part {part}\n\nDocument {number} says in part {part} that valve {number}-{part} is closed." for part in range(12)
+        )
         (root / f"report-{number}.md").write_text(f"# Report {number}\n\n{body}\n")
     (root / "empty.txt").write_text("")
     (root / "table.csv").write_text("part,price\n" + "".join(f"V-{row},{row * 3}\n" for row in range(200)))
@@ -68,9 +70,12 @@ def test_killed_at_a_step_it_ends_as_if_nothing_had_happened(step: str, folder: 
 def _state(data_dir: Path) -> dict[str, Any]:
     """Documents, chunks and points by path and ordinal: ids differ from run to run."""
     connection = sqlite3.connect(data_dir / "semantik.db")
-    documents = connection.execute("SELECT path, state, code, chunk_count, content_hash, text_hash, due FROM documents ORDER BY path").fetchall()
+    documents = connection.execute(
+        "SELECT path, state, code, chunk_count, content_hash, text_hash, due FROM documents ORDER BY path"
+    ).fetchall()
     rows = connection.execute(
-        "SELECT c.id, d.path, c.ordinal, c.text, c.embedding_hash FROM chunks c JOIN documents d ON d.id = c.document_id AND d.version = c.version"
+        "SELECT c.id, d.path, c.ordinal, c.text, c.embedding_hash FROM chunks c "
+        "JOIN documents d ON d.id = c.document_id AND d.version = c.version"
     ).fetchall()
     leftovers = connection.execute("SELECT (SELECT count(*) FROM chunks) - ?, (SELECT count(*) FROM dead_points)", (len(rows),)).fetchone()
     (vectors,) = connection.execute("SELECT count(*) FROM embeddings").fetchone()
@@ -79,7 +84,10 @@ def _state(data_dir: Path) -> dict[str, Any]:
     points = asyncio.run(_points(data_dir))
     by_place = sorted((path, ordinal, text, points.get(chunk_id)) for chunk_id, path, ordinal, text, _ in rows)
     assert set(points) == {row[0] for row in rows}, "every point has its row, every row its point"
-    return json.loads(json.dumps({"documents": documents, "chunks": by_place, "leftovers": leftovers, "vectors": vectors, "open_jobs": open_jobs}))
+    state: dict[str, Any] = json.loads(
+        json.dumps({"documents": documents, "chunks": by_place, "leftovers": leftovers, "vectors": vectors, "open_jobs": open_jobs})
+    )
+    return state
 
 
 async def _points(data_dir: Path) -> dict[str, list[float]]:

@@ -18,7 +18,9 @@ async def _collection(client: httpx2.AsyncClient, name: str = "Papers") -> dict[
 
 
 async def _source(client: httpx2.AsyncClient, collection_id: str, folder: Path) -> dict[str, Any]:
-    answer = await client.post(f"/api/v1/collections/{collection_id}/sources", json={"kind": "directory", "settings": {"path": str(folder)}})
+    answer = await client.post(
+        f"/api/v1/collections/{collection_id}/sources", json={"kind": "directory", "settings": {"path": str(folder)}}
+    )
     assert answer.status_code == 201, answer.text
     made: dict[str, Any] = answer.json()
     job = await job_ended(client, made["last_job_id"])
@@ -86,7 +88,11 @@ async def test_uploads_are_stored_and_one_bad_file_does_not_lose_the_rest(client
 
     answer = await client.post(
         f"/api/v1/collections/{collection['id']}/uploads",
-        files=[("files", ("good.txt", b"A good file about boilers.")), ("files", ("empty.txt", b"")), ("files", ("../../evil.txt", b"Still fine."))],
+        files=[
+            ("files", ("good.txt", b"A good file about boilers.")),
+            ("files", ("empty.txt", b"")),
+            ("files", ("../../evil.txt", b"Still fine.")),
+        ],
     )
     uploaded = answer.json()
     await job_ended(client, uploaded["job_id"])
@@ -106,7 +112,15 @@ async def test_another_tenant_sees_nothing_of_it(client: httpx2.AsyncClient, oth
     await job_ended(client, uploaded["job_id"])
     document = next(iter((await _documents(client, collection["id"])).values()))
 
-    for path in (f"collections/{collection['id']}", f"sources/{uploaded['source_id']}", f"documents/{document['id']}", f"documents/{document['id']}/text", f"documents/{document['id']}/chunks", f"documents/{document['id']}/original", f"jobs/{uploaded['job_id']}"):
+    for path in (
+        f"collections/{collection['id']}",
+        f"sources/{uploaded['source_id']}",
+        f"documents/{document['id']}",
+        f"documents/{document['id']}/text",
+        f"documents/{document['id']}/chunks",
+        f"documents/{document['id']}/original",
+        f"jobs/{uploaded['job_id']}",
+    ):
         assert (await other_client.get(f"/api/v1/{path}")).status_code == 404, path
     assert (await other_client.get("/api/v1/collections")).json()["items"] == []
     assert (await other_client.get("/api/v1/documents")).json()["items"] == []

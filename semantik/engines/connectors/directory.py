@@ -21,7 +21,8 @@ _BATCH = 256
 
 # Version control, caches and editor litter that nobody means when naming a folder.
 DEFAULT_EXCLUDE = (
-    "**/.git/**", "**/.hg/**", "**/.svn/**", "**/node_modules/**", "**/__pycache__/**", "**/.venv/**", "**/.DS_Store", "**/Thumbs.db", "**/~$*", "**/.~lock.*",
+    "**/.git/**", "**/.hg/**", "**/.svn/**", "**/node_modules/**", "**/__pycache__/**", "**/.venv/**",
+    "**/.DS_Store", "**/Thumbs.db", "**/~$*", "**/.~lock.*",
 )  # fmt: skip
 
 

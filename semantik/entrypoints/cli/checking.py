@@ -31,10 +31,10 @@ def settings_rows() -> list[dict[str, Any]]:
 
 def setting_row(name: str) -> dict[str, Any]:
     wanted = name.removeprefix(settings.PREFIX).lower()
-    for row in settings_rows():
-        if row["name"] == wanted:
-            return row
-    client.fail(SettingUnknown(f"there is no setting {name!r}", hint="See: semantik config show"))
+    rows = {row["name"]: row for row in settings_rows()}
+    if wanted not in rows:
+        client.fail(SettingUnknown(f"there is no setting {name!r}", hint="See: semantik config show"))
+    return rows[wanted]
 
 
 def rotate_keys() -> None:

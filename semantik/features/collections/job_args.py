@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from semantik.jobs.values import JobArgs
+from semantik.jobs.values import JobArgs, Queue
 
 
 class DeleteCollection(JobArgs):
     kind: ClassVar[str] = "delete_collection"
-    queue: ClassVar[str] = "io"
+    queue: ClassVar[Queue] = "io"
 
     collection_id: str

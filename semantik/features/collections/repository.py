@@ -15,7 +15,7 @@ from semantik.tables.collections import collections, generations
 from semantik.tables.documents import chunks, documents, embeddings
 from semantik.tables.sources import sources
 
-Row = Mapping[str, Any]
+Row = Mapping[Any, Any]
 
 
 async def page(session: AsyncSession, actor: Actor, *, after: tuple[str, str] | None, limit: int, name_contains: str | None) -> list[Row]:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy.ext.asyncio import AsyncSession
-
 from semantik.auth.actor import Actor
 from semantik.engines.chunking.base import ChunkingSettings
 from semantik.engines.chunking.check import check as check_chunking
@@ -14,8 +12,10 @@ from semantik.engines.embedding.base import Encoder
 from semantik.features.collections import repository
 from semantik.features.collections.job_args import DeleteCollection
 from semantik.features.collections.schemas import Collection, CollectionChange, Ledger, NewCollection, Reason
-from semantik.jobs.queue import Enqueued, enqueue
+from semantik.jobs.queue import enqueue
+from semantik.jobs.values import Enqueued
 from semantik.kit.clock import now
+from semantik.kit.database import AsyncSession
 from semantik.kit.errors import Conflict, NotFound
 from semantik.kit.ids import new_id
 

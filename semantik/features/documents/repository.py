@@ -15,7 +15,7 @@ from semantik.tables.collections import collections
 from semantik.tables.documents import chunks, documents
 from semantik.tables.sources import sources
 
-Row = Mapping[str, Any]
+Row = Mapping[Any, Any]
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,5 +88,5 @@ class Embedder:
         finally:
             for name in batch:
                 self._running.pop(name, None)
-            self._calls.discard(asyncio.current_task())  # type: ignore[arg-type]  # inside a task there is one
+            self._calls.discard(asyncio.current_task())
             self._start_calls()

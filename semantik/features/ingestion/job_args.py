@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from semantik.jobs.values import JobArgs
+from semantik.jobs.values import JobArgs, Queue
 
 
 class IngestSource(JobArgs):
     """Lists the source (unless `listing` is off: uploads, retries), then reads every document that is due."""
 
     kind: ClassVar[str] = "ingest_source"
-    queue: ClassVar[str] = "cpu"
+    queue: ClassVar[Queue] = "cpu"
 
     source_id: str
     listing: bool = True
@@ -19,14 +19,14 @@ class IngestSource(JobArgs):
 
 class RemoveSource(JobArgs):
     kind: ClassVar[str] = "remove_source"
-    queue: ClassVar[str] = "io"
+    queue: ClassVar[Queue] = "io"
 
     source_id: str
 
 
 class RemoveDocument(JobArgs):
     kind: ClassVar[str] = "remove_document"
-    queue: ClassVar[str] = "io"
+    queue: ClassVar[Queue] = "io"
 
     document_id: str
 
@@ -35,7 +35,7 @@ class RebuildIndex(JobArgs):
     """Fills the vector index of one tenant again from SQL; embeds nothing."""
 
     kind: ClassVar[str] = "rebuild_index"
-    queue: ClassVar[str] = "io"
+    queue: ClassVar[Queue] = "io"
 
     space: str
     reason: str

@@ -13,6 +13,7 @@ from semantik.engines.chunking import headings, open_chunker
 from semantik.engines.chunking.base import ChunkingSettings
 from semantik.engines.connectors.base import Connector, Item
 from semantik.engines.embedding import bm25
+from semantik.engines.embedding.base import Tokenizer
 from semantik.engines.vectors.base import Point, Space
 from semantik.features.ingestion import listing, pipeline, repository
 from semantik.features.ingestion.embedder import Embedder
@@ -116,9 +117,7 @@ async def rebuild_index(ctx: JobContext, args: RebuildIndex) -> dict[str, Any]:
         if not page:
             break
         encoder = await ctx.runtime.encoder(page[0]["embedding_model"])
-        points = await run_cpu(
-            lambda rows=page, tokenizer=encoder.tokenizer: [_projected(ctx.actor.tenant_id, row, tokenizer) for row in rows]
-        )
+        points = await run_cpu(_projection, ctx.actor.tenant_id, page, encoder.tokenizer)
         await ctx.runtime.vectors.upsert(space, points)
         await ctx.runtime.vectors.flush(space)
         after = page[-1]["id"]
@@ -313,7 +312,11 @@ async def sweep(ctx: JobContext, space: Space) -> None:
             await repository.forget_dead(session, ctx.actor, space.key, dead)
 
 
-def _projected(tenant_id: str, row: Any, tokenizer: Any) -> Point:
+def _projection(tenant_id: str, rows: Sequence[Any], tokenizer: Tokenizer) -> list[Point]:
+    return [_projected(tenant_id, row, tokenizer) for row in rows]
+
+
+def _projected(tenant_id: str, row: Any, tokenizer: Tokenizer) -> Point:
     text = headings.embedded_text(row["heading_path"], row["text"], tokenizer, tokens=row["tokens"])
     return Point(
         id=row["id"],

@@ -8,7 +8,8 @@ Memory is bounded by the readers (one batch each), the queue, and the publisher'
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
+from typing import Any
 
 from semantik.features.ingestion.publish import Publisher
 from semantik.features.ingestion.stages import Stages
@@ -33,7 +34,7 @@ async def run(works: AsyncIterator[Work], stages: Stages, publisher: Publisher, 
     publishing = asyncio.create_task(publisher.consume(queue))
     reading = {asyncio.create_task(reader()) for _ in range(readers)}
     watching = asyncio.create_task(interrupted.wait())
-    pending: set[asyncio.Task[object]] = {*reading, publishing, watching}
+    pending: set[asyncio.Task[Any]] = {*reading, publishing, watching}
     try:
         while not publishing.done() and not watching.done() and not all(task.done() for task in reading):
             done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
@@ -52,7 +53,8 @@ async def _next(works: AsyncIterator[Work], turn: asyncio.Lock) -> Work | None:
         return await anext(works, None)
 
 
-async def _end(tasks: set[asyncio.Task[None]] | set[asyncio.Task[object]]) -> None:
-    for task in tasks:
+async def _end(tasks: Iterable[asyncio.Task[Any]]) -> None:
+    ending = list(tasks)
+    for task in ending:
         task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    await asyncio.gather(*ending, return_exceptions=True)

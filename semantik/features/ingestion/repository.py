@@ -21,7 +21,7 @@ from semantik.tables.documents import chunks, dead_points, documents, embeddings
 from semantik.tables.jobs import jobs
 from semantik.tables.sources import sources
 
-Row = Mapping[str, Any]
+Row = Mapping[Any, Any]
 
 
 def path_hash(path: str) -> str:
@@ -180,7 +180,7 @@ async def mark_due(session: AsyncSession, actor: Actor, document_id: str, *, due
 
 async def mark_all_due(session: AsyncSession, actor: Actor, source_id: str, pipeline_key: str) -> int:
     """Makes due what was read by another pipeline (chunking, model, extractor). Returns how many."""
-    result = await session.execute(
+    changed = await session.execute(
         sa.update(documents)
         .where(
             documents.c.tenant_id == actor.tenant_id,
@@ -190,8 +190,9 @@ async def mark_all_due(session: AsyncSession, actor: Actor, source_id: str, pipe
             documents.c.pipeline_key != pipeline_key,
         )
         .values(due=sa.func.coalesce(documents.c.signature, "pipeline"), updated_at=now())
+        .returning(documents.c.id)
     )
-    return int(result.rowcount)
+    return len(changed.all())
 
 
 async def move(
@@ -432,8 +433,8 @@ async def projection_page(session: AsyncSession, actor: Actor, space: str, after
     """Everything a point is made of, by chunk id."""
     statement = (
         sa.select(
-            chunks.c.id, chunks.c.text, chunks.c.heading_path, chunks.c.language, chunks.c.collection_id, chunks.c.generation, chunks.c.document_id,
-            chunks.c.embedding_hash, embeddings.c.vector, generations.c.mean_terms, collections.c.embedding_model, documents.c.source_id,
+            chunks.c.id, chunks.c.text, chunks.c.tokens, chunks.c.heading_path, chunks.c.language, chunks.c.collection_id,
+            chunks.c.generation, chunks.c.document_id, chunks.c.embedding_hash, embeddings.c.vector, generations.c.mean_terms, collections.c.embedding_model, documents.c.source_id,
             documents.c.media_type, documents.c.tags, documents.c.modified_at,
         )
         .join(documents, documents.c.id == chunks.c.document_id)

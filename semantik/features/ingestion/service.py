@@ -101,9 +101,10 @@ async def retry_failed(session: AsyncSession, actor: Actor, collection_id: str, 
     counts = await repository.make_failed_due(session, actor, collection_id, codes)
     job = None
     for source_id, count in counts.items():
+        title = f"Retry {count:,} failed in {collection['name']}"
         job = await enqueue_ingest(
-            session, actor, source_id=source_id, collection_id=collection_id, title=f"Retry {count:,} failed in {collection['name']}", listing=False, priority=4
-        )  # fmt: skip
+            session, actor, source_id=source_id, collection_id=collection_id, title=title, listing=False, priority=4
+        )
     return job, sum(counts.values())
 
 

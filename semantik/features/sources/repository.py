@@ -15,7 +15,7 @@ from semantik.tables.collections import collections
 from semantik.tables.documents import documents
 from semantik.tables.sources import sources
 
-Row = Mapping[str, Any]
+Row = Mapping[Any, Any]
 
 
 async def collection_exists(session: AsyncSession, actor: Actor, collection_id: str) -> bool:
