@@ -266,7 +266,8 @@ def new_document(**values: Any) -> dict[str, Any]:
     at = now()
     row = {
         "id": new_id(), "parent_id": None, "code": None, "reason": None, "hint": None, "due": None, "container": None,
-        "content_hash": None, "size_bytes": None, "modified_at": None, "tags": [], "metadata": {}, "warnings": [], "version": 0, "chunk_count": 0, "text_chars": 0,
+        "content_hash": None, "size_bytes": None, "modified_at": None,
+        "tags": [], "metadata": {}, "warnings": [], "version": 0, "chunk_count": 0, "text_chars": 0,
         "created_at": at, "updated_at": at,
     } | values  # fmt: skip
     return row | {"path_hash": repository.path_hash(row["path"])}

@@ -434,7 +434,8 @@ async def projection_page(session: AsyncSession, actor: Actor, space: str, after
     statement = (
         sa.select(
             chunks.c.id, chunks.c.text, chunks.c.tokens, chunks.c.heading_path, chunks.c.language, chunks.c.collection_id,
-            chunks.c.generation, chunks.c.document_id, chunks.c.embedding_hash, embeddings.c.vector, generations.c.mean_terms, collections.c.embedding_model, documents.c.source_id,
+            chunks.c.generation, chunks.c.document_id, chunks.c.embedding_hash,
+            embeddings.c.vector, generations.c.mean_terms, collections.c.embedding_model, documents.c.source_id,
             documents.c.media_type, documents.c.tags, documents.c.modified_at,
         )
         .join(documents, documents.c.id == chunks.c.document_id)

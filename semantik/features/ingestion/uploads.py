@@ -95,7 +95,8 @@ async def accept(session: AsyncSession, actor: Actor, collection_id: str, collec
         else:
             rows[one.path] = new_document(
                 tenant_id=actor.tenant_id, collection_id=collection_id, source_id=source_id, path=one.path,
-                name=one.path.rpartition("/")[2], state="pending", due=one.ref.hash, content_hash=one.ref.hash, size_bytes=one.ref.size_bytes, modified_at=now(),
+                name=one.path.rpartition("/")[2], state="pending",
+                due=one.ref.hash, content_hash=one.ref.hash, size_bytes=one.ref.size_bytes, modified_at=now(),
             )  # fmt: skip
     await repository.add_documents(session, list(rows.values()))
     job = await enqueue_ingest(
