@@ -16,6 +16,7 @@ import signal
 import socket
 import sys
 import traceback
+from collections.abc import Callable
 from types import TracebackType
 
 import chardet
@@ -90,7 +91,7 @@ def _become_worker(descriptor: int) -> None:
     os._exit(0)
 
 
-def _tell(channel: socket.socket) -> object:
+def _tell(channel: socket.socket) -> Callable[[type[BaseException], BaseException, TracebackType | None], None]:
     """The last words of a worker that met an error nobody foresaw: where it was, without the document's text."""
 
     def hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:

@@ -26,6 +26,9 @@ _DECLARED = re.compile(rb"""(?:charset|encoding)\s*=\s*["']?\s*([A-Za-z0-9_.:\-]
 _SELDOM = ("ibm", "cp4", "cp7", "cp8", "mac", "johab", "tis", "hp-roman", "cp1006", "kz1048", "ptcp154")
 
 
+_NO_CHARSETS = frozenset({"unicode_escape", "raw_unicode_escape", "idna", "punycode", "undefined", "mbcs", "oem", "utf-7"})
+
+
 @dataclass(frozen=True, slots=True)
 class Charset:
     """`name` is Python's codec; `bom` how many bytes to leave out; `lossy` when bytes do not fit and become U+FFFD."""
@@ -37,11 +40,10 @@ class Charset:
 
 def charset(head: bytes, *, declared: str | None = None, complete: bool = True) -> Charset:
     """The charset of a text that begins with `head`. Never raises. `declared` is tried after what the bytes prove."""
-    for bom, name in _BOMS:
-        if head.startswith(bom):
-            if name == "utf-7" and not _fits(head, name, complete):
-                continue
-            return Charset(name, len(bom))
+    for bom, marked in _BOMS:
+        if head.startswith(bom) and (marked != "utf-7" or _fits(head, marked, complete)):
+            # The mark of UTF-7 is part of its first group of letters.
+            return Charset(marked, 0 if marked == "utf-7" else len(bom))
     sample = head[:SAMPLE]
     complete = complete and len(head) <= SAMPLE
     wide = _wide(sample)
@@ -56,9 +58,8 @@ def charset(head: bytes, *, declared: str | None = None, complete: bool = True) 
         if name is not None and name not in ("utf-8", "ascii") and _fits(sample, name, complete) and not _odd(sample, name):
             return Charset(name)
     good, bad, high = _utf8_census(sample)
-    if (good * 4 >= bad and high < len(sample) // 4) or good * 2 >= bad:
-        if good > 0:
-            return Charset("utf-8", lossy=True)
+    if good > 0 and (good * 2 >= bad or (good * 4 >= bad and high < len(sample) // 4)):
+        return Charset("utf-8", lossy=True)
     guess = _known(chardet.detect(sample).get("encoding"))
     if guess is None or (guess.startswith(_SELDOM) and _fits(sample, "cp1252", complete)):
         guess = "cp1252"
@@ -146,12 +147,7 @@ def _known(name: str | None) -> str | None:
     except (LookupError, ValueError):
         return None
     # Codecs that are no charsets (base64, zip, idna ...) must not run on what a file claims.
-    return (
-        info.name
-        if getattr(info, "_is_text_encoding", True)
-        and info.name not in ("unicode_escape", "raw_unicode_escape", "idna", "punycode", "undefined", "mbcs", "oem", "utf-7")
-        else None
-    )
+    return info.name if getattr(info, "_is_text_encoding", True) and info.name not in _NO_CHARSETS else None
 
 
 def _odd(sample: bytes, name: str) -> bool:

@@ -55,7 +55,7 @@ def open_package(info: bytes, package: bytes, password: str) -> bytes:
 
 def _decrypt(key: bytes, data: bytes, iv: bytes | None = None) -> bytes:
     data = data[: len(data) // 16 * 16]
-    decryptor = Cipher(algorithms.AES(key), modes.ECB() if iv is None else modes.CBC(iv)).decryptor()
+    decryptor = Cipher(algorithms.AES(key), modes.ECB() if iv is None else modes.CBC(iv)).decryptor()  # noqa: S305  # the format's choice
     return decryptor.update(data) + decryptor.finalize()
 
 
@@ -74,27 +74,23 @@ def _agile(xml: bytes, sealed: bytes, password: str) -> bytes:
         raise Unopenable("a damaged header") from error
     if data is None or key is None:
         raise Unopenable("a certificate")
+    package, encryptor = _fields(data), _fields(key)
     try:
-        algorithm, outer = _HASHES[str(key.attrib["hashAlgorithm"])], _HASHES[str(data.attrib["hashAlgorithm"])]
-        salt, spin, size = _bytes(key.attrib, "saltValue"), int(key.attrib["spinCount"]), int(key.attrib["keyBits"]) // 8
-        if (
-            key.attrib["cipherAlgorithm"] != "AES"
-            or data.attrib["cipherAlgorithm"] != "AES"
-            or spin > _MAX_SPIN
-            or size not in (16, 24, 32)
-        ):
-            raise Unopenable(f"{key.attrib['cipherAlgorithm']} with {spin:,} rounds")
+        algorithm, outer = _HASHES[encryptor["hashAlgorithm"]], _HASHES[package["hashAlgorithm"]]
+        salt, spin, size = _bytes(encryptor, "saltValue"), int(encryptor["spinCount"]), int(encryptor["keyBits"]) // 8
+        if encryptor["cipherAlgorithm"] != "AES" or package["cipherAlgorithm"] != "AES" or spin > _MAX_SPIN or size not in (16, 24, 32):
+            raise Unopenable(f"{encryptor['cipherAlgorithm']} with {spin:,} rounds")
         digest = _spun(algorithm, salt, password, spin)
 
         def opened(block: bytes, field: str) -> bytes:
             derived = hashlib.new(algorithm, digest + block).digest()[:size].ljust(size, b"\x36")
-            return _decrypt(derived, _bytes(key.attrib, field), salt[:16].ljust(16, b"\x36"))
+            return _decrypt(derived, _bytes(encryptor, field), salt[:16].ljust(16, b"\x36"))
 
-        proof = hashlib.new(algorithm, opened(_BLOCK_INPUT, "encryptedVerifierHashInput")[: int(key.attrib["saltSize"])]).digest()
+        proof = hashlib.new(algorithm, opened(_BLOCK_INPUT, "encryptedVerifierHashInput")[: int(encryptor["saltSize"])]).digest()
         if not hmac.compare_digest(proof, opened(_BLOCK_VALUE, "encryptedVerifierHashValue")[: len(proof)]):
             raise NotThePassword
         secret = opened(_BLOCK_KEY, "encryptedKeyValue")[:size]
-        outer_salt, out = _bytes(data.attrib, "saltValue"), bytearray()
+        outer_salt, out = _bytes(package, "saltValue"), bytearray()
         for number in range(0, len(sealed), _SEGMENT):
             iv = hashlib.new(outer, outer_salt + struct.pack("<I", number // _SEGMENT)).digest()[:16].ljust(16, b"\x36")
             out += _decrypt(secret, sealed[number : number + _SEGMENT], iv)
@@ -103,8 +99,12 @@ def _agile(xml: bytes, sealed: bytes, password: str) -> bytes:
         raise Unopenable("an unknown scheme") from error
 
 
-def _bytes(attributes: Mapping[str | bytes, str] | Mapping[str, str], name: str) -> bytes:
-    return base64.b64decode(dict(attributes)[name])  # type: ignore[index]  # lxml types attribute names as str or bytes
+def _fields(element: etree._Element) -> dict[str, str]:
+    return {str(name): str(value) for name, value in element.attrib.items()}
+
+
+def _bytes(fields: Mapping[str, str], name: str) -> bytes:
+    return base64.b64decode(fields[name])
 
 
 def _standard(info: bytes, sealed: bytes, password: str) -> bytes:
@@ -117,11 +117,11 @@ def _standard(info: bytes, sealed: bytes, password: str) -> bytes:
             raise Unopenable("RC4 or an unknown cipher")
     except struct.error as error:
         raise Unopenable("a damaged header") from error
-    digest = hashlib.sha1(_spun("sha1", salt, password, _STANDARD_SPIN) + struct.pack("<I", 0)).digest()
-    halves = (
-        hashlib.sha1(bytes(a ^ b for a, b in zip(digest.ljust(64, b"\0"), bytes([pad]) * 64, strict=True))).digest() for pad in (0x36, 0x5C)
-    )
+    # SHA-1 and ECB are what the format prescribes.
+    digest = hashlib.sha1(_spun("sha1", salt, password, _STANDARD_SPIN) + struct.pack("<I", 0)).digest()  # noqa: S324
+    padded = digest.ljust(64, b"\0")
+    halves = (hashlib.sha1(bytes(byte ^ pad for byte in padded)).digest() for pad in (0x36, 0x5C))  # noqa: S324
     key = b"".join(halves)[: key_bits // 8]
-    if not hmac.compare_digest(hashlib.sha1(_decrypt(key, check)).digest(), _decrypt(key, proof)[:20]):
+    if not hmac.compare_digest(hashlib.sha1(_decrypt(key, check)).digest(), _decrypt(key, proof)[:20]):  # noqa: S324
         raise NotThePassword
     return _decrypt(key, sealed)

@@ -13,6 +13,10 @@ MAX_PART = 256 * 1024
 TARGET_PART = MAX_PART // 2
 
 _BAD = re.compile("[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
+# Linear: a label holds no bracket and an address no line end, so no two tries look at the same stretch.
+_TARGET = r"\((?:[^()\n]{0,8000}(?:\([^()\n]{0,2000}\))?){1,4}\)"
+_IMAGE = re.compile(r"!\[([^\[\]\n]{0,1000})\]" + _TARGET)
+_LINK = re.compile(r"(?<!!)\[([^\[\]\n]{0,1000})\]" + _TARGET)
 _BLANK_RUN = re.compile(r"\n[ \t]*\n(?:[ \t]*\n)+")
 
 
@@ -35,6 +39,13 @@ def _replacement(match: re.Match[str]) -> str:
 def squeeze(text: str) -> str:
     """More than one blank line in a row says nothing more than one."""
     return _BLANK_RUN.sub("\n\n", text)
+
+
+def without_targets(markdown: str) -> str:
+    """Links and images by their words alone: addresses are not what a document says."""
+    if "](" not in markdown:
+        return markdown
+    return _LINK.sub(r"\1", _IMAGE.sub(r"\1", markdown))
 
 
 def cut_at(text: str, headings: Sequence[Heading], most: int = TARGET_PART) -> int:

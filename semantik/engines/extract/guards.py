@@ -45,9 +45,24 @@ def package(path: Path, what: str, *, entities: bool = False) -> None:
                 if not entities and entry.filename.lower().endswith(_XML_NAMES) and not entry.is_dir() and _head_has_entity(archive, entry):
                     raise failed(
                         "entity_refused",
-                        f"The {what} defines XML entities in {entry.filename[:100]!r}, which a document of this kind never needs; it was not opened.",
+                        f"The {what} defines XML entities in {entry.filename[:100]!r}, "
+                        "which a document of this kind never needs; it was not opened.",
                         "Save it again with the program that made it.",
                     )
+    except ZIP_ERRORS as error:
+        raise damaged(what, "its parts cannot be unpacked") from error
+
+
+def open_document(path: Path, what: str) -> None:
+    """Refuses an OpenDocument package whose parts are encrypted one by one."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            if "META-INF/manifest.xml" in archive.namelist() and b"encryption-data" in archive.read("META-INF/manifest.xml"):
+                raise failed(
+                    "needs_password",
+                    f"The {what} is encrypted and needs a password.",
+                    "Encryption of OpenDocument is not opened here: save it without a password and replace the file.",
+                )
     except ZIP_ERRORS as error:
         raise damaged(what, "its parts cannot be unpacked") from error
 
@@ -60,7 +75,8 @@ def _bomb(what: str, entry: zipfile.ZipInfo) -> Refused:
     ratio = entry.file_size // max(entry.compress_size, 1)
     return failed(
         "archive_bomb",
-        f"The {what} expands from {size_words(entry.compress_size)} to {size_words(entry.file_size)} (ratio {ratio:,}; the limit is {MAX_RATIO}).",
+        f"The {what} expands from {size_words(entry.compress_size)} to {size_words(entry.file_size)}, "
+        f"a ratio of {ratio:,}; the limit is {MAX_RATIO}.",
         "A real document never does that; do not open it elsewhere either.",
     )
 

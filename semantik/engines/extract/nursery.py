@@ -112,7 +112,7 @@ class Nursery:
 
     def _start(self) -> None:
         ours, theirs = socket.socketpair()
-        self._errors = tempfile.TemporaryFile()
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115  # closed in _stop
         with theirs:
             self._process = subprocess.Popen(
                 [sys.executable, "-P", "-m", "semantik.engines.extract.child", str(theirs.fileno())],

@@ -131,7 +131,7 @@ class ExtractorPool(Extractor):
         some = run.parts > 0
         if some:
             reason += f" The {run.parts:,} parts read before that are indexed."
-        return Outcome(Verdict.PARTIAL if some else Verdict.FAILED, code, reason, hint)
+        return Outcome(Verdict.PARTIAL if some else Verdict.FAILED, code, reason, hint, run.media_type)
 
 
 class _Run:
@@ -145,6 +145,7 @@ class _Run:
         self._page_left: float | None = None
         self._chars = 0
         self.parts = 0
+        self.media_type: str | None = None
         self.trace: object = None
         self.outcome: Outcome | None = None
 
@@ -157,7 +158,9 @@ class _Run:
             elif kind == wire.MEMBER:
                 yield self._checked_member(wire.member_of(header))
             elif kind == wire.WORK:
-                self._page_left = header["seconds"] or None
+                self._page_left = float(str(header["seconds"])) or None
+            elif kind == wire.START:
+                self.media_type = str(header["media_type"])
             elif kind == wire.TRACE:
                 self.trace = header
             elif kind == wire.OUTCOME:

@@ -34,6 +34,8 @@ _PARSER_ERRORS = (
     RuntimeError,
     OSError,
 )
+# Readers that nothing can stop: for many small texts each frame counts.
+_QUICK = frozenset({"plain", "delimited"})
 # A worker that writes more than its budget of members into the scratch folder gets EFBIG.
 _FILE_SLACK = 16 * 1024**2
 
@@ -84,6 +86,8 @@ def _read(request: dict[str, Any], limits: Limits, sink: Sink) -> Outcome:
     try:
         document = _open(Path(request["path"]), request["name"], limits, Path(request["scratch"]), request["password"])
         kind = document.kind
+        if kind.reader not in _QUICK:
+            sink.start(kind.media_type)
         readers.load(kind.reader)(document, sink)
         kind = document.kind
         refusal = None

@@ -27,6 +27,10 @@ class Sink:
         self.pages: int | None = None
         self.losses: list[Refused] = []
 
+    def start(self, media_type: str) -> None:
+        """Says what the file is, in case its reader does not live to say it."""
+        self._send(wire.frame(wire.START, {"media_type": media_type}))
+
     def part(
         self,
         text: str,

@@ -9,6 +9,7 @@ from typing import BinaryIO
 
 import olefile
 
+from semantik.engines.extract import magic
 from semantik.engines.extract.decode import Charset, charset, is_text
 from semantik.engines.extract.document import KINDS, Kind
 from semantik.engines.extract.refusal import Refused, damaged, failed, skipped
@@ -16,58 +17,6 @@ from semantik.engines.extract.refusal import Refused, damaged, failed, skipped
 HEAD = 64 * 1024
 
 _PDF = re.compile(rb"%PDF-[12]\.\d")
-_IMAGES = (
-    (b"\x89PNG\r\n\x1a\n", "png"),
-    (b"\xff\xd8\xff", "jpeg"),
-    (b"GIF87a", "gif"),
-    (b"GIF89a", "gif"),
-    (b"II*\x00", "tiff"),
-    (b"MM\x00*", "tiff"),
-    (b"II+\x00", "tiff"),
-    (b"MM\x00+", "tiff"),
-)
-_PACKED = ((b"\x1f\x8b\x08", "gzip"), (b"BZh", "bzip2"), (b"\xfd7zXZ\x00", "xz"))
-_PROGRAMS = (
-    b"\x7fELF",
-    b"\xfe\xed\xfa\xce",
-    b"\xfe\xed\xfa\xcf",
-    b"\xcf\xfa\xed\xfe",
-    b"\xce\xfa\xed\xfe",
-    b"\xca\xfe\xba\xbe",
-    b"\x00asm",
-    b"dex\n035",
-)
-# Kinds that are known and not read, so that the row can say what they are.
-_OTHERS = (
-    (b"Rar!\x1a\x07", "a RAR archive"),
-    (b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive"),
-    (b"\x28\xb5\x2f\xfd", "a Zstandard file"),
-    (b"ID3", "an audio file"),
-    (b"fLaC", "an audio file"),
-    (b"OggS", "an Ogg media file"),
-    (b"\x1aE\xdf\xa3", "a Matroska video"),
-    (b"FLV\x01", "a Flash video"),
-    (b"SQLite format 3\x00", "an SQLite database"),
-    (b"PAR1", "a Parquet file"),
-    (b"ARROW1", "an Arrow file"),
-    (b"\x89HDF\r\n\x1a\n", "an HDF5 file"),
-    (b"\x93NUMPY", "a NumPy array"),
-    (b"wOFF", "a font"),
-    (b"wOF2", "a font"),
-    (b"OTTO\x00", "a font"),
-    (b"\x00\x01\x00\x00\x00", "a font"),
-    (b"\x00\x00\x01\x00", "an icon"),
-    (b"8BPS\x00\x01", "a Photoshop file"),
-    (b"%!PS-Adobe", "a PostScript file"),
-    (b"\xc5\xd0\xd3\xc6", "an EPS file"),
-    (b"AT&TFORM", "a DjVu file"),
-    (b"\x00\x00\x00\x0cjP  ", "a JPEG 2000 image"),
-    (b"!<arch>\n", "a static library"),
-    (b"\xed\xab\xee\xdb", "an RPM package"),
-    (b"MSCF\x00\x00\x00\x00", "a CAB archive"),
-    (b"ITSF\x03\x00\x00\x00", "a CHM help file"),
-    (b"-----BEGIN PGP MESSAGE-----", "a PGP message"),
-)
 _MAIL_FIRST = re.compile(
     rb"(?:return-path|received|from|to|subject|date|message-id|mime-version|delivered-to|x-[a-z0-9-]+|cc|reply-to|sender|content-type|"
     rb"dkim-signature|authentication-results|user-agent|in-reply-to|references|list-[a-z-]+):[ \t]*",
@@ -79,168 +28,6 @@ _MAIL_FIELD = re.compile(
 _HTML = re.compile(r"<!doctype\s+html|<html[\s>]|<head[\s>]|<body[\s>]", re.IGNORECASE)
 _TAGS = re.compile(r"<(?:p|div|span|table|ul|ol|h[1-6]|a|br|title|meta|script|style|article|section)[\s>/]", re.IGNORECASE)
 _XML_ROOT = re.compile(r"^\s*(?:<\?xml\b[^>]*>\s*)?(?:<!--.*?-->\s*)*(?:<!DOCTYPE\s+([\w:.-]+)|<([A-Za-z_][\w:.-]*))", re.DOTALL)
-
-_BY_NAME = {
-    "csv": "csv",
-    "tsv": "tsv",
-    "tab": "tsv",
-    "md": "markdown",
-    "markdown": "markdown",
-    "mdown": "markdown",
-    "mkd": "markdown",
-    "mdx": "markdown",
-    "json": "json",
-    "jsonl": "json",
-    "ndjson": "json",
-    "geojson": "json",
-    "ipynb": "json",
-    "yaml": "yaml",
-    "yml": "yaml",
-    "html": "html",
-    "htm": "html",
-    "xhtml": "html",
-    "xml": "xml",
-    "svg": "svg",
-    "eml": "eml",
-    "mbox": "mbox",
-}
-_CODE = frozenset(
-    [
-        "py",
-        "pyi",
-        "pyx",
-        "js",
-        "mjs",
-        "cjs",
-        "jsx",
-        "ts",
-        "tsx",
-        "java",
-        "kt",
-        "kts",
-        "scala",
-        "groovy",
-        "c",
-        "h",
-        "cc",
-        "cpp",
-        "cxx",
-        "hpp",
-        "hh",
-        "m",
-        "mm",
-        "cs",
-        "fs",
-        "go",
-        "rs",
-        "rb",
-        "php",
-        "pl",
-        "pm",
-        "lua",
-        "r",
-        "jl",
-        "swift",
-        "dart",
-        "ex",
-        "exs",
-        "erl",
-        "hs",
-        "ml",
-        "clj",
-        "cljs",
-        "lisp",
-        "el",
-        "scm",
-        "vb",
-        "vbs",
-        "ps1",
-        "psm1",
-        "sh",
-        "bash",
-        "zsh",
-        "fish",
-        "bat",
-        "cmd",
-        "sql",
-        "proto",
-        "thrift",
-        "graphql",
-        "gql",
-        "tf",
-        "hcl",
-        "nix",
-        "zig",
-        "nim",
-        "v",
-        "sv",
-        "vhd",
-        "vhdl",
-        "asm",
-        "s",
-        "f",
-        "f90",
-        "f95",
-        "for",
-        "pas",
-        "cob",
-        "cbl",
-        "ada",
-        "d",
-        "css",
-        "scss",
-        "sass",
-        "less",
-        "vue",
-        "svelte",
-        "toml",
-        "ini",
-        "cfg",
-        "conf",
-        "properties",
-        "gradle",
-        "cmake",
-        "make",
-        "mk",
-        "dockerfile",
-        "diff",
-        "patch",
-    ]
-)
-_DOCUMENT_NAMES = frozenset(
-    [
-        "pdf",
-        "docx",
-        "docm",
-        "dotx",
-        "xlsx",
-        "xlsm",
-        "xls",
-        "doc",
-        "ppt",
-        "pptx",
-        "pptm",
-        "odt",
-        "ods",
-        "odp",
-        "epub",
-        "rtf",
-        "msg",
-        "zip",
-        "png",
-        "jpg",
-        "jpeg",
-        "gif",
-        "tif",
-        "tiff",
-        "webp",
-        "bmp",
-        "tar",
-        "gz",
-        "bz2",
-        "xz",
-    ]
-)
 
 
 def suffix_of(name: str) -> str:
@@ -282,7 +69,7 @@ def is_archive(path: Path, name: str) -> bool:
 
 def _unknown(name: str) -> Refused:
     suffix = suffix_of(name)
-    if suffix in _DOCUMENT_NAMES:
+    if suffix in magic.DOCUMENT_NAMES:
         return failed(
             "unknown_type",
             f"The content is no .{suffix} file, and no other kind that is known; the file is damaged or misnamed.",
@@ -294,7 +81,7 @@ def _unknown(name: str) -> Refused:
 def _is_program(head: bytes) -> bool:
     if head.startswith(b"MZ") and (b"PE\x00\x00" in head[:4096] or b"This program" in head[:1024] or head[2:64].count(0) > 20):
         return True
-    return head.startswith(_PROGRAMS)
+    return head.startswith(magic.PROGRAMS)
 
 
 def _binary(file: BinaryIO, head: bytes, size: int, name: str, password: str | None) -> str | None:
@@ -305,8 +92,8 @@ def _binary(file: BinaryIO, head: bytes, size: int, name: str, password: str | N
         return _zip_kind(file, head, name)
     if head.startswith(olefile.MAGIC):
         return _ole_kind(file, password)
-    for magic, kind in (*_IMAGES, *_PACKED):
-        if head.startswith(magic):
+    for start, kind in (*magic.IMAGES, *magic.PACKED):
+        if head.startswith(start):
             return kind
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         return "webp"
@@ -316,8 +103,8 @@ def _binary(file: BinaryIO, head: bytes, size: int, name: str, password: str | N
         return "tar"
     if head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{\\rt"):
         return "rtf"
-    for magic, words in _OTHERS:
-        if head.startswith(magic):
+    for start, words in magic.OTHERS:
+        if head.startswith(start):
             raise skipped("unsupported_type", f"This is {words}, a kind that is not read.")
     if head[4:8] == b"ftyp":
         raise skipped("unsupported_type", "This is a video, audio or HEIF file, a kind that is not read.")
@@ -385,7 +172,7 @@ def _mimetype(archive: zipfile.ZipFile) -> str:
 def _broken_zip(head: bytes, name: str) -> Refused:
     office = any(marker in head for marker in (b"[Content_Types].xml", b"word/", b"ppt/", b"xl/", b"mimetypeapplication/"))
     suffix = suffix_of(name)
-    if office or suffix in _DOCUMENT_NAMES - {"zip"}:
+    if office or suffix in magic.DOCUMENT_NAMES - {"zip"}:
         return damaged(
             f".{suffix} file" if suffix else "document", "its table of contents is missing or broken, as after a transfer that was cut"
         )
@@ -424,7 +211,7 @@ def _legacy_lock(what: str, password: str | None) -> Refused:
         return failed(
             "needs_password",
             f"The {what} is encrypted and needs a password.",
-            "Encryption of this old format is not opened here: save it without a password, or as .docx, .xlsx or .pptx, and replace the file.",
+            "This old encryption is not opened here: save it without a password, or as .docx, .xlsx or .pptx, and replace the file.",
         )
     return failed(
         "needs_password",
@@ -437,7 +224,7 @@ def _text_kind(text: str, head: bytes, suffix: str, name: str) -> str:
     start = text.lstrip("\ufeff \t\r\n")
     if head.startswith(b"From ") and _MAIL_FIELD.search(head[:4096]):
         return "mbox"
-    if suffix not in _CODE and _is_mail(text):
+    if suffix not in magic.CODE and _is_mail(text):
         return "eml"
     if suffix in ("html", "htm", "xhtml"):
         return "html"
@@ -445,7 +232,7 @@ def _text_kind(text: str, head: bytes, suffix: str, name: str) -> str:
         root = _XML_ROOT.match(start[:8192])
         tag = (root.group(1) or root.group(2)).lower() if root else ""
         if tag == "html" or (
-            not start.startswith("<?xml") and suffix not in _CODE and suffix not in ("md", "markdown") and _HTML.search(start[:4096])
+            not start.startswith("<?xml") and suffix not in magic.CODE and suffix not in ("md", "markdown") and _HTML.search(start[:4096])
         ):
             return "html"
         if tag == "svg" or tag.endswith(":svg"):
@@ -454,12 +241,12 @@ def _text_kind(text: str, head: bytes, suffix: str, name: str) -> str:
             return "xml"
         if "<!DOCTYPE" in start[:2048] and root is not None:
             return "xml"
-        if suffix not in _BY_NAME and suffix not in _CODE and len(_TAGS.findall(start[:8192])) >= 3:
+        if suffix not in magic.BY_NAME and suffix not in magic.CODE and len(_TAGS.findall(start[:8192])) >= 3:
             return "html"
-    by_name = _BY_NAME.get(suffix)
+    by_name = magic.BY_NAME.get(suffix)
     if by_name is not None and by_name not in ("html", "xml", "svg", "eml", "mbox"):
         return by_name
-    if suffix in _CODE or name.lower() in ("makefile", "dockerfile", "cmakelists.txt", "jenkinsfile"):
+    if suffix in magic.CODE or name.lower() in ("makefile", "dockerfile", "cmakelists.txt", "jenkinsfile"):
         return "code"
     return "text"
 

@@ -2,7 +2,8 @@
 
     frame     kind (1 byte), length of the header (4), length of the body (4), header (JSON), body (UTF-8 text)
     to child  R  request
-    to pool   P  part (body = text)     M  member     O  outcome     W  an OCR page begins (seconds > 0: its own clock) or ends (0)
+    to pool   S  what the file is, before its reader starts
+              P  part (body = text)     M  member     O  outcome     W  an OCR page begins (seconds > 0: its own clock) or ends (0)
               T  where the child was when it met an error nobody foresaw, before it dies
 
 The nursery's control socket has frames of fixed size:
@@ -29,7 +30,7 @@ FORK, KILL = b"F", b"K"
 # 256 Ki code points of four bytes make 1 MiB, the offsets of as many rows some more; anything larger is a broken child.
 MAX_FRAME = 16 * 1024**2
 
-REQUEST, PART, MEMBER, OUTCOME, WORK, TRACE = b"R", b"P", b"M", b"O", b"W", b"T"
+REQUEST, START, PART, MEMBER, OUTCOME, WORK, TRACE = b"R", b"S", b"P", b"M", b"O", b"W", b"T"
 
 
 def frame(kind: bytes, header: object, body: bytes = b"") -> bytes:

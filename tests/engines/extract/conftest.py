@@ -27,9 +27,7 @@ def extract(pool: ExtractorPool, tmp_path: Path) -> Read:
     scratch = tmp_path / "scratch"
     scratch.mkdir()
 
-    async def run(
-        source: Path | bytes, name: str | None = None, *, limits: Limits | None = None, password: str | None = None
-    ) -> Reading:
+    async def run(source: Path | bytes, name: str | None = None, *, limits: Limits | None = None, password: str | None = None) -> Reading:
         if isinstance(source, bytes):
             path = tmp_path / "source"
             path.write_bytes(source)

@@ -48,7 +48,9 @@ WANTED = {
     "19_": Wanted(FAILED, "archive_bomb"),
     "20_": Wanted(OK, text="start\nfar\n"),
     "22_": Wanted(OK, members=tuple((f"l5_{number}.zip", None) for number in range(10))),
-    "23_": Wanted(PARTIAL, "unsafe_member", members=(("tmp/evil.txt", "unsafe_member"), ("etc/evil2.txt", "unsafe_member"), ("ok.txt", None))),
+    "23_": Wanted(
+        PARTIAL, "unsafe_member", members=(("tmp/evil.txt", "unsafe_member"), ("etc/evil2.txt", "unsafe_member"), ("ok.txt", None))
+    ),
     "25_": Wanted(FAILED, "image_too_large"),
     "26_": Wanted(OK, text="GIANT JBIG2 BOMB"),
     "28_": Wanted(OK, text="Tiny text on a 200x200 inch page"),
@@ -119,7 +121,9 @@ async def test_file(number: str, nasty: dict[str, Path], extract: Read) -> None:
         assert [(member.name, member.problem[0] if member.problem else None) for member in reading.members] == list(wanted.members)
 
 
-@pytest.mark.parametrize(("number", "password", "text"), [("13_", "geheim", FILING), ("15_", "tika", "This is an encrypted Word 2007 File")])
+@pytest.mark.parametrize(
+    ("number", "password", "text"), [("13_", "geheim", FILING), ("15_", "tika", "This is an encrypted Word 2007 File")]
+)
 async def test_the_right_password_opens(number: str, password: str, text: str, nasty: dict[str, Path], extract: Read) -> None:
     reading = await extract(nasty[number], password=password)
     assert reading.outcome.verdict is OK, reading.outcome

@@ -10,8 +10,8 @@ import stat
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Iterator
-from pathlib import PurePosixPath
+from collections.abc import Callable, Iterator
+from pathlib import Path, PurePosixPath
 from typing import IO, cast
 
 from semantik.engines.extract import unzip
@@ -98,6 +98,11 @@ def _guarded(pieces: Iterator[bytes]) -> Iterator[bytes]:
         raise failed("damaged", "It is damaged and cannot be unpacked.", "Pack the archive again.") from error
 
 
+def _read_all(stream: IO[bytes]) -> Iterator[bytes]:
+    while piece := stream.read(PIECE):
+        yield piece
+
+
 class _Counted(io.RawIOBase):
     """A stream that ends the reading when more comes out of it than the tree may hold."""
 
@@ -135,7 +140,7 @@ def _tar(stream: IO[bytes], sink: Sink, members: Members) -> None:
                 else:
                     file = archive.extractfile(entry)
                     assert file is not None, "a regular file has content"
-                    members.add(entry.name, iter(lambda: file.read(PIECE), b""), claimed=entry.size)
+                    members.add(entry.name, _read_all(file), claimed=entry.size)
                 if members.full:
                     members.refuse("", 0, "archive_too_many", "")
                     break
@@ -152,24 +157,25 @@ def _tar(stream: IO[bytes], sink: Sink, members: Members) -> None:
 
 
 def _packed(document: Document, sink: Sink, members: Members) -> None:
-    opener = {"gzip": gzip.open, "bzip2": bz2.open, "xz": lzma.open}[document.kind.name]
+    openers: dict[str, Callable[[Path], object]] = {"gzip": gzip.open, "bzip2": bz2.open, "xz": lzma.open}
+    opener = openers[document.kind.name]
     try:
-        with opener(document.path, "rb") as stream:
-            head = cast(bytes, stream.read(512))
+        with cast(IO[bytes], opener(document.path)) as stream:
+            head = stream.read(512)
     except _STREAM_ERRORS as error:
         raise damaged(document.kind.words) from error
     try:
-        with opener(document.path, "rb") as stream:
+        with cast(IO[bytes], opener(document.path)) as stream:
             if head[257:262] == b"ustar":
                 # Headers and padding of small members may take up more room than the members.
                 _tar(
-                    cast(IO[bytes], io.BufferedReader(_Counted(cast(IO[bytes], stream), members.bytes_left * 2 + RATIO_FLOOR))),
+                    cast(IO[bytes], io.BufferedReader(_Counted(stream, members.bytes_left * 2 + RATIO_FLOOR))),
                     sink,
                     members,
                 )
             else:
                 name = _inner_name(document.name)
-                members.add(name, _guarded(iter(lambda: cast(bytes, stream.read(PIECE)), b"")), packed=document.size)
+                members.add(name, _guarded(_read_all(stream)), packed=document.size)
     except Refused as refusal:
         if members.given == 0:
             raise

@@ -153,13 +153,18 @@ class Table:
         return " | ".join(f"{header[index]}: {value}" if index in header else value for index, value in enumerate(values) if value)
 
     def _write(self, number: int, line: str) -> None:
+        if len(line) < TARGET_PART:
+            self._put(number, line + "\n")
+            return
         for start in range(0, len(line), TARGET_PART - 1):
-            piece = line[start : start + TARGET_PART - 1] + "\n"
-            if self._length + len(piece) > TARGET_PART:
-                self._give()
-            self._rows.append((self._length, number))
-            self._texts.append(piece)
-            self._length += len(piece)
+            self._put(number, line[start : start + TARGET_PART - 1] + "\n")
+
+    def _put(self, number: int, piece: str) -> None:
+        if self._length + len(piece) > TARGET_PART:
+            self._give()
+        self._rows.append((self._length, number))
+        self._texts.append(piece)
+        self._length += len(piece)
 
     def _give(self) -> None:
         if self._texts:

@@ -147,7 +147,7 @@ class Members:
     def _budget_refusal(self, size: int) -> Refused:
         return failed(
             "too_large",
-            f"With {size_words(size)} it is more than what is left ({size_words(self._bytes_left)}) of the unpacked bytes that are read of one archive.",
+            f"It has {size_words(size)}; of the unpacked bytes that are read of one archive {size_words(self._bytes_left)} are left.",
             "Split the archive, or raise SEMANTIK_ARCHIVE_MAX_BYTES.",
         )
 
@@ -189,10 +189,8 @@ def too_deep(name: str, depth: int) -> Refused:
 def safe_name(raw: str) -> str:
     """A relative, / separated name without control characters. Raises `UnsafeName` for absolute ones and for ".."."""
     name = clean(raw).replace("\\", "/").replace("\n", " ").replace("\t", " ")
-    pieces = [piece.strip() for piece in name.split("/")]
+    pieces = [piece.strip() for piece in _DRIVE.sub("", name).split("/")]
     kept = [piece for piece in pieces if piece not in ("", ".", "..")]
-    if kept:
-        kept[0] = _DRIVE.sub("", kept[0]) or "unnamed"
     shown = _shortened("/".join(kept) or "unnamed")
     if name.startswith("/") or _DRIVE.match(name) or ".." in pieces:
         raise UnsafeName(shown)

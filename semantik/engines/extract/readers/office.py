@@ -11,13 +11,11 @@ from lxml import etree
 
 from semantik.engines.extract import guards
 from semantik.engines.extract.document import Document
-from semantik.engines.extract.flow import clean, squeeze
+from semantik.engines.extract.flow import clean, squeeze, without_targets
 from semantik.engines.extract.readers.plain import markdown
 from semantik.engines.extract.refusal import damaged
 from semantik.engines.extract.sink import Sink
 
-_IMAGE = re.compile(r"!\[([^\]\n]{0,1000})\]\([^)\n]{0,100000}\)")
-_LINK = re.compile(r"(?<!!)\[([^\]\n]{0,1000})\]\((?:[^()\n]|\([^()\n]*\)){0,20000}\)")
 # The text of a placeholder that nobody filled in, which PowerPoint 97 keeps on its master slides.
 _PLACEHOLDER = re.compile(
     r"^[*\s-]*(?:Click to edit Master \w+ styles?|Click to edit Master \w+|(?:Second|Third|Fourth|Fifth) level)\s*$", re.MULTILINE
@@ -31,12 +29,14 @@ def read(document: Document, sink: Sink) -> None:
     name = document.kind.name
     if name in _PACKAGES:
         guards.package(document.path, document.kind.words)
+        if name == "odt":
+            guards.open_document(document.path, document.kind.words)
     text, metadata = extract(document.read(), document.kind.media_type)
     if name == "ppt" and text:
         text = _PLACEHOLDER.sub("", text)
     if not text.strip() and name in _PACKAGES:
         text = dump(document)
-    if text is None or (not text.strip() and not metadata.get("_read")):
+    if not text.strip() and not metadata.get("_read"):
         raise damaged(document.kind.words)
     describe(metadata, sink)
     flow = sink.flow()
@@ -47,7 +47,7 @@ def read(document: Document, sink: Sink) -> None:
 def config(output: str = "markdown", pages: kreuzberg.PageConfig | None = None) -> kreuzberg.ExtractionConfig:
     return kreuzberg.ExtractionConfig(
         use_cache=False,
-        disable_ocr=True,
+        disable_ocr=True,  # type: ignore[call-arg]  # missing from the stubs of kreuzberg 4.10
         enable_quality_processing=False,
         output_format=output,
         pages=pages,
@@ -63,7 +63,7 @@ def extract(
         result = kreuzberg.extract_bytes_sync(data, media_type, config=config(output, pages))
     except kreuzberg.KreuzbergError:
         return "", {}
-    text = clean(_LINK.sub(r"\1", _IMAGE.sub(r"\1", result.content or "")))
+    text = without_targets(clean(result.content or ""))
     return text, {**dict(result.metadata or {}), "_read": True}
 
 
@@ -102,16 +102,24 @@ class _Lines:
     def __init__(self) -> None:
         self.out: list[str] = []
 
-    def start(self, tag: str, attributes: dict[str, str]) -> None:
+    def start(self, tag: str | bytes, attrib: object) -> None:
+        tag = str(tag)
         if tag.rpartition("}")[2] in ("tab", "s"):
             self.out.append(" ")
 
-    def end(self, tag: str) -> None:
+    def end(self, tag: str | bytes) -> None:
+        tag = str(tag)
         if tag.rpartition("}")[2] in _BREAKS:
             self.out.append("\n")
 
-    def data(self, data: str) -> None:
-        self.out.append(data)
+    def data(self, data: str | bytes) -> None:
+        self.out.append(str(data))
+
+    def comment(self, text: str | bytes) -> None:
+        return
+
+    def pi(self, target: str | bytes, data: str | bytes | None = None) -> None:
+        return
 
     def close(self) -> str:
         return "".join(self.out)

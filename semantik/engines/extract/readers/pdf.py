@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import io
 import re
+from collections.abc import Callable
 from enum import Enum
 from typing import Any
 
@@ -32,6 +33,7 @@ _MISSING_RUN = 1000
 _NOT_BLANK = 20_000
 
 _WORD = re.compile(r"[^\W\d_]{2,}(?:-[^\W\d_]{2,})*")
+_ODD = re.compile("[\ue000-\uf8ff\ufffd-\uffff\x03-\x08]")
 _HYPHEN = re.compile(r"([^\W\d_]+)\x02\n?([^\W\d_]+)")
 _PDF_DATE = re.compile(r"D?:?(\d{4})(\d\d)?(\d\d)?(\d\d)?(\d\d)?(\d\d)?")
 _PERMISSIONS = (
@@ -98,6 +100,7 @@ def _read(document: Document, pdf: pdfium.PdfDocument, sink: Sink) -> None:
     run = drawn = 0
 
     def drain() -> None:
+        hyphens.learn([text for _, text, _ in window])
         for page, text, by_ocr in window:
             resolved = clean(hyphens.resolve(text)) if "\x02" in text else text
             sink.part(resolved, _headings(resolved, outline.get(page, [])), page=page, ocr=by_ocr)
@@ -105,17 +108,19 @@ def _read(document: Document, pdf: pdfium.PdfDocument, sink: Sink) -> None:
 
     for number in range(1, min(count, MAX_PAGES) + 1):
         try:
-            text, by_ocr, some = _page(pdf, number, ocr)
+            text, by_ocr, some = _page(pdf, number, ocr, drain)
             run = 0
         except pdfium.PdfiumError:
             broken.append(number)
             run += 1
             # A page tree that lies about its count: a thousand missing pages in a row were never there.
             if run >= _MISSING_RUN:
+                sink.pages = number - run
+                sink.warn(f"The PDF claims {count:,} pages; those after page {sink.pages:,} are not there.")
+                del broken[-run:]
                 break
             continue
         drawn += some
-        hyphens.learn(text)
         window.append((number, text, by_ocr))
         if len(window) >= WINDOW or by_ocr:
             drain()
@@ -153,7 +158,7 @@ def _intact(document: Document) -> bool:
         return re.match(rb"\s*(?:xref|\d+\s+\d+\s+obj)", file.read(64)) is not None
 
 
-def _page(pdf: pdfium.PdfDocument, number: int, ocr: Ocr) -> tuple[str, bool, bool]:
+def _page(pdf: pdfium.PdfDocument, number: int, ocr: Ocr, before_ocr: Callable[[], None]) -> tuple[str, bool, bool]:
     """(text, whether OCR read it, whether anything is on the page)."""
     page = pdf.get_page(number - 1)
     try:
@@ -172,6 +177,8 @@ def _page(pdf: pdfium.PdfDocument, number: int, ocr: Ocr) -> tuple[str, bool, bo
         if not ocr.possible:
             ocr.left_out.append(number)
             return _tidy(text), False, True
+        # What waits is given first: an OCR page that is stopped takes the child with it.
+        before_ocr()
         seen = ocr.page(_picture(page), "image/png", number)
         # The layer of a scan may hold a stamp or a page number; OCR sees those too.
         return (seen, True, True) if seen else (_tidy(text), False, True)
@@ -240,12 +247,16 @@ class _Hyphens:
 
     def __init__(self) -> None:
         self._words: set[str] = set()
+        self._wanted = False
         self._joined = 0
         self._kept = 0
 
-    def learn(self, text: str) -> None:
-        if len(self._words) < _VOCABULARY:
-            self._words.update(_WORD.findall(text.lower()))
+    def learn(self, texts: list[str]) -> None:
+        """Takes in the words of pages, from the first hyphen of the document on: most documents have none."""
+        self._wanted = self._wanted or any("\x02" in text for text in texts)
+        if self._wanted and len(self._words) < _VOCABULARY:
+            for text in texts:
+                self._words.update(_WORD.findall(text.lower()))
 
     def resolve(self, text: str) -> str:
         return _HYPHEN.sub(self._decide, text).replace("\x02\n", "-").replace("\x02", "-")
@@ -287,11 +298,15 @@ def _headings(text: str, entries: list[tuple[int, str]]) -> list[Heading]:
     """Where each bookmark's title stands on its page; at the place of the one before, else at the top, when it is not found."""
     headings: list[Heading] = []
     position = 0
+    lower = text.lower()
     for level, title in entries:
-        words = title.split()
-        match = re.compile(r"\s+".join(map(re.escape, words[:12])), re.IGNORECASE).search(text, position) if words else None
-        if match:
-            position = match.start()
+        found = lower.find(title.lower(), position) if len(lower) == len(text) else -1
+        if found < 0:
+            # Titles are set over several lines, or with other blanks than their bookmark has.
+            words = r"\s+".join(re.escape(word) for word in title.split()[:12])
+            match = re.search(words, text[position:], re.IGNORECASE)
+            found = position + match.start() if match else position
+        position = found
         headings.append(Heading(position, level, title))
     return headings
 

@@ -35,6 +35,7 @@ def texts(document: Document) -> Iterator[str]:
     """The cleaned text in pieces that never part \\r from \\n."""
     decoding = decoder(document.charset)
     held = ""
+    first = True
     with open(document.path, "rb") as file:
         file.seek(document.charset.bom)
         while True:
@@ -43,6 +44,8 @@ def texts(document: Document) -> Iterator[str]:
             held = ""
             if data and text.endswith("\r"):
                 text, held = text[:-1], "\r"
+            if first and text:
+                text, first = text.removeprefix("\ufeff"), False
             if text:
                 yield clean(text)
             if not data:

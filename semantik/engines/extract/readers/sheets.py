@@ -13,13 +13,13 @@ from semantik.engines.extract import guards
 from semantik.engines.extract.document import Document
 from semantik.engines.extract.flow import clean
 from semantik.engines.extract.readers.delimited import Table
-from semantik.engines.extract.readers.sparse import read_sheet, shared_strings, sheet_parts
+from semantik.engines.extract.readers.sparse import read_ods, read_sheet, shared_strings, sheet_parts
 from semantik.engines.extract.refusal import damaged, failed, locked, partial, skipped
 from semantik.engines.extract.sink import Sink
 
 # calamine holds the rectangle around all cells and aborts when it gets no memory for it: 24 bytes a cell.
 MAX_CELLS = 8_000_000
-_WIDE = re.compile(rb"\br\s*=\s*[\"']([A-Z]{2,3})[0-9]")
+_COLUMN = re.compile(rb"\br\s*=\s*[\"']([A-Z]{1,3})[0-9]")
 _TALL = re.compile(rb"\br\s*=\s*[\"'][A-Z]{0,3}([0-9]{5,7})[\"']")
 _REPEATED = re.compile(rb"number-(columns|rows)-repeated\s*=\s*[\"']([0-9]+)")
 _PIECE = 1024**2
@@ -35,11 +35,15 @@ def read(document: Document, sink: Sink) -> None:
         if name == "xlsx":
             far = _areas(document)
         elif name == "ods":
+            guards.open_document(document.path, words)
             _ods_guard(document)
     if any(area > MAX_CELLS for area in far.values()):
         _sparse(document, sink)
     else:
         _dense(document, sink)
+        if sink.chars == 0 and name == "xlsx":
+            # calamine reads UTF-8 only and finds nothing in a sheet of another encoding.
+            _sparse(document, sink)
     if sink.chars == 0 and not sink.losses:
         raise skipped("no_text", f"The {words} has no cells with values.")
 
@@ -62,7 +66,13 @@ def _dense(document: Document, sink: Sink) -> None:
                 hidden.append(clean(meta.name))
             try:
                 sheet = book.get_sheet_by_name(meta.name)
-            except (calamine.CalamineError, calamine.WorksheetNotFound, calamine.ZipError, calamine.XmlError, OSError, ValueError):
+            except calamine.CalamineError as error:
+                if "Cell limit" in str(error) and sink.chars == 0:
+                    _sparse(document, sink)
+                    return
+                broken.append(clean(meta.name))
+                continue
+            except (calamine.WorksheetNotFound, calamine.ZipError, calamine.XmlError, OSError, ValueError):
                 broken.append(clean(meta.name))
                 continue
             _sheet(sheet, clean(meta.name), sink)
@@ -126,13 +136,13 @@ def _areas(document: Document) -> dict[str, int]:
 
 
 def _area(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> int:
-    rows, columns = 10_000, 26
+    rows, columns = 10_000, 1
     tail = b""
     try:
         with archive.open(entry) as stream:
             while piece := stream.read(_PIECE):
                 window = tail + piece
-                for letters in set(_WIDE.findall(window)):
+                for letters in set(_COLUMN.findall(window)):
                     columns = max(columns, column_number(letters.decode()))
                 for digits in set(_TALL.findall(window)):
                     rows = max(rows, int(digits))
@@ -153,8 +163,6 @@ def _ods_guard(document: Document) -> None:
     """OpenDocument repeats cells by number: a million columns of a value are a few bytes."""
     try:
         with zipfile.ZipFile(document.path) as archive:
-            if "META-INF/manifest.xml" in archive.namelist() and b"encryption-data" in archive.read("META-INF/manifest.xml"):
-                raise locked(document.kind.words, None)
             content = archive.read("content.xml")
     except KeyError:
         raise damaged(document.kind.words, "its content is missing") from None
@@ -180,6 +188,9 @@ def _ods_guard(document: Document) -> None:
 def _sparse(document: Document, sink: Sink) -> None:
     try:
         with zipfile.ZipFile(document.path) as archive:
+            if document.kind.name == "ods":
+                _sparse_ods(archive, sink)
+                return
             strings = shared_strings(archive)
             for name, part in sheet_parts(archive):
                 table = Table(sink, sheet=name)
@@ -192,3 +203,13 @@ def _sparse(document: Document, sink: Sink) -> None:
         if sink.chars == 0:
             raise damaged(document.kind.words) from error
         sink.lose(partial("pages_failed", "Some sheets cannot be read.", "Save it again with the program that made it."))
+
+
+def _sparse_ods(archive: zipfile.ZipFile, sink: Sink) -> None:
+    table, current = Table(sink), ""
+    for sheet, number, cells in read_ods(archive):
+        if sheet != current:
+            table.finish()
+            table, current = Table(sink, sheet=sheet), sheet
+        table.sparse_row(number, cells)
+    table.finish()

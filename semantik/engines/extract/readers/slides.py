@@ -15,7 +15,7 @@ from semantik.engines.extract.base import Heading
 from semantik.engines.extract.document import Document
 from semantik.engines.extract.flow import clean
 from semantik.engines.extract.readers.ocr import page_list
-from semantik.engines.extract.refusal import damaged, locked, partial, skipped
+from semantik.engines.extract.refusal import damaged, partial, skipped
 from semantik.engines.extract.sink import Sink
 
 _A = "{http://schemas.openxmlformats.org/drawingml/2006/main}"
@@ -36,6 +36,8 @@ _BROKEN = (*guards.ZIP_ERRORS, KeyError, etree.XMLSyntaxError, zlib.error)
 def read(document: Document, sink: Sink) -> None:
     words = document.kind.words
     guards.package(document.path, words)
+    if document.kind.name == "odp":
+        guards.open_document(document.path, words)
     try:
         with zipfile.ZipFile(document.path) as archive:
             _describe(archive, sink)
@@ -186,11 +188,6 @@ def _chart(root: etree._Element) -> list[str]:
 
 def _odp(archive: zipfile.ZipFile, sink: Sink, words: str) -> list[int]:
     try:
-        if b"encryption-data" in archive.read("META-INF/manifest.xml"):
-            raise locked(words, None)
-    except KeyError:
-        pass
-    try:
         root = tree(archive.read("content.xml"))
     except (KeyError, etree.XMLSyntaxError) as error:
         raise damaged(words) from error
@@ -200,12 +197,12 @@ def _odp(archive: zipfile.ZipFile, sink: Sink, words: str) -> list[int]:
         title, lines = "", []
         for element in page.iter(f"{_TEXT}p", f"{_TEXT}h", f"{_TABLE}table-row"):
             if element.tag == f"{_TABLE}table-row":
-                cells = [" ".join("".join(cell.itertext()).split()) for cell in element.iter(f"{_TABLE}table-cell")]
+                cells = [" ".join("".join(map(str, cell.itertext())).split()) for cell in element.iter(f"{_TABLE}table-cell")]
                 lines.append(" | ".join(cells) if any(cells) else "")
                 continue
             if next(element.iterancestors(f"{_TABLE}table-cell"), None) is not None:
                 continue
-            line = " ".join("".join(element.itertext()).split())
+            line = " ".join("".join(map(str, element.itertext())).split())
             frame = next(element.iterancestors(f"{_DRAW}frame"), None)
             if line and not title and frame is not None and frame.get(f"{_PRESENTATION}class") == "title":
                 title = line

@@ -6,6 +6,7 @@ import posixpath
 import re
 import zipfile
 from collections.abc import Iterator
+from typing import IO
 
 from lxml import etree
 
@@ -13,6 +14,8 @@ from semantik.engines.extract.flow import clean
 
 _S = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
 _R = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}"
+_TABLE = "{urn:oasis:names:tc:opendocument:xmlns:table:1.0}"
+_TEXT = "{urn:oasis:names:tc:opendocument:xmlns:text:1.0}"
 _PLACE = re.compile(r"([A-Z]{1,3})(\d{1,7})$")
 
 
@@ -55,14 +58,43 @@ def read_sheet(archive: zipfile.ZipFile, part: str, strings: list[str]) -> Itera
                 if text:
                     cells[column] = clean(text)
             row.clear()
-            while row.getprevious() is not None:
-                del row.getparent()[0]
+            while (parent := row.getparent()) is not None and row.getprevious() is not None:
+                del parent[0]
             if cells:
                 yield number, cells
 
 
-def _events(stream: object, tag: str) -> Iterator[tuple[str, etree._Element]]:
-    return iter(etree.iterparse(stream, events=("end",), tag=tag, resolve_entities=False, no_network=True, huge_tree=False))  # type: ignore[call-overload,arg-type]  # the stubs want a concrete file type
+def read_ods(archive: zipfile.ZipFile) -> Iterator[tuple[str, int, dict[int, str]]]:
+    """(sheet, row number, column number from 1 -> text) of an OpenDocument spreadsheet; repeated cells count once."""
+    sheet, row, column = "", 1, 1
+    cells: dict[int, str] = {}
+    with archive.open("content.xml") as stream:
+        for event, element in etree.iterparse(stream, events=("start", "end"), resolve_entities=False, no_network=True, huge_tree=False):
+            if event == "start":
+                if element.tag == f"{_TABLE}table":
+                    sheet, row = clean(str(element.get(f"{_TABLE}name") or "")), 1
+                elif element.tag == f"{_TABLE}table-row":
+                    column, cells = 1, {}
+            elif element.tag in (f"{_TABLE}table-cell", f"{_TABLE}covered-table-cell"):
+                text = " ".join(" ".join(str(piece) for piece in line.itertext()) for line in element.iter(f"{_TEXT}p"))
+                if text.strip():
+                    cells[column] = clean(text)
+                column += _repeat(element, "columns")
+                element.clear()
+            elif element.tag == f"{_TABLE}table-row":
+                if cells:
+                    yield sheet, row, cells
+                row += _repeat(element, "rows")
+                element.clear()
+
+
+def _repeat(element: etree._Element, what: str) -> int:
+    told = str(element.get(f"{_TABLE}number-{what}-repeated") or "1")
+    return int(told) if told.isdecimal() and len(told) < 8 else 1
+
+
+def _events(stream: IO[bytes], tag: str) -> Iterator[tuple[str, etree._Element]]:
+    return iter(etree.iterparse(stream, events=("end",), tag=tag, resolve_entities=False, no_network=True, huge_tree=False))
 
 
 def _text(cell: etree._Element, strings: list[str]) -> str:

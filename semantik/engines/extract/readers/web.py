@@ -11,15 +11,18 @@ from html_to_markdown import ConversionOptions
 
 from semantik.engines.extract.decode import decode
 from semantik.engines.extract.document import Document
-from semantik.engines.extract.flow import Flow, clean, squeeze
+from semantik.engines.extract.flow import Flow, clean, squeeze, without_targets
 from semantik.engines.extract.readers.plain import markdown, must_have_text
 from semantik.engines.extract.sink import Sink
 
 # The converter recurses; real pages nest less than a hundred deep.
 MAX_NESTING = 400
+# It takes quadratic time for the entities of one text (html-to-markdown 3.21); above this they are resolved beforehand.
+_MANY_ENTITIES = 2_000
+_MASK = {ord("&"): "\ue0f0", ord("<"): "\ue0f1", ord(">"): "\ue0f2"}
+_UNMASK = {0xE0F0: "&", 0xE0F1: "<", 0xE0F2: ">"}
+_ENTITIES = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z][a-zA-Z0-9]{1,30});")
 
-_IMAGE = re.compile(r"!\[([^\]\n]{0,1000})\]\([^)\n]{0,100000}\)")
-_LINK = re.compile(r"(?<!!)\[([^\]\n]{0,1000})\]\((?:[^()\n]|\([^()\n]*\)){0,20000}\)")
 _TITLE = re.compile(r"<title[^>]*>([^<]{1,1000})", re.IGNORECASE)
 _DOCTYPE = re.compile(r"<!DOCTYPE[^>\[]{0,2000}\[[^\]]*\]\s*>|<!ENTITY[^>]*>", re.IGNORECASE)
 _ENTITY = re.compile(r"<!ENTITY\s+(?:%\s+)?([\w:.-]+)", re.IGNORECASE)
@@ -88,12 +91,23 @@ def rendering(html: str) -> str:
     html = clean(without_doctype(html))
     if nesting(html) > MAX_NESTING:
         return dump(html)
+    if html.count("&") > _MANY_ENTITIES:
+        html = _ENTITIES.sub(_resolved, html)
     try:
         found = html_to_markdown.convert(html, ConversionOptions(extract_metadata=False)).content or ""
     except (ValueError, RuntimeError, RecursionError):
         return dump(html)
-    found = clean(_LINK.sub(r"\1", _IMAGE.sub(r"\1", found)))
+    found = without_targets(clean(_restore(found)))
     return squeeze(found) if found.strip() else dump(html)
+
+
+def _resolved(match: re.Match[str]) -> str:
+    """A character for its entity; those that would become markup stay masked until the markup is gone."""
+    return unescape(match.group()).translate(_MASK)
+
+
+def _restore(text: str) -> str:
+    return text.translate(_UNMASK) if max(text, default="") >= "\ue0f0" else text
 
 
 def without_doctype(text: str) -> str:
