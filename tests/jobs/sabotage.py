@@ -1,0 +1,51 @@
+"""Engines broken on purpose: the harness and its oracle must notice each of them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from semantik.jobs.context import JobContext
+from semantik.jobs.failpoints import fp
+from semantik.jobs.store import leases, rows
+from semantik.kit.database import AsyncSession
+from semantik.tables.jobs import jobs
+
+
+def apply(name: str | None) -> None:
+    """Breaks the engine of this process in the named way."""
+    match name:
+        case "cursor_late":
+            # The cursor is committed before the effects it stands for: a crash in between loses them.
+            JobContext.step = _cursor_first  # type: ignore[method-assign, assignment]
+        case "effects_early":
+            # The effects are committed before the cursor: a crash in between doubles them.
+            JobContext.step = _effects_first  # type: ignore[method-assign, assignment]
+        case "no_fence":
+            # Writes name the job alone: a zombie writes into its successor's run.
+            rows.held = leases.rows.held = lambda lease: [jobs.c.id == lease.job_id]
+        case _:
+            pass
+
+
+_true_step = JobContext.step
+
+
+@asynccontextmanager
+async def _cursor_first(self: JobContext, **given: Any) -> AsyncIterator[AsyncSession]:
+    async with _true_step(self, **given):
+        pass
+    async with self.runtime.database.write() as session:
+        yield session
+        fp("before_process")
+        await session.commit()
+
+
+@asynccontextmanager
+async def _effects_first(self: JobContext, **given: Any) -> AsyncIterator[AsyncSession]:
+    async with self.runtime.database.write() as session:
+        yield session
+        await session.commit()
+    async with _true_step(self, **given):
+        pass
