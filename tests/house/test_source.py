@@ -22,7 +22,7 @@ COMMITTERS = {
     "semantik/entrypoints/cli/": "the command line",
     "semantik/migrations/": "the schema; no session of ours",
     "semantik/features/accounts/startup.py": "start-up: there is no request yet",
-    "semantik/features/ingestion/service.py": "start-up: enqueues the rebuild of a lost index",
+    "semantik/features/ingestion/guard.py": "start-up and damage: enqueues the rebuild of a lost index",
 }
 
 # The boundaries that may catch everything: the request, the job runner, the document. Then those that catch to hand the error on.

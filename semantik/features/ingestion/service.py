@@ -102,9 +102,7 @@ async def retry_failed(session: AsyncSession, actor: Actor, collection_id: str, 
     job = None
     for source_id, count in counts.items():
         title = f"Retry {count:,} failed in {collection['name']}"
-        job = await enqueue_ingest(
-            session, actor, source_id=source_id, collection_id=collection_id, title=title, listing=False, priority=4
-        )
+        job = await enqueue_ingest(session, actor, source_id=source_id, collection_id=collection_id, title=title, listing=False, priority=4)
     return job, sum(counts.values())
 
 

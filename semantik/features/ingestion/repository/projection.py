@@ -1,0 +1,96 @@
+"""Statements on the index as a projection: its spaces, what each should hold, what is dead in it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from semantik.auth.actor import Actor
+from semantik.kit.clock import now
+from semantik.kit.database import insert_ignore
+from semantik.tables.collections import collections, generations
+from semantik.tables.documents import chunks, dead_points, documents, embeddings, vector_spaces
+from semantik.tables.jobs import jobs
+
+Row = Mapping[Any, Any]
+
+
+async def note_space(session: AsyncSession, space: str, dimensions: int) -> None:
+    await insert_ignore(session, vector_spaces, [{"space": space, "dimensions": dimensions, "rebuild_reason": None, "updated_at": now()}])
+
+
+async def set_rebuild_reason(session: AsyncSession, space: str, reason: str | None) -> None:
+    await session.execute(sa.update(vector_spaces).where(vector_spaces.c.space == space).values(rebuild_reason=reason, updated_at=now()))
+
+
+async def spaces_with_points(session: AsyncSession) -> list[tuple[str, int, str | None]]:
+    """(space, dimensions, rebuild reason) of every vector space of this installation."""
+    return [
+        tuple(row)
+        for row in await session.execute(sa.select(vector_spaces.c.space, vector_spaces.c.dimensions, vector_spaces.c.rebuild_reason))
+    ]
+
+
+async def tenants_with_points(session: AsyncSession, space: str) -> list[tuple[str, int]]:
+    """(tenant, points SQL expects in the space). Serves the index check at start, no request."""
+    statement = (
+        sa.select(chunks.c.tenant_id, sa.func.count())
+        .join(generations, sa.and_(generations.c.collection_id == chunks.c.collection_id, generations.c.number == chunks.c.generation))
+        .where(generations.c.space == space)
+        .group_by(chunks.c.tenant_id)
+    )
+    return [tuple(row) for row in await session.execute(statement)]
+
+
+async def projection_page(session: AsyncSession, actor: Actor, space: str, after: str, limit: int) -> list[Row]:
+    """Everything a point is made of, by chunk id."""
+    statement = (
+        sa.select(
+            chunks.c.id, chunks.c.text, chunks.c.tokens, chunks.c.heading_path, chunks.c.language, chunks.c.collection_id,
+            chunks.c.generation, chunks.c.document_id, chunks.c.embedding_hash,
+            embeddings.c.vector, generations.c.mean_terms, collections.c.embedding_model, documents.c.source_id,
+            documents.c.media_type, documents.c.tags, documents.c.modified_at,
+        )
+        .join(documents, documents.c.id == chunks.c.document_id)
+        .join(collections, collections.c.id == chunks.c.collection_id)
+        .join(generations, sa.and_(generations.c.collection_id == chunks.c.collection_id, generations.c.number == chunks.c.generation))
+        .outerjoin(
+            embeddings,
+            sa.and_(
+                embeddings.c.tenant_id == chunks.c.tenant_id,
+                embeddings.c.text_hash == chunks.c.embedding_hash,
+                embeddings.c.model_key == sa.bindparam("model_key"),
+            ),
+        )
+        .where(chunks.c.tenant_id == actor.tenant_id, generations.c.space == space, chunks.c.id > after)
+        .order_by(chunks.c.id)
+        .limit(limit)
+    )  # fmt: skip
+    return [row._mapping for row in await session.execute(statement, {"model_key": space.rpartition("-")[0]})]
+
+
+async def rebuilt(session: AsyncSession, actor: Actor, space: str) -> None:
+    """Clears the mark of a rebuild once no other tenant's rebuild of the space is unfinished."""
+    open_rebuilds = sa.select(sa.func.count()).where(
+        jobs.c.kind == "rebuild_index", jobs.c.dedup_key == space, jobs.c.finished_at.is_(None), jobs.c.tenant_id != actor.tenant_id
+    )
+    if await session.scalar(open_rebuilds) == 0:
+        await set_rebuild_reason(session, space, None)
+
+
+async def dead_page(session: AsyncSession, actor: Actor, space: str, limit: int) -> list[str]:
+    statement = (
+        sa.select(dead_points.c.point_id).where(dead_points.c.tenant_id == actor.tenant_id, dead_points.c.space == space).limit(limit)
+    )
+    return list(await session.scalars(statement))
+
+
+async def forget_dead(session: AsyncSession, actor: Actor, space: str, ids: Sequence[str]) -> None:
+    await session.execute(
+        sa.delete(dead_points).where(
+            dead_points.c.tenant_id == actor.tenant_id, dead_points.c.space == space, dead_points.c.point_id.in_(ids)
+        )
+    )
