@@ -6,7 +6,8 @@ import errno
 import hashlib
 import os
 import secrets
-from collections.abc import AsyncIterable, AsyncIterator
+from collections.abc import AsyncIterable, AsyncIterator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from semantik.engines.blobs.base import BlobMissing, BlobRef, BlobStore
@@ -36,21 +37,21 @@ class FileBlobs(BlobStore):
         digest = hashlib.sha256()
         size = 0
         temporary = self._incoming / secrets.token_hex(16)
+        with _writing():
+            file = open(temporary, "xb")  # noqa: ASYNC230, SIM115 - closed below, whatever the pieces do
         try:
-            with open(temporary, "xb") as file:
-                async for piece in pieces:
-                    size += len(piece)
-                    if max_bytes is not None and size > max_bytes:
-                        raise TooLarge(f"the file is larger than {max_bytes:,} bytes", max_bytes=max_bytes)
+            # An error of `pieces` is the source's and passes as it is; only our own writes become ours.
+            async for piece in pieces:
+                size += len(piece)
+                if max_bytes is not None and size > max_bytes:
+                    raise TooLarge(f"the file is larger than {max_bytes:,} bytes", max_bytes=max_bytes)
+                with _writing():
                     await run_cpu(_append, file.fileno(), digest, piece)
+            with _writing():
                 await run_cpu(os.fsync, file.fileno())
-            path = self._path(tenant, digest.hexdigest())
-            await run_cpu(_move_into_place, temporary, path)
-        except OSError as error:
-            if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                raise DiskFull("the file cannot be stored: no space left on the disk of the data folder") from error
-            raise BlobsUnwritable(f"the file cannot be stored: {error.strerror}") from error
+                await run_cpu(_move_into_place, temporary, self._path(tenant, digest.hexdigest()))
         finally:
+            file.close()
             temporary.unlink(missing_ok=True)
         return BlobRef(hash=digest.hexdigest(), size_bytes=size)
 
@@ -100,6 +101,16 @@ class FileBlobs(BlobStore):
         # Both come from our own rows; the assertion keeps a mistake elsewhere from becoming a path traversal.
         assert tenant.replace("-", "").isalnum() and blob_hash.isalnum(), "blob names are plain ids and hex"
         return self._root / tenant / blob_hash[:2] / blob_hash
+
+
+@contextmanager
+def _writing() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise DiskFull("the file cannot be stored: no space left on the disk of the data folder") from error
+        raise BlobsUnwritable(f"the file cannot be stored: {error.strerror}") from error
 
 
 def _append(descriptor: int, digest: hashlib._Hash, piece: bytes) -> None:

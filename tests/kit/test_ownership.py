@@ -1,0 +1,54 @@
+"""One owner for a data folder: the second is refused with the first's pid and address."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from semantik.kit import ownership
+
+_HOLDER = """
+import sys, time
+from pathlib import Path
+from semantik.kit import ownership
+owner = ownership.claim(Path(sys.argv[1])); owner.announce("http://127.0.0.1:8080")
+print("held", flush=True); time.sleep(60)
+"""
+
+
+def test_a_second_process_learns_who_holds_the_folder_and_takes_over_when_it_dies(tmp_path: Path) -> None:
+    holder = subprocess.Popen([sys.executable, "-c", _HOLDER, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    try:
+        assert holder.stdout is not None and holder.stdout.readline() == "held\n"
+
+        with pytest.raises(ownership.DataDirBusy, match=f"process {holder.pid} at http://127.0.0.1:8080"):
+            ownership.claim(tmp_path)
+        owner = ownership.present_owner(tmp_path)
+    finally:
+        os.kill(holder.pid, signal.SIGKILL)
+        holder.wait()
+
+    assert owner is not None and owner.pid == holder.pid and owner.token
+    assert ownership.present_owner(tmp_path) is None
+    ownership.claim(tmp_path).release()
+
+
+def test_the_lock_file_is_for_its_user_alone_and_hides_its_token(tmp_path: Path) -> None:
+    owner = ownership.claim(tmp_path / "data")
+    owner.announce("http://127.0.0.1:1")
+
+    assert (tmp_path / "data" / "owner.lock").stat().st_mode & 0o077 == 0
+    assert owner.token not in repr(ownership.Owner(1, "x", owner.token))
+    owner.release()
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+
+    with pytest.raises(ownership.DataDirUnusable, match="file/data cannot be written"):
+        ownership.claim(tmp_path / "file" / "data")
