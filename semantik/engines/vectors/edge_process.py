@@ -298,8 +298,11 @@ class Server:
     def _close_all(self) -> None:
         for space in list(self._optimizing):
             self._stop_optimizing(space)
-        for shard in self._shards.values():
-            shard.close()
+        for name, shard in self._shards.items():
+            try:
+                shard.close()
+            except Exception as error:  # noqa: BLE001 - one that cannot be closed (its folder is gone) stays unsealed and is checked at start
+                print(f"index {name} was not closed properly: {error}", file=sys.stderr)  # noqa: T201
 
 
 def write(shard: Shard, head: dict[str, Any], arrays: list[frames.Array]) -> None:
