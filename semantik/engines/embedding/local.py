@@ -40,6 +40,7 @@ class LocalEncoder(Encoder):
         self._query = ThreadPoolExecutor(1, thread_name_prefix="embed-query")
         self._remembered = Remembered()
         self._active = 0
+        self._closed = False
         self._trim: asyncio.TimerHandle | None = None
 
     async def embed_passages(self, texts: Sequence[str]) -> NDArray[np.float32]:
@@ -63,6 +64,7 @@ class LocalEncoder(Encoder):
         return await self._remembered.embed(texts, self._queries, self.spec.dimensions)
 
     async def close(self) -> None:
+        self._closed = True
         if self._trim is not None:
             self._trim.cancel()
         await run_cpu(self._shut)
@@ -75,7 +77,7 @@ class LocalEncoder(Encoder):
         """Some seconds after the last passages, gives back what the threads' runs left in their heaps: about 65 MB of 195."""
         if self._trim is not None:
             self._trim.cancel()
-        if self._active == 0:
+        if self._active == 0 and not self._closed:
             self._trim = loop.call_later(_REST_S, self._query.submit, _trim_heap)
 
     def _shut(self) -> None:
