@@ -3,34 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import httpx2
 
 from tests.conftest import job_ended
-
-
-async def _collection(client: httpx2.AsyncClient, name: str = "Papers") -> dict[str, Any]:
-    answer = await client.post("/api/v1/collections", json={"name": name})
-    assert answer.status_code == 201, answer.text
-    made: dict[str, Any] = answer.json()
-    return made
-
-
-async def _source(client: httpx2.AsyncClient, collection_id: str, folder: Path) -> dict[str, Any]:
-    answer = await client.post(
-        f"/api/v1/collections/{collection_id}/sources", json={"kind": "directory", "settings": {"path": str(folder)}}
-    )
-    assert answer.status_code == 201, answer.text
-    made: dict[str, Any] = answer.json()
-    job = await job_ended(client, made["last_job_id"])
-    assert job["status"] == "completed", job
-    return made
-
-
-async def _documents(client: httpx2.AsyncClient, collection_id: str) -> dict[str, dict[str, Any]]:
-    page = (await client.get("/api/v1/documents", params={"collection": collection_id, "limit": 200})).json()
-    return {one["path"]: one for one in page["items"]}
+from tests.flows.steps import add_folder, documents_of, make_collection
 
 
 async def test_a_folder_is_read_and_every_document_is_accounted_for(client: httpx2.AsyncClient, tmp_path: Path) -> None:
@@ -39,11 +16,11 @@ async def test_a_folder_is_read_and_every_document_is_accounted_for(client: http
     (folder / "boiler.md").write_text("# Heating\n\n## Service\n\nThe boiler in the cellar is serviced every October.\n")
     (folder / "deep" / "water.txt").write_text("The well is forty metres deep.")
     (folder / "empty.txt").write_text("")
-    collection = await _collection(client)
-    await _source(client, collection["id"], folder)
+    collection = await make_collection(client)
+    await add_folder(client, collection["id"], folder)
 
     ledger = (await client.get(f"/api/v1/collections/{collection['id']}")).json()["ledger"]
-    documents = await _documents(client, collection["id"])
+    documents = await documents_of(client, collection["id"])
 
     assert ledger["listed"] == 3 == ledger["indexed"] + ledger["partial"] + ledger["skipped"] + ledger["failed"] + ledger["pending"]
     assert ledger["indexed"] == 2
@@ -59,9 +36,9 @@ async def test_a_sync_takes_in_what_was_added_modified_moved_and_deleted(client:
     folder.mkdir()
     for name in ("same", "changes", "moves", "goes"):
         (folder / f"{name}.txt").write_text(f"This is the file that {name}.")
-    collection = await _collection(client)
-    source = await _source(client, collection["id"], folder)
-    before = await _documents(client, collection["id"])
+    collection = await make_collection(client)
+    source = await add_folder(client, collection["id"], folder)
+    before = await documents_of(client, collection["id"])
     (folder / "changes.txt").write_text("This file says something else now, and more of it.")
     (folder / "goes.txt").unlink()
     (folder / "sub").mkdir()
@@ -72,7 +49,7 @@ async def test_a_sync_takes_in_what_was_added_modified_moved_and_deleted(client:
     plan = (await client.post(f"/api/v1/sources/{source['id']}/sync", params={"dry_run": True})).json()
     job_id = (await client.post(f"/api/v1/sources/{source['id']}/sync")).json()["job_id"]
     job = await job_ended(client, job_id)
-    after = await _documents(client, collection["id"])
+    after = await documents_of(client, collection["id"])
 
     assert plan["counts"] == {"added": 1, "modified": 1, "moved": 1, "deleted": 1, "unchanged": 1}
     assert plan["moved"] == [{"from": "moves.txt", "to": "sub/moved.txt"}]
@@ -84,7 +61,7 @@ async def test_a_sync_takes_in_what_was_added_modified_moved_and_deleted(client:
 
 
 async def test_uploads_are_stored_and_one_bad_file_does_not_lose_the_rest(client: httpx2.AsyncClient) -> None:
-    collection = await _collection(client)
+    collection = await make_collection(client)
 
     answer = await client.post(
         f"/api/v1/collections/{collection['id']}/uploads",
@@ -96,7 +73,7 @@ async def test_uploads_are_stored_and_one_bad_file_does_not_lose_the_rest(client
     )
     uploaded = answer.json()
     await job_ended(client, uploaded["job_id"])
-    documents = await _documents(client, collection["id"])
+    documents = await documents_of(client, collection["id"])
 
     assert answer.status_code == 202
     assert [one["state"] for one in uploaded["files"]] == ["accepted", "rejected", "accepted"]
@@ -107,10 +84,10 @@ async def test_uploads_are_stored_and_one_bad_file_does_not_lose_the_rest(client
 
 
 async def test_another_tenant_sees_nothing_of_it(client: httpx2.AsyncClient, other_client: httpx2.AsyncClient) -> None:
-    collection = await _collection(client)
+    collection = await make_collection(client)
     uploaded = (await client.post(f"/api/v1/collections/{collection['id']}/uploads", files=[("files", ("a.txt", b"Secret plans."))])).json()
     await job_ended(client, uploaded["job_id"])
-    document = next(iter((await _documents(client, collection["id"])).values()))
+    document = next(iter((await documents_of(client, collection["id"])).values()))
 
     for path in (
         f"collections/{collection['id']}",
@@ -129,7 +106,7 @@ async def test_another_tenant_sees_nothing_of_it(client: httpx2.AsyncClient, oth
 
 
 async def test_a_deleted_collection_is_gone_at_once_and_emptied_by_its_job(client: httpx2.AsyncClient) -> None:
-    collection = await _collection(client)
+    collection = await make_collection(client)
     uploaded = (await client.post(f"/api/v1/collections/{collection['id']}/uploads", files=[("files", ("a.txt", b"Something."))])).json()
     await job_ended(client, uploaded["job_id"])
 

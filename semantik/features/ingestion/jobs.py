@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, TypeVar
 
@@ -264,30 +263,31 @@ async def _read_due(ctx: JobContext, target: Target, connector: Connector | None
     )
     publisher = Publisher(ctx, target, runtime.vectors, generation["mean_terms"] if generation else None)
     try:
-        await pipeline.run(_due(ctx, target), stages, publisher, readers=2 * cpu_count() + 2, interrupted=ctx.interrupted)
+        await _read_rounds(ctx, target, stages, publisher)
     finally:
         await embedder.close()
     await ctx.check()
 
 
+async def _read_rounds(ctx: JobContext, target: Target, stages: Stages, publisher: Publisher) -> None:
+    """Reads until nothing is due: archives and mails bring documents of their own, uploads arrive while others are read."""
+    processed = -1
+    while not ctx.interrupted.is_set() and ctx.job.processed > processed:
+        processed = ctx.job.processed
+        await pipeline.run(_due(ctx, target), stages, publisher, readers=2 * cpu_count() + 2, interrupted=ctx.interrupted)
+
+
 async def _due(ctx: JobContext, target: Target) -> AsyncIterator[Work]:
-    """Due documents by id. Members of archives get later ids than their container, so they come in the same pass."""
-    after, seen = "", set[str]()
+    """One round of due documents, by id."""
+    after = ""
     while True:
         async with ctx.runtime.database.read() as session:
             page = await repository.due_page(session, ctx.actor, target.source_id, after, 200)
         if not page:
-            # What came up while the rest was being read: members of the last archives, uploads, changed members with older ids.
-            await asyncio.sleep(0)
-            async with ctx.runtime.database.read() as session:
-                page = [work for work in await repository.due_page(session, ctx.actor, target.source_id, "", 200) if work.id not in seen]
-            if not page:
-                return
+            return
         for work in page:
-            if work.id not in seen:
-                seen.add(work.id)
-                yield work
-        after = max(after, page[-1].id)
+            yield work
+        after = page[-1].id
 
 
 async def _remove(ctx: JobContext, ids: Sequence[str], space: Space) -> None:

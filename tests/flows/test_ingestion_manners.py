@@ -1,0 +1,172 @@
+"""What ingestion promises: nothing twice, nothing lost, containers opened, locked files unlocked, old versions until the new."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from email.message import EmailMessage
+from pathlib import Path
+
+import httpx2
+import pytest
+from prometheus_client import REGISTRY
+
+from semantik.runtime import Runtime
+from tests.conftest import job_ended
+from tests.flows.steps import add_folder, documents_of, make_collection, search, sync, upload
+
+
+def _embedded() -> float:
+    return REGISTRY.get_sample_value("semantik_texts_embedded_total", {"engine": "hashing"}) or 0.0
+
+
+async def test_an_unchanged_source_embeds_nothing_and_a_known_text_is_never_embedded_twice(
+    client: httpx2.AsyncClient, tmp_path: Path
+) -> None:
+    folder = tmp_path / "papers"
+    folder.mkdir()
+    (folder / "one.txt").write_text("The reservoir holds nine hundred cubic metres.")
+    collection = await make_collection(client)
+    source = await add_folder(client, collection["id"], folder)
+    before = _embedded()
+
+    await sync(client, source["id"])
+    after_unchanged = _embedded()
+    (folder / "copy.txt").write_text("The reservoir holds nine hundred cubic metres.")
+    await sync(client, source["id"])
+
+    assert after_unchanged == before
+    assert _embedded() == before, "the copy's text has its vector already"
+    assert {one["state"] for one in (await documents_of(client, collection["id"])).values()} == {"indexed"}
+
+
+async def test_documents_inside_archives_and_mails_are_documents(client: httpx2.AsyncClient) -> None:
+    inner = io.BytesIO()
+    with zipfile.ZipFile(inner, "w") as archive:
+        archive.writestr("deep.txt", "A file within an archive within an archive.")
+    outer = io.BytesIO()
+    with zipfile.ZipFile(outer, "w") as archive:
+        archive.writestr("notes/readme.txt", "The spare key hangs behind the boiler.")
+        archive.writestr("inner.zip", inner.getvalue())
+        archive.writestr("../evil.txt", "Out of bounds.")
+    mail = EmailMessage()
+    mail["From"], mail["To"], mail["Subject"] = "a@example.org", "b@example.org", "Valve order"
+    mail.set_content("Please find the order attached.")
+    mail.add_attachment(b"Twelve gate valves DN 80.", maintype="text", subtype="plain", filename="order.txt")
+    collection = await make_collection(client)
+
+    job = await upload(client, collection["id"], {"box.zip": outer.getvalue(), "mail.eml": mail.as_bytes()})
+    documents = await documents_of(client, collection["id"])
+    ledger = (await client.get(f"/api/v1/collections/{collection['id']}")).json()["ledger"]
+
+    assert job["status"] == "completed", job
+    assert documents["box.zip!/notes/readme.txt"]["state"] == "indexed"
+    assert documents["box.zip!/inner.zip!/deep.txt"]["state"] == "indexed"
+    assert documents["mail.eml!/order.txt"]["parent_id"] == documents["mail.eml"]["id"]
+    assert (documents["box.zip"]["state"], documents["box.zip"]["code"]) == ("partial", "unsafe_member"), "one member was refused"
+    assert not any("evil" in path and one["state"] == "indexed" for path, one in documents.items())
+    assert ledger["pending"] == 0 and ledger["listed"] == len(documents)
+    assert (await search(client, "Where is the spare key?"))[0]["document"]["path"] == "box.zip!/notes/readme.txt"
+
+
+async def test_a_member_that_left_its_archive_leaves_the_collection(client: httpx2.AsyncClient, tmp_path: Path) -> None:
+    folder = tmp_path / "papers"
+    folder.mkdir()
+    with zipfile.ZipFile(folder / "box.zip", "w") as archive:
+        archive.writestr("stays.txt", "This one stays.")
+        archive.writestr("goes.txt", "This one goes.")
+    collection = await make_collection(client)
+    source = await add_folder(client, collection["id"], folder)
+    before = await documents_of(client, collection["id"])
+    with zipfile.ZipFile(folder / "box.zip", "w") as archive:
+        archive.writestr("stays.txt", "This one stays.")
+
+    await sync(client, source["id"])
+    after = await documents_of(client, collection["id"])
+
+    assert set(before) - set(after) == {"box.zip!/goes.txt"}
+    assert after["box.zip!/stays.txt"]["id"] == before["box.zip!/stays.txt"]["id"]
+
+
+async def test_a_locked_document_says_so_and_opens_with_its_password(client: httpx2.AsyncClient, shared: Path) -> None:
+    locked = (shared / "nasty" / "13_password_aes256.pdf").read_bytes()
+    collection = await make_collection(client)
+    await upload(client, collection["id"], {"locked.pdf": locked})
+    before = (await documents_of(client, collection["id"]))["locked.pdf"]
+
+    wrong = await client.post(f"/api/v1/documents/{before['id']}/retry", json={"password": "wrong"})
+    await job_ended(client, wrong.json()["job_id"])
+    still = (await documents_of(client, collection["id"]))["locked.pdf"]
+    right = await client.post(f"/api/v1/documents/{before['id']}/retry", json={"password": "geheim"})
+    await job_ended(client, right.json()["job_id"])
+    after = (await documents_of(client, collection["id"]))["locked.pdf"]
+
+    assert (before["state"], before["code"]) == ("failed", "needs_password")
+    assert still["state"] == "failed"
+    assert after["state"] == "indexed" and after["pages"]
+
+
+async def test_retrying_all_failed_reads_them_again(client: httpx2.AsyncClient, tmp_path: Path) -> None:
+    folder = tmp_path / "papers"
+    folder.mkdir()
+    (folder / "broken.pdf").write_bytes(b"%PDF-1.7\nnothing of a document follows")
+    (folder / "good.txt").write_text("Good.")
+    collection = await make_collection(client)
+    await add_folder(client, collection["id"], folder)
+
+    answer = await client.post(f"/api/v1/collections/{collection['id']}/retry-failed", json={})
+    job = await job_ended(client, answer.json()["job_id"])
+    failures = (await client.get(f"/api/v1/collections/{collection['id']}/failures")).json()["items"]
+
+    assert answer.json()["documents"] == 1
+    assert job["status"] == "completed"
+    assert [one["path"] for one in failures] == ["broken.pdf"]
+    assert failures[0]["reason"] and failures[0]["hint"]
+
+
+async def test_a_changed_file_answers_with_its_new_text_only(client: httpx2.AsyncClient, tmp_path: Path) -> None:
+    folder = tmp_path / "papers"
+    folder.mkdir()
+    (folder / "rule.txt").write_text("The gate closes at nine in the evening.")
+    collection = await make_collection(client)
+    source = await add_folder(client, collection["id"], folder)
+    (folder / "rule.txt").write_text("The gate closes at seven in the evening.")
+
+    await sync(client, source["id"])
+    hits = await search(client, "When does the gate close?", collections=[collection["id"]])
+
+    assert [hit["passage"]["text"] for hit in hits] == ["The gate closes at seven in the evening."]
+
+
+@pytest.mark.parametrize("damage", ["deleted", "killed"])
+async def test_the_index_comes_back_without_embedding_anything(
+    client: httpx2.AsyncClient, runtime: Runtime, tmp_path: Path, damage: str
+) -> None:
+    from semantik.features.ingestion.guard import IndexGuard
+
+    collection = await make_collection(client)
+    await upload(
+        client, collection["id"], {"a.txt": b"The turbine was overhauled in Linz.", "b.txt": b"The intake screen is cleaned weekly."}
+    )
+    before = await search(client, "Where was the turbine overhauled?")
+    embedded = _embedded()
+    space = await runtime.space("hashing")
+    if damage == "deleted":
+        await runtime.vectors.drop(space)
+    else:
+        import os
+        import signal
+
+        pid = getattr(runtime.vectors, "pid", None)
+        assert pid is not None, "the embedded index has a process of its own"
+        os.kill(pid, signal.SIGKILL)
+
+    guard = IndexGuard(runtime.database, runtime.vectors)
+    await guard.start()
+    for job in (await client.get("/api/v1/jobs", params={"kind": "rebuild_index"})).json()["items"]:
+        assert (await job_ended(client, job["id"]))["status"] == "completed"
+    after = await search(client, "Where was the turbine overhauled?")
+    await guard.stop()
+
+    assert [(hit["chunk_id"], hit["score"]) for hit in after] == [(hit["chunk_id"], hit["score"]) for hit in before]
+    assert _embedded() == embedded
