@@ -23,6 +23,7 @@ JOBS_FINISHED = Counter("semantik_jobs_finished_total", "Jobs that reached an en
 JOBS_LEASES_LOST = Counter("semantik_jobs_leases_lost_total", "Leases that expired and were taken back.")
 JOBS_FENCED_WRITES = Counter("semantik_jobs_fenced_writes_total", "Writes refused because the lease had moved on.")
 JOBS_RETRIES = Counter("semantik_jobs_retries_total", "Retries by error class.", ["error_class"])
+JOBS_DOORBELLS = Counter("semantik_jobs_doorbells_total", "Doorbells sent, failed to send, or answered with nothing to do.", ["result"])
 JOBS_RUN_SECONDS = Histogram("semantik_jobs_run_seconds", "Time from claim to end of an attempt.", ["kind"])
 JOBS_READY = Gauge("semantik_jobs_ready", "Jobs ready to run.", ["queue"])
 JOBS_RUNNING = Gauge("semantik_jobs_running", "Jobs running.", ["queue"])

@@ -44,6 +44,20 @@ def _ready(queue: Any, kinds: Sequence[str]) -> list[sa.ColumnElement[bool]]:
     ]
 
 
+async def ready_counts(database: Database, among: Sequence[str], kinds: Sequence[str], *, at_most: int) -> dict[str, int]:
+    """How many rows each queue holds to claim, counted up to `at_most`; queues without any are left out."""
+    looks = [
+        sa.select(sa.literal(queue).label("queue"), sa.func.count().label("count")).select_from(
+            sa.select(jobs.c.id).where(*_ready(queue, kinds)).limit(at_most).subquery()
+        )
+        for queue in among
+    ]
+    if not looks or not kinds:
+        return {}
+    async with database.read() as session:
+        return {row.queue: row[1] for row in await session.execute(sa.union_all(*looks)) if row[1]}
+
+
 async def claim(database: Database, queue: str, *, owner: str, ttl_s: float, kinds: Sequence[str]) -> Job | None:
     """The claimed job with its new lease, or None when nothing of this queue may run now."""
     async with database.write() as session:

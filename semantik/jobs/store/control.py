@@ -10,7 +10,7 @@ from semantik.jobs.failpoints import fp
 from semantik.jobs.states import ENDED, LEASED, Status, Verb, why_not, wrong_state
 from semantik.jobs.store import edges, rows
 from semantik.jobs.store.clock import db_time
-from semantik.jobs.store.create import JobUnknown, NewJob, block_behind, copy_items, create, last_in_chain
+from semantik.jobs.store.create import JobUnknown, NewJob, copy_items, create, link, weigh
 from semantik.jobs.store.leases import end_attempt
 from semantik.jobs.values import Control, Job
 from semantik.kit.database import AsyncSession
@@ -97,7 +97,6 @@ _FRESH: dict[str, Any] = {
     "result": None,
     "inflight_key": None,
     "inflight_crashes": 0,
-    "pending_deps": 0,
 }
 _FROM_ZERO: dict[str, Any] = {
     "cursor": None,
@@ -150,16 +149,11 @@ async def _again(session: AsyncSession, job: Job, event: str, *, by: str | None,
             raise TwinAtWork(
                 f"job {twin} does the same as job {job.id} and has not ended", hint=f"Wait for job {twin}, or cancel it.", job_id=twin
             )
-    changed = await _set(session, job, event, by=by, status=Status.QUEUED, available_at=db_time(), **_FRESH, **values)
-    if job.concurrency_key is None:
-        return changed
-    last = await last_in_chain(session, job.concurrency_key, excluding=job.id)
-    if last is None:
-        return changed
-    await block_behind(session, job.tenant_id, job.id, [(last, "finished")])
-    again = await rows.fetch(session, job.id)
-    assert again is not None
-    return again
+    waits = await weigh(session, job.tenant_id, [], concurrency_key=job.concurrency_key, job_id=job.id)
+    fresh = {**_FRESH, **values, "pending_deps": waits.pending}
+    changed = await _set(session, job, event, by=by, status=waits.status, available_at=db_time(), **fresh)
+    await link(session, job.tenant_id, job.id, waits)
+    return changed
 
 
 async def _copy(session: AsyncSession, job: Job, *, by: str | None, dedup: bool = True) -> Job:

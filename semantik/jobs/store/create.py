@@ -70,8 +70,9 @@ async def create(session: AsyncSession, new: NewJob) -> Enqueued:
         earlier = await _remember_request(session, new, job_id)
         if earlier is not None:
             return Enqueued(earlier, created=False)
+    waits = await _waits(session, new, job_id)
     # An unfinished job with the dedup key may end between our insert that met it and our look at it: then we try again.
-    while not await _insert(session, new, job_id):
+    while not await _insert(session, new, job_id, waits):
         twin = await session.scalar(
             sa.select(jobs.c.id).where(
                 jobs.c.tenant_id == new.tenant_id,
@@ -86,7 +87,7 @@ async def create(session: AsyncSession, new: NewJob) -> Enqueued:
         if await session.scalar(sa.select(jobs.c.id).where(jobs.c.id == job_id)) is not None:
             # The caller chose the id, and this very job was made before (a fan-out that is repeated after a crash).
             return Enqueued(job_id, created=False)
-    await _wait_for(session, new, job_id)
+    await link(session, new.tenant_id, job_id, waits)
     fp("after_insert_before_commit")
     return Enqueued(job_id, created=True)
 
@@ -129,7 +130,7 @@ async def _point_request_at(session: AsyncSession, new: NewJob, job_id: str) -> 
         )
 
 
-async def _insert(session: AsyncSession, new: NewJob, job_id: str) -> bool:
+async def _insert(session: AsyncSession, new: NewJob, job_id: str, waits: Waits) -> bool:
     row = (
         (
             await session.execute(
@@ -144,7 +145,8 @@ async def _insert(session: AsyncSession, new: NewJob, job_id: str) -> bool:
                     title=new.title[:300],
                     queue=new.queue,
                     priority=new.priority,
-                    status=Status.QUEUED,
+                    status=waits.status,
+                    pending_deps=waits.pending,
                     params=new.params,
                     params_version=new.params_version,
                     dedup_key=new.dedup_key,
@@ -170,7 +172,8 @@ async def _insert(session: AsyncSession, new: NewJob, job_id: str) -> bool:
     if row is None:
         return False
     await rows.append(session, job_of(row), "job.created")
-    rows.ring(session, new.queue)
+    if waits.status is Status.QUEUED:
+        rows.ring(session, new.queue)
     return True
 
 
@@ -178,15 +181,60 @@ def _conc(tenant_id: str, key: str | None) -> str | None:
     return None if key is None else f"{tenant_id}:{key}"[:200]
 
 
-async def _wait_for(session: AsyncSession, new: NewJob, job_id: str) -> None:
-    """Puts the new row behind the jobs it depends on and behind the last unfinished one of its concurrency key."""
+@dataclass(frozen=True, slots=True)
+class Waits:
+    """What a job has to wait for: (parent, success | finished, whether it has ended already)."""
+
+    edges: tuple[tuple[str, str, bool], ...] = ()
+    doomed: bool = False
+
+    @property
+    def pending(self) -> int:
+        return sum(not ended for _, _, ended in self.edges)
+
+    @property
+    def status(self) -> Status:
+        return Status.BLOCKED if self.pending or self.doomed else Status.QUEUED
+
+
+async def _waits(session: AsyncSession, new: NewJob, job_id: str) -> Waits:
     on_end = "success" if new.dep_policy == "all_success" else "finished"
-    waits = [(parent, on_end) for parent in dict.fromkeys(new.depends_on)]
-    if new.concurrency_key is not None:
-        last = await last_in_chain(session, _conc(new.tenant_id, new.concurrency_key) or "", excluding=job_id)
-        if last is not None and last not in new.depends_on:
-            waits.append((last, "finished"))
-    await block_behind(session, new.tenant_id, job_id, waits)
+    wanted = [(parent, on_end) for parent in dict.fromkeys(new.depends_on)]
+    return await weigh(session, new.tenant_id, wanted, concurrency_key=_conc(new.tenant_id, new.concurrency_key), job_id=job_id)
+
+
+async def weigh(
+    session: AsyncSession, tenant_id: str, wanted: Sequence[tuple[str, str]], *, concurrency_key: str | None, job_id: str
+) -> Waits:
+    """Looks at what is waited for, and at the last unfinished job of the concurrency key; keeps all of it from ending meanwhile."""
+    wanted = list(wanted)
+    if concurrency_key is not None:
+        last = await last_in_chain(session, concurrency_key, excluding=job_id)
+        if last is not None and last not in [parent for parent, _ in wanted]:
+            wanted.append((last, "finished"))
+    edges, doomed = [], False
+    for parent_id, on_end in wanted:
+        parent = await rows.lock(session, parent_id)
+        if parent is None or parent.tenant_id != tenant_id:
+            raise JobUnknown(f"there is no job {parent_id} to wait for")
+        ended = parent.status in ENDED
+        doomed = doomed or (ended and on_end == "success" and parent.status is not Status.COMPLETED)
+        edges.append((parent_id, on_end, ended))
+    return Waits(tuple(edges), doomed)
+
+
+async def link(session: AsyncSession, tenant_id: str, job_id: str, waits: Waits) -> None:
+    """Writes the edges; a job that waits for one that failed already is skipped at once."""
+    for parent_id, on_end, ended in waits.edges:
+        resolved = db_time() if ended else None
+        statement = _insert_into(session, job_edges).values(
+            tenant_id=tenant_id, parent_id=parent_id, child_id=job_id, on_end=on_end, resolved_at=resolved
+        )
+        await session.execute(
+            statement.on_conflict_do_update(index_elements=["parent_id", "child_id"], set_={"resolved_at": resolved, "on_end": on_end})
+        )
+    if waits.doomed:
+        await rows.change(session, jobs.c.id == job_id, event="job.skipped", status=Status.SKIPPED, finished_at=db_time())
 
 
 async def last_in_chain(session: AsyncSession, concurrency_key: str, *, excluding: str) -> str | None:
@@ -206,29 +254,6 @@ async def last_in_chain(session: AsyncSession, concurrency_key: str, *, excludin
         .limit(1)
     )
     return last
-
-
-async def block_behind(session: AsyncSession, tenant_id: str, job_id: str, waits: Sequence[tuple[str, str]]) -> None:
-    """Adds edges (parent, success | finished) to a queued row; it becomes blocked, or skipped when a parent failed already."""
-    pending, doomed = 0, False
-    for parent_id, on_end in waits:
-        # Locked, so that the parent cannot end between our look at it and the commit of the edge.
-        parent = await rows.lock(session, parent_id)
-        if parent is None or parent.tenant_id != tenant_id:
-            raise JobUnknown(f"there is no job {parent_id} to wait for")
-        open_ = parent.status not in ENDED
-        pending += open_
-        doomed = doomed or (not open_ and on_end == "success" and parent.status is not Status.COMPLETED)
-        edge = {"tenant_id": tenant_id, "parent_id": parent_id, "child_id": job_id, "on_end": on_end}
-        resolved = None if open_ else db_time()
-        statement = _insert_into(session, job_edges).values(**edge, resolved_at=resolved)
-        await session.execute(
-            statement.on_conflict_do_update(index_elements=["parent_id", "child_id"], set_={"resolved_at": resolved, "on_end": on_end})
-        )
-    if doomed:
-        await rows.change(session, jobs.c.id == job_id, event="job.skipped", status=Status.SKIPPED, finished_at=db_time())
-    elif pending:
-        await rows.change(session, jobs.c.id == job_id, event="job.blocked", status=Status.BLOCKED, pending_deps=pending)
 
 
 async def copy_items(session: AsyncSession, *, tenant_id: str, from_job: str, to_job: str, states: Sequence[str]) -> int:
