@@ -12,9 +12,10 @@ from semantik.kit import logs
 from semantik.kit.database import open_database
 from semantik.kit.settings import Settings
 from semantik.runtime import Runtime
+from semantik.testing import jobs as contract
 from tests.jobs import zygote
 
-assert zygote.Five, "importing it registers the handler"
+assert zygote.Five and contract.CountTo, "importing them registers their handlers"
 logs.configure("warning", "console")
 
 

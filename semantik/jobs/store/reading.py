@@ -12,13 +12,20 @@ from semantik.jobs.store.clock import db_time
 from semantik.jobs.store.rows import JOB_COLUMNS
 from semantik.jobs.values import Job, job_of
 from semantik.kit.database import AsyncSession, Database, upsert
-from semantik.tables.jobs import job_items, jobs, queues, workers
+from semantik.tables.jobs import job_events, job_items, jobs, queues, workers
 
 
 async def job(database: Database, job_id: str) -> Job | None:
     async with database.read() as session:
         row = (await session.execute(sa.select(*JOB_COLUMNS).where(jobs.c.id == job_id))).mappings().first()
         return job_of(row) if row is not None else None
+
+
+async def events(database: Database, job_id: str) -> list[tuple[int, str]]:
+    """(number, status) of every event of a job, in order."""
+    async with database.read() as session:
+        statement = sa.select(job_events.c.seq, job_events.c.payload).where(job_events.c.job_id == job_id).order_by(job_events.c.seq)
+        return [(row.seq, row.payload["status"]) for row in await session.execute(statement)]
 
 
 async def chosen_items(database: Database, job: Job) -> frozenset[str] | None:
