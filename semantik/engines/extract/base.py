@@ -74,9 +74,33 @@ class Outcome:
 
 # Stable codes of outcomes; the reference lists them. Add here, nowhere else.
 CODES = (
-    "empty_file", "lfs_pointer", "executable", "unknown_type", "unsupported_type", "no_text", "needs_ocr", "needs_password", "wrong_password",
-    "damaged", "truncated", "too_large", "archive_bomb", "archive_too_deep", "archive_too_many", "unsafe_member", "image_too_large",
-    "entity_refused", "timeout", "memory_limit", "output_limit", "crashed", "encrypted_body", "nesting_limit", "pages_failed", "unreadable", "gone",
+    "empty_file",
+    "lfs_pointer",
+    "executable",
+    "unknown_type",
+    "unsupported_type",
+    "no_text",
+    "needs_ocr",
+    "needs_password",
+    "wrong_password",
+    "damaged",
+    "truncated",
+    "too_large",
+    "archive_bomb",
+    "archive_too_deep",
+    "archive_too_many",
+    "unsafe_member",
+    "image_too_large",
+    "entity_refused",
+    "timeout",
+    "memory_limit",
+    "output_limit",
+    "crashed",
+    "encrypted_body",
+    "nesting_limit",
+    "pages_failed",
+    "unreadable",
+    "gone",
 )
 
 

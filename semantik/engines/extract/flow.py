@@ -12,6 +12,7 @@ MAX_PART = 256 * 1024
 # Half of the limit: large enough that few sections are cut, small enough that a chunker holds little at once.
 TARGET_PART = MAX_PART // 2
 
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f]")
 _BAD = re.compile("[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
 # Linear: a label holds no bracket and an address no line end, so no two tries look at the same stretch.
 _TARGET = r"\((?:[^()\n]{0,8000}(?:\([^()\n]{0,2000}\))?){1,4}\)"
@@ -24,9 +25,18 @@ def clean(text: str) -> str:
     """Line ends become \\n; NUL and other control characters go; form feeds become line ends; lone surrogates U+FFFD."""
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
-    if _BAD.search(text) is None:
+    # Two quick looks: a class that reaches over all of Unicode costs forty times as much, and hardly any text needs it.
+    if _CONTROL.search(text) is None and (text.isascii() or ("\ufffe" not in text and "\uffff" not in text and _encodes(text))):
         return text
     return _BAD.sub(_replacement, text)
+
+
+def _encodes(text: str) -> bool:
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _replacement(match: re.Match[str]) -> str:

@@ -9,14 +9,13 @@ import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-import structlog
-
 from semantik.engines.extract import wire
 from semantik.engines.extract.base import Extractor, Limits, Member, Outcome, Part, Verdict
 from semantik.engines.extract.flow import MAX_PART
 from semantik.engines.extract.nursery import Nursery, Worker
+from semantik.kit import logs
 
-log = structlog.get_logger(__name__)
+log = logs.get(__name__)
 
 # ru_maxrss never falls: a worker that once held this much is replaced, and every worker after this many documents.
 WORN_BYTES = 400 * 1024**2
@@ -57,21 +56,24 @@ class ExtractorPool(Extractor):
     ) -> AsyncIterator[Part | Member | Outcome]:
         async with self._slots:
             assert not self._closed, "the pool is closed"
-            worker = await self._take()
-            whole = False
-            try:
+            outcome: Outcome | None = None
+            while outcome is None:
+                worker = await self._take()
+                whole = False
                 run = _Run(worker, limits, scratch.absolute())
                 try:
-                    worker.writer.write(wire.request(path.absolute(), name, limits, scratch.absolute(), password))
-                    async for found in run.frames():
-                        yield found
-                    whole = True
-                    outcome = run.outcome
-                except _Lost as lost:
-                    outcome = await self._explain(worker, run, lost, limits)
-                assert outcome is not None, "a run without loss ends with an outcome"
-            finally:
-                self._give_back(worker, whole)
+                    try:
+                        worker.writer.write(wire.request(path.absolute(), name, limits, scratch.absolute(), password))
+                        async for found in run.frames():
+                            yield found
+                        whole = True
+                        outcome = run.outcome
+                    except _Lost as lost:
+                        # A worker that died while it rested tells nothing of this document: another one reads it.
+                        if lost.code != "crashed" or run.heard or worker.documents == 0:
+                            outcome = await self._explain(worker, run, lost, limits)
+                finally:
+                    self._give_back(worker, whole)
             yield outcome
 
     async def close(self) -> None:
@@ -144,6 +146,7 @@ class _Run:
         self._spent = 0.0
         self._page_left: float | None = None
         self._chars = 0
+        self.heard = False
         self.parts = 0
         self.media_type: str | None = None
         self.trace: object = None
@@ -153,6 +156,7 @@ class _Run:
         """Ends after the outcome came; raises `_Lost` when none will."""
         while True:
             kind, header, body = await self._frame()
+            self.heard = True
             if kind == wire.PART:
                 yield self._checked_part(wire.part_of(header, body))
             elif kind == wire.MEMBER:

@@ -149,8 +149,10 @@ def odf(kind: str, content: str, *, encrypted: bool = False) -> bytes:
     return packed(
         {
             "mimetype": f"application/vnd.oasis.opendocument.{kind}",
-            "content.xml": f'<?xml version="1.0"?><office:document-content {ODF}><office:body>{content}</office:body></office:document-content>',
-            "META-INF/manifest.xml": f'<manifest:manifest xmlns:manifest="urn:oasis:names:tc:opendocument:xmlns:manifest:1.0">{data}</manifest:manifest>',
+            "content.xml": f'<?xml version="1.0"?><office:document-content {ODF}>'
+            f"<office:body>{content}</office:body></office:document-content>",
+            "META-INF/manifest.xml": '<manifest:manifest xmlns:manifest="urn:oasis:names:tc:opendocument:xmlns:manifest:1.0">'
+            f"{data}</manifest:manifest>",
         }
     )
 

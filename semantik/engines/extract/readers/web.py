@@ -26,42 +26,16 @@ _ENTITIES = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z][a-zA-Z0-
 _TITLE = re.compile(r"<title[^>]*>([^<]{1,1000})", re.IGNORECASE)
 _DOCTYPE = re.compile(r"<!DOCTYPE[^>\[]{0,2000}\[[^\]]*\]\s*>|<!ENTITY[^>]*>", re.IGNORECASE)
 _ENTITY = re.compile(r"<!ENTITY\s+(?:%\s+)?([\w:.-]+)", re.IGNORECASE)
+_ELEMENT = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]*)([^<>]*)>")
 _TAG = re.compile(r"<(?:!--|(/?)([a-zA-Z][a-zA-Z0-9]*)?[^<>]*>)")
-_BLOCK = frozenset(
-    [
-        "p",
-        "div",
-        "br",
-        "li",
-        "tr",
-        "table",
-        "section",
-        "article",
-        "header",
-        "footer",
-        "h1",
-        "h2",
-        "h3",
-        "h4",
-        "h5",
-        "h6",
-        "ul",
-        "ol",
-        "dl",
-        "dt",
-        "dd",
-        "pre",
-        "blockquote",
-        "hr",
-        "form",
-        "option",
-        "title",
-        "td",
-        "th",
-    ]
+_BLOCK_NAMES = (
+    "p div br li tr table section article header footer h1 h2 h3 h4 h5 h6 ul ol dl dt dd pre blockquote hr form option title td th"
 )
-_SILENT = frozenset(["script", "style", "template", "noscript", "svg", "math", "head", "iframe", "object"])
-_VOID = frozenset(["area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source", "track", "wbr"])
+_BLOCK = frozenset(_BLOCK_NAMES.split())
+_SILENT = frozenset({"script", "style", "template", "noscript", "svg", "math", "head", "iframe", "object"})
+# Elements that nothing closes, or that the next of their kind closes.
+_LOOSE_NAMES = "area base br col embed hr img input link meta param source track wbr p li td tr th dt dd option"
+_LOOSE = frozenset(_LOOSE_NAMES.split())
 
 
 def read(document: Document, sink: Sink) -> None:
@@ -74,7 +48,7 @@ def read(document: Document, sink: Sink) -> None:
 def into(text: str, sink: Sink) -> None:
     title = _TITLE.search(text[: 256 * 1024])
     if title and sink.title is None:
-        sink.title = " ".join(unescape(title.group(1)).split())[:500] or None
+        sink.title = " ".join(clean(unescape(title.group(1))).split())[:500] or None
     flow = sink.flow()
     fill(text, flow, sink)
     flow.finish()
@@ -89,7 +63,7 @@ def fill(text: str, flow: Flow, sink: Sink) -> None:
 def rendering(html: str) -> str:
     """Markdown without the addresses of links and images; blank when the page has no text."""
     html = clean(without_doctype(html))
-    if nesting(html) > MAX_NESTING:
+    if nests_deeper(html, MAX_NESTING):
         return dump(html)
     if html.count("&") > _MANY_ENTITIES:
         html = _ENTITIES.sub(_resolved, html)
@@ -117,17 +91,17 @@ def without_doctype(text: str) -> str:
     return re.sub("&(?:" + "|".join(map(re.escape, names)) + ");", "", text) if names else text
 
 
-def nesting(html: str) -> int:
-    """How deep elements lie in each other, roughly and in linear time."""
-    depth = deepest = 0
-    for match in re.finditer(r"<(/?)([a-zA-Z][a-zA-Z0-9]*)([^<>]*)>", html):
-        closing, name, rest = match.group(1), match.group(2).lower(), match.group(3)
-        if closing:
+def nests_deeper(html: str, most: int) -> bool:
+    """Whether elements lie more than `most` deep in each other, roughly and in linear time."""
+    depth = 0
+    for match in _ELEMENT.finditer(html):
+        if match.group(1):
             depth = max(0, depth - 1)
-        elif name not in _VOID and name not in ("p", "li", "td", "tr", "th", "dt", "dd", "option") and not rest.endswith("/"):
+        elif match.group(2).lower() not in _LOOSE and not match.group(3).endswith("/"):
             depth += 1
-            deepest = max(deepest, depth)
-    return deepest
+            if depth > most:
+                return True
+    return False
 
 
 def dump(html: str) -> str:

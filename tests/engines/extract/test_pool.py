@@ -1,0 +1,112 @@
+"""What the pool does when its processes die, wear out or rest."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import socket
+from collections.abc import AsyncIterator
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+
+from semantik.engines.extract import pool as pool_module
+from semantik.engines.extract import reading, wire
+from semantik.engines.extract.base import Heading, Limits, Member, Outcome, Part, Verdict
+from semantik.engines.extract.pool import ExtractorPool
+from semantik.testing.extract import children, endless, read
+
+
+@pytest.fixture
+async def own() -> AsyncIterator[ExtractorPool]:
+    pool = ExtractorPool(workers=1)
+    yield pool
+    await pool.close()
+
+
+def _text(folder: Path, words: str = "some words") -> Path:
+    path = folder / "a.txt"
+    path.write_text(words, encoding="utf-8")
+    return path
+
+
+async def test_a_dead_nursery_is_replaced(own: ExtractorPool, tmp_path: Path) -> None:
+    before = set(children())
+    await read(own, _text(tmp_path), tmp_path)
+    nursery = min(set(children()) - before)
+    os.kill(nursery, signal.SIGKILL)
+    # Its workers die with it, by the kernel's hand.
+    async with asyncio.timeout(10):
+        while set(children()) - before:
+            await asyncio.sleep(0.02)
+    assert (await read(own, _text(tmp_path), tmp_path)).outcome.verdict is Verdict.OK
+
+
+async def test_closing_leaves_no_process_behind(tmp_path: Path) -> None:
+    before = set(children())
+    pool = ExtractorPool(workers=2)
+    await asyncio.gather(*(read(pool, _text(tmp_path), tmp_path) for _ in range(4)))
+    assert set(children()) - before
+    await pool.close()
+    assert not set(children()) - before
+
+
+async def test_workers_are_replaced_after_many_documents(own: ExtractorPool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pool_module, "WORN_DOCUMENTS", 2)
+    seen = set()
+    for _ in range(6):
+        await read(own, _text(tmp_path), tmp_path)
+        seen.add(max(children()))
+    assert len(seen) > 2
+
+
+async def test_a_slow_reader_is_not_timed_out(own: ExtractorPool, tmp_path: Path) -> None:
+    """The clock counts what the child takes, not what the pipeline behind it takes."""
+    path = endless(tmp_path / "a.txt", megabytes=2)
+    outcome = None
+    async for found in own.extract(path, name="a.txt", limits=Limits(timeout_s=1.5), scratch=tmp_path):
+        await asyncio.sleep(0.2)
+        outcome = found
+    assert isinstance(outcome, Outcome) and outcome.verdict is Verdict.OK
+
+
+async def test_children_know_no_secret_and_no_network(own: ExtractorPool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SEMANTIK_SECRET_KEY", "do not tell")
+    before = set(children())
+    await read(own, _text(tmp_path), tmp_path)
+    for pid in set(children()) - before:
+        assert b"do not tell" not in Path(f"/proc/{pid}/environ").read_bytes()
+        assert os.getpgid(pid) != os.getpgid(0) or pid == min(set(children()) - before)
+        assert os.getpriority(os.PRIO_PROCESS, pid) >= 10
+
+
+def test_frames_come_back_as_they_were() -> None:
+    part = Part("a\nb\n", (Heading(0, 1, "a"),), page=3, sheet="S", rows=((0, 1), (2, 5)), ocr=True)
+    header, body = _opened(wire.part(part))
+    assert wire.part_of(header, body) == part
+    member = Member("a/b.txt", None, 7, ("damaged", "It is damaged.", None))
+    assert wire.member_of(_opened(wire.member(member))[0]) == member
+    outcome = Outcome(Verdict.PARTIAL, "timeout", "Late.", "Wait.", metadata={"a": [1]}, warnings=("w",))
+    assert wire.outcome_of(_opened(wire.outcome(outcome, peak_bytes=5))[0]) == (outcome, 5)
+
+
+def _opened(frame: bytes) -> tuple[dict[str, object], bytes]:
+    _, header, _ = wire.HEAD.unpack(frame[: wire.HEAD.size])
+    rest = frame[wire.HEAD.size :]
+    return wire.header_of(rest[:header]), rest[header:]
+
+
+def test_a_worker_serves_one_request_after_the_other(tmp_path: Path) -> None:
+    ours, theirs = socket.socketpair()
+    limits = Limits(memory_bytes=2**40)
+    with ours, theirs:
+        for words in ("first", "second"):
+            ours.sendall(wire.request(_text(tmp_path, words), "a.txt", limits, tmp_path, None))
+            assert reading.read_request(theirs)
+            assert words in json.dumps(ours.recv(65536).decode("latin-1"))
+        ours.shutdown(socket.SHUT_WR)
+        assert not reading.read_request(theirs)
+    assert asdict(limits)["memory_bytes"] == 2**40
