@@ -27,7 +27,8 @@ _HOUSEKEEPING = "maintenance"
 class LocalDispatcher(Dispatcher):
     """Slots for the work of all queues, and one more for housekeeping."""
 
-    def __init__(self, runtime: Runtime, *, slots: int | None = None) -> None:
+    def __init__(self, runtime: Runtime, *, slots: int | None = None, slice_s: float = 10.0) -> None:
+        """`slice_s`: how long a job may run while a tenant without any slot waits; then it steps back."""
         slots = slots or runtime.settings.job_concurrency or _DEFAULT_SLOTS
         runtime.bell = self
         self.runner = Runner(runtime, pool="local", slots=slots + 1)
@@ -37,6 +38,9 @@ class LocalDispatcher(Dispatcher):
         self._rung = [asyncio.Event() for _ in self._plan]
         self._slots: list[asyncio.Task[None]] = []
         self._turn = 0
+        self._slice_s = slice_s
+        self._busy = 0
+        self._sharing: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         await self._outbox.start()
@@ -46,7 +50,13 @@ class LocalDispatcher(Dispatcher):
             for number, (queues, rung) in enumerate(zip(self._plan, self._rung, strict=True))
         ]
 
+        self._sharing = asyncio.create_task(self._share(), name="job-fair-share")
+
     async def stop(self, grace_s: float = 10.0) -> None:
+        if self._sharing is not None:
+            self._sharing.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._sharing
         stopping = asyncio.create_task(self.runner.stop(grace_s))
         for rung in self._rung:
             rung.set()
@@ -77,12 +87,29 @@ class LocalDispatcher(Dispatcher):
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(rung.wait(), _POLL_S)
 
+    async def _share(self) -> None:
+        """With every slot taken, lets those who have none have their turn."""
+        while True:
+            await asyncio.sleep(min(_POLL_S, self._slice_s / 5))
+            if self._busy < len(self._plan) - 1:
+                continue
+            try:
+                await self.runner.make_room(self._work, slice_s=self._slice_s)
+            except DATABASE_ERRORS as error:
+                log.warning("nobody could be asked to step back", error=str(error)[:300])
+
     async def _look(self, queues: tuple[str, ...]) -> bool:
         """Runs one job of these queues; they take turns, so that one full queue does not starve the others."""
         ready = set(await self.runner.ready()).intersection(queues)
         self._turn += 1
         order = queues[self._turn % len(queues) :] + queues[: self._turn % len(queues)]
         for queue in order:
-            if queue in ready and await self.runner.run_next(queue):
-                return True
+            if queue not in ready:
+                continue
+            self._busy += queues is self._work
+            try:
+                if await self.runner.run_next(queue):
+                    return True
+            finally:
+                self._busy -= queues is self._work
         return False

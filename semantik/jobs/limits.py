@@ -7,6 +7,7 @@ place (`JobContext.sleep`); for longer ones raise `RateLimited`, which gives the
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -65,7 +66,7 @@ class MemoryBuckets(Buckets):
 
     async def block(self, key: str, seconds: float) -> None:
         now = self._clock()
-        bucket = self._buckets.setdefault(key, _Bucket(0.0, now))
+        bucket = self._buckets.setdefault(key, _Bucket(math.inf, now))
         bucket.blocked_until = max(bucket.blocked_until, now + seconds)
 
     def _filled(self, key: str, rate: Rate) -> tuple[_Bucket, float]:

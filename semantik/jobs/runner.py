@@ -13,6 +13,7 @@ import os
 import random
 import socket
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -28,7 +29,7 @@ from semantik.jobs.store.leases import Ending
 from semantik.jobs.store.rows import DATABASE_ERRORS
 from semantik.jobs.values import QUEUES, Control, Failure, Job
 from semantik.kit import logs, metrics
-from semantik.kit.ids import new_id
+from semantik.kit.ids import TenantId, new_id
 
 if TYPE_CHECKING:
     from semantik.runtime import Runtime
@@ -49,6 +50,7 @@ class _Attempt:
     ctx: JobContext
     stall_timeout_s: float
     task: asyncio.Task[dict[str, Any] | None]
+    started_at: float = field(default_factory=time.monotonic)
     renewed_at: float = field(default_factory=time.monotonic)
     lost_at: float | None = None
     stalled: bool = False
@@ -120,6 +122,29 @@ class Runner:
         with logs.bound_contextvars(job_id=job.id, kind=job.kind, fence=job.fence, tenant_id=job.tenant_id, request_id=job.correlation_id):
             await self._run(job)
         return True
+
+    async def make_room(self, queues: Sequence[str], *, slice_s: float) -> bool:
+        """Asks one running job to step back for somebody who waits; it goes on later from its cursor. True when one was asked.
+
+        Stepping back is fair when its tenant holds several slots and the waiting one none, when the waiting job is more
+        urgent, or when it has had its slice and a tenant without any slot waits. Nothing that moves slower than that is cut.
+        """
+        here = [one for one in self._attempts.values() if one.job.queue in queues and not one.ctx.interrupted.is_set()]
+        if not here or any(one.ctx.interrupted.is_set() for one in self._attempts.values()):
+            return False
+        waiting = await claims.waiting(self._database, queues, handlers.known_kinds())
+        held = Counter(one.job.tenant_id for one in here)
+        now = time.monotonic()
+        for attempt in sorted(here, key=lambda one: (-held[one.job.tenant_id], one.started_at)):
+            had_s = now - attempt.started_at
+            for tenant_id, priority in waiting.items():
+                unserved = held[TenantId(tenant_id)] == 0
+                due = slice_s / 5 if held[attempt.job.tenant_id] > 1 else slice_s
+                if (priority < attempt.job.priority and had_s > slice_s / 5) or (unserved and had_s > due):
+                    log.info("job steps back for another", job_id=attempt.job.id, seconds=round(had_s, 1))
+                    attempt.ctx.ask(Control.DRAIN)
+                    return True
+        return False
 
     async def _run(self, job: Job) -> None:
         log.info("job claimed", attempt=job.attempt, losses=job.losses)

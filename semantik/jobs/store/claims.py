@@ -44,6 +44,19 @@ def _ready(queue: Any, kinds: Sequence[str]) -> list[sa.ColumnElement[bool]]:
     ]
 
 
+async def waiting(database: Database, among: Sequence[str], kinds: Sequence[str]) -> dict[str, int]:
+    """The tenants that wait at the best priority of each queue, with that priority."""
+    found: dict[str, int] = {}
+    async with database.read() as session:
+        for queue in among:
+            ready = _ready(queue, kinds)
+            priority = await session.scalar(sa.select(sa.func.min(jobs.c.priority)).where(*ready))
+            if priority is not None:
+                for tenant_id in await _tenants(session, [*ready, jobs.c.priority == priority]):
+                    found[tenant_id] = min(priority, found.get(tenant_id, 9))
+    return found
+
+
 async def ready_counts(database: Database, among: Sequence[str], kinds: Sequence[str], *, at_most: int) -> dict[str, int]:
     """How many rows each queue holds to claim, counted up to `at_most`; queues without any are left out."""
     looks = [
@@ -104,9 +117,8 @@ async def _best(
         for tenant_id in await _in_turn(session, queue, tenants, running, limits):
             job = await _take(session, [*ready, jobs.c.priority == priority, jobs.c.tenant_id == tenant_id], owner=owner, ttl_s=ttl_s)
             if job is not None:
-                if len(tenants) > 1:
-                    turn = {"tenant_id": tenant_id, "queue": queue, "served_at": await _now(session)}
-                    await upsert(session, tenant_turns, [turn], keys=["tenant_id", "queue"])
+                turn = {"tenant_id": tenant_id, "queue": queue, "served_at": job.last_progress_at}
+                await upsert(session, tenant_turns, [turn], keys=["tenant_id", "queue"])
                 return job
 
 
@@ -180,9 +192,3 @@ async def _running(session: AsyncSession, queue: str) -> dict[str, int]:
         .group_by(jobs.c.tenant_id)
     )
     return {row[0]: row[1] for row in found}
-
-
-async def _now(session: AsyncSession) -> datetime:
-    value = await session.scalar(sa.select(db_time()))
-    assert isinstance(value, datetime)
-    return value
