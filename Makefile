@@ -24,25 +24,28 @@ DEV := $(VENV)/.stamps/dev-$(call hash,requirements/dev.txt)
 NODE := web/node_modules/.stamp-$(call hash,web/package-lock.json)
 WEBUI := $(STAMPS)/webui-$(shell find web/src web/public web/index.html web/vite.config.ts web/package-lock.json -type f 2>/dev/null | LC_ALL=C sort | xargs cat 2>/dev/null | cksum | tr ' ' '-')
 
-HAS_NODE := $(shell node -e 'const [a, b] = process.versions.node.split(".").map(Number); process.exit(a > 20 || (a === 20 && b >= 19) ? 0 : 1)' 2>/dev/null && echo yes)
+HAS_NODE := $(if $(wildcard web/package.json),$(shell node -e 'const [a, b] = process.versions.node.split(".").map(Number); process.exit(a > 20 || (a === 20 && b >= 19) ? 0 : 1)' 2>/dev/null && echo yes))
 ENSURE_WEB := $(if $(HAS_NODE),try-webui,no-webui)
 WORKERS ?= $(shell n=$$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1); [ $$n -gt 4 ] && n=4; echo $$n)
 
-.PHONY: print-node-stamp help setup demo serve test test-fast test-python test-web test-browser lint types arch web webui try-webui no-webui chromium bench docs clean lock dist
+.PHONY: print-node-stamp help core setup demo serve test test-fast test-python test-web test-browser lint types arch web webui try-webui no-webui chromium bench docs clean lock dist
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # Running ----------------------------------------------------------------------------------------------------------
 
-setup: $(CORE) $(ENSURE_WEB)  ## Install what running needs and build the web UI
+core: $(CORE)
+	@:
+
+setup: core $(ENSURE_WEB)  ## Install what running needs and build the web UI
 
 demo:  ## Set up, index the sample corpus, show a search, serve at http://127.0.0.1:8080
-	@$(MAKE) -j2 $(CORE) $(ENSURE_WEB)
+	@$(MAKE) -j2 core $(ENSURE_WEB)
 	@exec $(VENV)/bin/semantik demo
 
 serve:  ## Serve your own data (SEMANTIK_DATA_DIR, ~/.semantik by default)
-	@$(MAKE) -j2 $(CORE) $(ENSURE_WEB)
+	@$(MAKE) -j2 core $(ENSURE_WEB)
 	@exec $(VENV)/bin/semantik serve
 
 # Checking ---------------------------------------------------------------------------------------------------------
@@ -94,6 +97,7 @@ web: $(CORE) $(NODE)  ## Develop the web app: dev server that talks to `make ser
 	cd web && npm run dev
 
 webui: $(WEBUI)
+	@:
 
 try-webui:
 	@$(MAKE) webui || echo "The web UI could not be built (see above) and is left out; the API and the command line work."
@@ -149,9 +153,9 @@ FIND_PYTHON = for p in python3.13 python3.12 python3.11 python3 python; do \
 # .uv is a small environment of its own for the installer and the build backend: neither belongs to the running program.
 $(TOOLS):
 	@$(FIND_PYTHON); "$$found" -m venv .uv
-	@.uv/bin/python -m pip install --quiet --require-hashes -r requirements/tools.txt || \
+	@.uv/bin/python -m pip install -qq --require-hashes -r requirements/tools.txt || \
 	  { echo "uv cannot be installed on this machine: plain pip does its work, in four times the time."; \
-	    .uv/bin/python -m pip install --quiet 'hatchling>=1.27' editables; }
+	    .uv/bin/python -m pip install -qq 'hatchling>=1.27' editables; }
 	@touch $@
 
 $(PY): | $(TOOLS)
