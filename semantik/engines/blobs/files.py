@@ -38,7 +38,7 @@ class FileBlobs(BlobStore):
         size = 0
         temporary = self._incoming / secrets.token_hex(16)
         with _writing():
-            file = open(temporary, "xb")  # noqa: ASYNC230, SIM115 - closed below, whatever the pieces do
+            file = open(temporary, "xb")
         try:
             # An error of `pieces` is the source's and passes as it is; only our own writes become ours.
             async for piece in pieces:

@@ -40,6 +40,7 @@ class IndexGuard:
     async def _listen(self) -> None:
         while True:
             space, _ = await self._reports.get()
+            await self._vectors.ensure(Space(key=space, dimensions=int(space.rpartition("-")[2])))
             await self._rebuild(space, "damaged")
 
     async def _check(self) -> None:
@@ -57,7 +58,8 @@ class IndexGuard:
             await self._vectors.ensure(space)
             present = await self._vectors.count(space)
         except IndexDamaged:
-            # Its report is in the queue too, and the rebuild it asks for is the same job.
+            # Set aside by now. A fresh one answers, with a note that it is being filled, until the rebuild is done.
+            await self._vectors.ensure(space)
             return "damaged"
         except IndexUnavailable:
             log.warning("index does not answer at start", space=space.key)

@@ -83,6 +83,15 @@ async def test_a_closed_index_opens_whole(store: EdgeStore, root: Path) -> None:
     assert side(after.sparse) == side(before.sparse)
 
 
+async def test_opening_and_closing_again_and_again_finds_no_damage(store: EdgeStore, root: Path) -> None:
+    await store.close()
+    for _ in range(4):
+        again = EdgeStore(root)
+        assert await again.count(SPACE) == 120
+        await again.close()
+    assert [path.name for path in root.glob("*.damaged-*")] == []
+
+
 async def test_the_seal_breaks_with_the_first_write(store: EdgeStore, root: Path) -> None:
     await store.close()
     again = EdgeStore(root)
