@@ -89,7 +89,8 @@ class Refused(HTTPException):
 
 def install(app: FastAPI) -> None:
     """Turns every error of the app into a problem. What nobody named is caught by `middleware.RequestBoundary`."""
-    app.add_exception_handler(SemantikError, _of_ours)
+    # Starlette types a handler for requests or for sockets; this one serves both.
+    app.add_exception_handler(SemantikError, _of_ours)  # type: ignore[arg-type]
     app.add_exception_handler(RequestValidationError, _of_validation)
     app.add_exception_handler(HTTPException, _of_http)
 
@@ -127,14 +128,15 @@ def request_id(connection: HTTPConnection) -> str:
     return str(connection.scope.get("semantik.request_id", ""))
 
 
-async def _of_ours(connection: HTTPConnection, error: Exception) -> JSONResponse:
-    """Also for sockets, whose answer is a refusal or a close code; there the returned response is not sent."""
+async def _of_ours(connection: HTTPConnection, error: Exception) -> JSONResponse | None:
+    """Also for sockets, whose answer is a refusal or a close code that is sent here."""
     assert isinstance(error, SemantikError)
     if error.status >= 500:
         log.error("request failed", code=error.code, detail=error.detail, exc_info=error if error.status == 500 else None)
     answer = respond(connection, error)
     if isinstance(connection, WebSocket):
         await sockets.refuse(connection, error, answer)
+        return None
     return answer
 
 

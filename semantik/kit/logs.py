@@ -44,6 +44,12 @@ def configure(level: str = "info", log_format: str = "auto") -> None:
     root.setLevel(level.upper())
     for noisy in ("uvicorn.access", "httpx", "httpx2", "httpcore", "aiosqlite"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+    logging.getLogger("uvicorn.error").addFilter(_worth_a_line)
+
+
+def _worth_a_line(record: logging.LogRecord) -> bool:
+    """uvicorn 0.54 calls every refused WebSocket handshake an error of the app, though the refusal was sent."""
+    return record.msg != "ASGI callable returned without completing handshake."
 
 
 def get(name: str) -> Any:
