@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import itertools
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, ClassVar
@@ -23,7 +24,7 @@ from semantik.jobs.states import TRANSITIONS, Status
 from semantik.jobs.store import control, reading
 from semantik.jobs.values import Item, Job, JobArgs
 from semantik.kit.clock import now
-from semantik.kit.database import Database
+from semantik.kit.database import AsyncSession, Database
 
 
 class CountTo(JobArgs):
@@ -52,21 +53,20 @@ class CountToJob:
 
 @dataclass(frozen=True)
 class Bench:
-    """A dispatcher at work over `database`."""
+    """A dispatcher at work over `database`; `transaction` opens a session there that commits at its end."""
 
     database: Database
     actor: Actor
+    transaction: Callable[[], AbstractAsyncContextManager[AsyncSession]]
 
     async def put(self, args: JobArgs, **options: Any) -> str:
-        async with self.database.write() as session:
+        async with self.transaction() as session:
             made = await enqueue(session, args, actor=self.actor, title="contract", **options)
-            await session.commit()
         return made.id
 
     async def ask(self, verb: Any, job_id: str, **options: Any) -> None:
-        async with self.database.write() as session:
+        async with self.transaction() as session:
             await verb(session, job_id, by=None, **options)
-            await session.commit()
 
     async def job(self, job_id: str) -> Job:
         job = await reading.job(self.database, job_id)
@@ -123,10 +123,9 @@ class DispatcherContract:
         assert job.started_at >= job.available_at
 
     async def test_chains_and_chords_keep_their_order(self, bench: Bench) -> None:
-        async with bench.database.write() as session:
+        async with bench.transaction() as session:
             links = await chain(session, [(CountTo(), "one"), (CountTo(), "two")], actor=bench.actor)
             parts, body = await chord(session, [(CountTo(), "part")] * 4, (CountTo(), "body"), actor=bench.actor)
-            await session.commit()
         await bench.until(links[1], Status.COMPLETED)
         last = await bench.until(body, Status.COMPLETED)
         first, second = [await bench.job(one) for one in links]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -144,7 +146,7 @@ async def test_killed_while_taking_back_and_while_renewing(database: Database, d
 async def test_a_frozen_worker_that_wakes_up_writes_nothing(database: Database, database_url: str, tenant: str, zygote: Zygote) -> None:
     frozen = zygote.start(database_url, tenant=tenant, pace_s=0.25, ttl_s=1)
     await _until(database, sa.select(jobs.c.id).where(jobs.c.done >= 1))
-    os.kill(frozen, signal.SIGSTOP)
+    _freeze(frozen, database_url)
     try:
         time.sleep(1.3)
         assert zygote.run(database_url, alone=False, ttl_s=1) == 0
@@ -188,7 +190,7 @@ async def test_the_oracle_catches_an_engine_that_is_broken(
 async def test_the_oracle_catches_an_engine_without_a_fence(database: Database, database_url: str, tenant: str, zygote: Zygote) -> None:
     frozen = zygote.start(database_url, tenant=tenant, pace_s=0.25, ttl_s=1, sabotage="no_fence")
     await _until(database, sa.select(jobs.c.id).where(jobs.c.done >= 1))
-    os.kill(frozen, signal.SIGSTOP)
+    _freeze(frozen, database_url)
     time.sleep(1.3)
     successor = zygote.start(database_url, alone=False, ttl_s=1, sabotage="no_fence")
     await _until(database, sa.select(jobs.c.id).where(jobs.c.fence >= 2))
@@ -209,6 +211,23 @@ async def _until(database: Database, statement: sa.Select[Any]) -> None:
                 return
         time.sleep(0.02)
     raise AssertionError("it did not come to that")
+
+
+def _freeze(pid: int, database_url: str) -> None:
+    """Stops the process, but not inside a transaction: on SQLite that would stop every other writer with it."""
+    while True:
+        os.kill(pid, signal.SIGSTOP)
+        if not database_url.startswith("sqlite"):
+            return
+        try:
+            with contextlib.closing(sqlite3.connect(database_url.removeprefix("sqlite:///"), timeout=0.3)) as connection:
+                connection.execute("BEGIN IMMEDIATE")
+                connection.rollback()
+        except sqlite3.OperationalError:
+            os.kill(pid, signal.SIGCONT)
+            time.sleep(0.05)
+        else:
+            return
 
 
 async def _wipe(database: Database) -> None:
