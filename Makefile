@@ -69,7 +69,7 @@ test-web: $(NODE)
 	cd web && npm run --silent test:coverage
 
 test-browser: $(TEST) $(NODE) webui
-	@if sh .ci/chromium >/dev/null; then cd web && SEMANTIK_TEST_CHROMIUM=$$(sh ../.ci/chromium) npm run --silent e2e; \
+	@if found=$$(sh .ci/chromium); then $(PY) -m tests.browser "$$found" $(ARGS); \
 	elif [ -n "$$CI" ]; then echo "browser tests: no Chromium, and CI may not skip them"; exit 1; \
 	else echo "SKIPPED browser tests: Chromium is not installed"; fi
 
