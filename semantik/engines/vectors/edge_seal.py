@@ -22,8 +22,6 @@ from semantik.kit.sparse import SparseVector
 SEAL = "seal.json"
 CHECK = "_check"
 _BLOCK = 1 << 20
-# The engine writes it anew with every load, and refuses to load without what matters in it.
-_CONFIG = "edge_config.json"
 
 
 class Damaged(Exception):
@@ -103,7 +101,7 @@ def _files(shard: Path) -> dict[str, tuple[int, int]]:
     return {
         path.relative_to(shard).as_posix(): (path.stat().st_size, _checksum(path))
         for path in sorted(shard.rglob("*"))
-        if path.is_file() and "wal" not in path.relative_to(shard).parts and path.name != _CONFIG
+        if path.is_file() and "wal" not in path.relative_to(shard).parts
     }
 
 

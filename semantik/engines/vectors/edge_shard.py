@@ -1,6 +1,6 @@
 """One space inside the index process: a Qdrant Edge shard, its seal, its queries, and the copy that is being optimised.
 
-Folder:  space.json {dimensions, current}   seal.json (only while closed or unchanged)   <current>/ the engine's files
+Folder:  space.json {dimensions, current}   seal.json (only while closed)   <current>/ the engine's files
 Every engine call holds the GIL for its whole length, which is why this runs in a process of its own.
 """
 
@@ -59,10 +59,9 @@ def config(dimensions: int) -> edge.EdgeConfig:
 class Shard:
     """Opened by `create` or `open`. Not safe to share between threads. Raises `Damaged` where it finds damage."""
 
-    def __init__(self, space: Path, folder: Path, dimensions: int, shard: Any, *, sealed: bool) -> None:
+    def __init__(self, space: Path, folder: Path, dimensions: int, shard: Any) -> None:
         self.space, self.folder, self.dimensions = space, folder, dimensions
         self._shard = shard
-        self._sealed = sealed
         self._version = 0
         self._samples: OrderedDict[tuple[str, ...], _Sample] = OrderedDict()
 
@@ -77,7 +76,7 @@ class Shard:
         shard.flush()
         # Last: a folder without this file is a creation that did not finish, and is begun again.
         edge_seal.write_json(space / SPACE, {"dimensions": dimensions, "current": folder.name})
-        return cls(space, folder, dimensions, shard, sealed=False)
+        return cls(space, folder, dimensions, shard)
 
     @classmethod
     def open(cls, space: Path) -> tuple[Shard, bool]:
@@ -94,16 +93,15 @@ class Shard:
         expected = edge_seal.sealed_points(space, folder)
         if expected is None:
             _try_in_another_process(folder, dimensions)
+        # Before loading, which itself rewrites settings and journals: from here on only a proper close vouches for the files.
+        edge_seal.break_seal(space)
         shard = _load(folder, dimensions)
         count = shard.count(edge.CountRequest(exact=True))
         if expected is not None and count != expected:
             raise Damaged(f"{expected} points were there when it was closed, now {count}")
-        return cls(space, folder, dimensions, shard, sealed=expected is not None), expected is None
+        return cls(space, folder, dimensions, shard), expected is None
 
     def _touch(self) -> None:
-        if self._sealed:
-            edge_seal.break_seal(self.space)
-            self._sealed = False
         self._version += 1
 
     def upsert(
@@ -260,12 +258,11 @@ class Shard:
 
     def swapped(self, target: Path) -> Shard:
         """The optimised copy, opened to have the missed writes replayed; `install` makes it the shard."""
-        return Shard(self.space, target, self.dimensions, _load(target, self.dimensions), sealed=False)
+        return Shard(self.space, target, self.dimensions, _load(target, self.dimensions))
 
     def install(self, old: Shard) -> None:
         """Takes the place of `old` in one step: a crash before it leaves the old shard, after it the new one."""
         self._shard.flush()
-        edge_seal.break_seal(self.space)
         edge_seal.write_json(self.space / SPACE, {"dimensions": self.dimensions, "current": self.folder.name})
         old._shard.close()
         shutil.rmtree(old.folder, ignore_errors=True)
@@ -275,8 +272,7 @@ class Shard:
         points = int(self._shard.count(edge.CountRequest(exact=True)))
         self._shard.flush()
         self._shard.close()
-        if not self._sealed:
-            edge_seal.seal(self.space, self.folder, points)
+        edge_seal.seal(self.space, self.folder, points)
 
     def abandon(self) -> None:
         """Lets go of the files without writing a seal."""
