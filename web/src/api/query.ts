@@ -1,0 +1,23 @@
+/** The query cache and its manners: what is retried, how long an answer stays fresh. */
+import { QueryClient } from "@tanstack/react-query";
+import { isFinal } from "./problem";
+
+export function createCache(): QueryClient {
+  return new QueryClient({
+    defaultOptions: {
+      queries: {
+        staleTime: 10_000,
+        gcTime: 300_000,
+        retry: (failures, error) => !isFinal(error) && failures < 2,
+        refetchOnWindowFocus: true,
+      },
+      mutations: { retry: false },
+    },
+  });
+}
+
+/** Every cached answer of these paths is asked again when it is on the screen. */
+export function refetch(cache: QueryClient, ...paths: string[]): void {
+  const wanted = new Set(paths);
+  void cache.invalidateQueries({ predicate: ({ queryKey }) => wanted.has(String(queryKey[1])) });
+}

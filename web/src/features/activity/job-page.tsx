@@ -1,0 +1,277 @@
+/** One run: how far it is, what it does now, what went wrong, who worked on it, and what can be done. */
+import { Link, useNavigate, useParams, useSearchParams } from "react-router";
+import { problemLine, problemOf } from "@/api/problem";
+import { useCollection, useJob } from "@/api/queries";
+import type { Job, JobDetail } from "@/api/types";
+import { asSentence, clock, count, duration } from "@/lib/format";
+import { paths } from "@/lib/paths";
+import { isActive, isEnded, sentence, verbWord } from "@/lib/words";
+import { Button, buttonClass } from "@/ui/button";
+import { Notice, ProblemNotice } from "@/ui/notice";
+import { Fact, Facts, Page } from "@/ui/page";
+import { Progress } from "@/ui/progress";
+import { Skeleton, SkeletonRows } from "@/ui/skeleton";
+import { JobStatus } from "@/ui/status";
+import tabs from "@/ui/tabs.module.css";
+import { Ago, useNow } from "@/ui/time";
+import { tell } from "@/ui/toast";
+import styles from "./activity.module.css";
+import { Attempts, Items, Timeline } from "./job-parts";
+import { elapsed, pace } from "./say";
+import { ALL_VERBS, useVerb } from "./use-activity";
+
+const TABS = ["timeline", "items", "attempts", "details"] as const;
+
+export function JobPage() {
+  const { job: id = "" } = useParams();
+  const [params] = useSearchParams();
+  const query = useJob(id);
+  const job = query.data;
+  const moving = job ? !isEnded(job.status) : false;
+  const tab = TABS.find((name) => name === params.get("tab")) ?? "timeline";
+  const now = useNow(job ? isActive(job.status) : false);
+
+  if (query.isError && !job)
+    return (
+      <Page title="Job">
+        <ProblemNotice
+          problem={problemOf(query.error)}
+          actions={
+            <Link to={paths.jobs()} className={buttonClass()}>
+              All jobs
+            </Link>
+          }
+        />
+      </Page>
+    );
+  if (!job)
+    return (
+      <Page title="Job" heading={<Skeleton width="280px" />}>
+        <Skeleton height="6px" />
+        <SkeletonRows rows={5} />
+      </Page>
+    );
+
+  const took = elapsed(job, now);
+  const trouble = job.counts.failed + job.counts.quarantined;
+  return (
+    <Page
+      title={job.title || sentence(job.kind)}
+      lead={
+        <span className={styles.lead}>
+          <JobStatus status={job.display_status} outcome={job.outcome} />
+          {took !== null && (
+            <span title="Time since it started">{isEnded(job.status) ? duration(took) : clock(took)}</span>
+          )}
+          {job.collection_id && <CollectionName collection={job.collection_id} />}
+        </span>
+      }
+      actions={<Verbs job={job} />}
+    >
+      <div className={styles.run}>
+        <Progress value={isEnded(job.status) && job.status === "completed" ? 100 : job.progress} label="Progress" />
+        <p className={styles.paceLine}>
+          <span>{pace(job) || (job.status === "queued" ? "Waits for a free worker." : " ")}</span>
+          {isActive(job.status) && job.message && <span className={styles.now}>now: {job.message}</span>}
+        </p>
+      </div>
+      {job.error && (
+        <Notice tone="bad" icon="cross">
+          <p>{asSentence(job.error.message)}</p>
+          <p className={styles.dim}>
+            <code>{job.error.code}</code>
+          </p>
+        </Notice>
+      )}
+      {!job.error && isEnded(job.status) && job.message && <p className={styles.dim}>{job.message}</p>}
+      <WhyNot job={job} />
+      <nav className={tabs.tabs} aria-label="Job">
+        <TabLink id={id} name="timeline" current={tab}>
+          Timeline
+        </TabLink>
+        <TabLink id={id} name="items" current={tab} n={trouble}>
+          Failed items
+        </TabLink>
+        <TabLink id={id} name="attempts" current={tab} n={job.attempt}>
+          Attempts
+        </TabLink>
+        <TabLink id={id} name="details" current={tab}>
+          Details
+        </TabLink>
+      </nav>
+      {tab === "timeline" && <Timeline job={job} moving={moving} />}
+      {tab === "items" && <Items job={job} moving={moving} />}
+      {tab === "attempts" && <Attempts job={job} moving={moving} />}
+      {tab === "details" && <Details job={job} />}
+    </Page>
+  );
+}
+
+function TabLink({
+  id,
+  name,
+  current,
+  n,
+  children,
+}: {
+  id: string;
+  name: string;
+  current: string;
+  n?: number;
+  children: string;
+}) {
+  return (
+    <Link
+      to={name === "timeline" ? paths.job(id) : `${paths.job(id)}?tab=${name}`}
+      className={tabs.tab}
+      aria-current={name === current ? "page" : undefined}
+      preventScrollReset
+    >
+      {children}
+      {n ? <span className={tabs.count}>{count(n)}</span> : null}
+    </Link>
+  );
+}
+
+function CollectionName({ collection }: { collection: string }) {
+  const query = useCollection(collection);
+  if (!query.data) return null;
+  return <Link to={paths.collection(collection)}>{query.data.name}</Link>;
+}
+
+function Verbs({ job }: { job: Job }) {
+  const verb = useVerb(job.id);
+  const navigate = useNavigate();
+  // What can be done, and the two that people look for while it lives even when they are off.
+  const shown = ALL_VERBS.filter(
+    (name) => job.allowed.includes(name) || (!isEnded(job.status) && (name === "pause" || name === "cancel")),
+  );
+  return shown.map((name) => (
+    <Button
+      key={name}
+      icon={
+        name === "pause"
+          ? "pause"
+          : name === "resume"
+            ? "play"
+            : name === "cancel"
+              ? "stop"
+              : name === "delete"
+                ? undefined
+                : "retry"
+      }
+      look={name === "delete" ? "danger" : "plain"}
+      busy={verb.isPending && verb.variables === name}
+      why={job.allowed.includes(name) ? null : asSentence(job.why_not[name] ?? "not possible in this state")}
+      onClick={() =>
+        verb.mutate(name, {
+          onSuccess: () => {
+            if (name === "delete") navigate(paths.jobs());
+          },
+          onError: (error) => tell(problemLine(error), { tone: "bad" }),
+        })
+      }
+    >
+      {verbWord(name)}
+    </Button>
+  ));
+}
+
+/** The reasons in words, for who cannot hover. */
+function WhyNot({ job }: { job: Job }) {
+  const reasons = Object.entries(job.why_not).filter(([name]) => !job.allowed.includes(name));
+  if (reasons.length === 0) return null;
+  return (
+    <details className={styles.whyNot}>
+      <summary>What cannot be done now, and why</summary>
+      <dl>
+        {reasons.map(([name, reason]) => (
+          <div key={name}>
+            <dt>{verbWord(name)}</dt>
+            <dd>{asSentence(reason)}</dd>
+          </div>
+        ))}
+      </dl>
+    </details>
+  );
+}
+
+function Details({ job }: { job: JobDetail }) {
+  const { counts } = job;
+  return (
+    <div className={styles.details}>
+      <Facts>
+        <Fact name="Kind">{sentence(job.kind)}</Fact>
+        <Fact name="Queue">
+          {job.queue}, priority {job.priority}
+        </Fact>
+        <Fact name="Items">
+          {counts.total === null ? "total unknown" : `${count(counts.total)} in all`} · {count(counts.done)} done ·{" "}
+          {count(counts.skipped)} skipped · {count(counts.failed)} failed · {count(counts.quarantined)} set aside
+        </Fact>
+        <Fact name="Attempts">
+          {job.attempt} of {job.max_attempts}
+          {job.losses > 0 && `, ${count(job.losses)} lost and taken back`}
+        </Fact>
+        <Fact name="Created">
+          <Ago at={job.created_at} />
+        </Fact>
+        {job.started_at && (
+          <Fact name="Started">
+            <Ago at={job.started_at} />
+          </Fact>
+        )}
+        {job.finished_at && (
+          <Fact name="Ended">
+            <Ago at={job.finished_at} />
+          </Fact>
+        )}
+        <Fact name="Id">
+          <code>{job.id}</code>
+        </Fact>
+      </Facts>
+      {job.checkpoint.updated && (
+        <>
+          <h2>Checkpoint</h2>
+          <p>
+            {job.checkpoint.total_items === null
+              ? `${count(job.checkpoint.current_index)} items are safe`
+              : `${count(job.checkpoint.current_index)} of ${count(job.checkpoint.total_items)} items are safe`}
+            , kept <Ago at={job.checkpoint.updated} />. After an interruption the job goes on from there.
+          </p>
+        </>
+      )}
+      <Edges title="Waits for" edges={job.waits_for} />
+      <Edges title="Waited for by" edges={job.waited_for_by} />
+      {Object.keys(job.params).length > 0 && (
+        <>
+          <h2>Parameters</h2>
+          <pre className={styles.json}>{JSON.stringify(job.params, null, 2)}</pre>
+        </>
+      )}
+      {job.result !== null && (
+        <>
+          <h2>Result</h2>
+          <pre className={styles.json}>{JSON.stringify(job.result, null, 2)}</pre>
+        </>
+      )}
+    </div>
+  );
+}
+
+function Edges({ title, edges }: { title: string; edges: JobDetail["waits_for"] }) {
+  if (edges.length === 0) return null;
+  return (
+    <>
+      <h2>{title}</h2>
+      <ul>
+        {edges.map((edge) => (
+          <li key={edge.job_id} className={styles.edge}>
+            <Link to={paths.job(edge.job_id)}>{edge.title}</Link>
+            <JobStatus status={edge.status} />
+          </li>
+        ))}
+      </ul>
+    </>
+  );
+}

@@ -1,0 +1,162 @@
+/** All jobs of the workspace, live. */
+import { useRef } from "react";
+import { Link, useSearchParams } from "react-router";
+import { useLiveStatus } from "@/api/live";
+import { problemOf } from "@/api/problem";
+import { useAllCollections } from "@/api/queries";
+import { count } from "@/lib/format";
+import { paths } from "@/lib/paths";
+import { isActive, sentence } from "@/lib/words";
+import { Button } from "@/ui/button";
+import { Picker } from "@/ui/field";
+import { Empty, ProblemNotice } from "@/ui/notice";
+import { Page } from "@/ui/page";
+import { Progress } from "@/ui/progress";
+import { SkeletonRows } from "@/ui/skeleton";
+import { JobStatus } from "@/ui/status";
+import table from "@/ui/table.module.css";
+import { Ago } from "@/ui/time";
+import { useListKeys } from "@/ui/use-list-keys";
+import styles from "./activity.module.css";
+import { counters, pace } from "./say";
+import { useJobs } from "./use-activity";
+
+export function JobsPage() {
+  const [params, setParams] = useSearchParams();
+  const filter = { status: params.get("status"), kind: params.get("kind"), collection: params.get("collection") };
+  const list = useJobs(filter);
+  const collections = useAllCollections();
+  const live = useLiveStatus();
+  const rows = useRef<HTMLTableSectionElement>(null);
+  useListKeys(rows);
+
+  const jobs = list.data?.pages.flatMap((page) => page.items) ?? [];
+  const summary = list.data?.pages[0]?.summary ?? {};
+  const filtered = Object.values(filter).some(Boolean);
+  const kinds = [...new Set([...jobs.map((job) => job.kind), ...(filter.kind ? [filter.kind] : [])])].sort();
+  const set = (name: string, value: string) =>
+    setParams((old) => {
+      const next = new URLSearchParams(old);
+      if (value) next.set(name, value);
+      else next.delete(name);
+      return next;
+    });
+
+  return (
+    <Page
+      title="Jobs"
+      lead={
+        live === "live" ? (
+          "Live"
+        ) : live === "waiting" ? (
+          <span role="status">The live connection is lost; asking every few seconds instead.</span>
+        ) : (
+          <span>&nbsp;</span>
+        )
+      }
+    >
+      <div className={styles.bar}>
+        <nav aria-label="Jobs by status" className={styles.counters}>
+          <button
+            type="button"
+            className={styles.counter}
+            aria-pressed={!filter.status}
+            onClick={() => set("status", "")}
+          >
+            all
+          </button>
+          {counters({ ...(filter.status ? { [filter.status]: summary[filter.status] ?? 0 } : {}), ...summary }).map(
+            ({ status, word, count: n }) => (
+              <button
+                key={status}
+                type="button"
+                className={styles.counter}
+                aria-pressed={filter.status === status}
+                onClick={() => set("status", filter.status === status ? "" : status)}
+              >
+                <strong>{count(n)}</strong> {word}
+              </button>
+            ),
+          )}
+        </nav>
+        <span className={styles.pickers}>
+          <Picker label="Kind" value={filter.kind ?? ""} onChange={(e) => set("kind", e.target.value)}>
+            <option value="">Any kind</option>
+            {kinds.map((kind) => (
+              <option key={kind} value={kind}>
+                {sentence(kind)}
+              </option>
+            ))}
+          </Picker>
+          <Picker
+            label="Collection"
+            value={filter.collection ?? ""}
+            onChange={(e) => set("collection", e.target.value)}
+          >
+            <option value="">Any collection</option>
+            {collections.data?.items.map((collection) => (
+              <option key={collection.id} value={collection.id}>
+                {collection.name}
+              </option>
+            ))}
+          </Picker>
+        </span>
+      </div>
+      {list.isError && <ProblemNotice problem={problemOf(list.error)} />}
+      {list.isPending && <SkeletonRows rows={6} height={64} />}
+      {list.data && jobs.length === 0 && (
+        <Empty action={filtered ? <Button onClick={() => setParams({})}>Show all jobs</Button> : undefined}>
+          {filtered
+            ? "No job matches these filters."
+            : "No jobs yet. Adding documents, syncing a source and deleting a collection run as jobs and appear here."}
+        </Empty>
+      )}
+      {jobs.length > 0 && (
+        <table className={`${table.table} ${styles.jobs}`}>
+          <thead>
+            <tr>
+              <th>Job</th>
+              <th>Progress</th>
+              <th className={table.number}>Created</th>
+              <th>Status</th>
+            </tr>
+          </thead>
+          <tbody ref={rows}>
+            {jobs.map((job) => (
+              <tr key={job.id}>
+                <td className={table.main}>
+                  <Link to={paths.job(job.id)} className={table.link} data-row="">
+                    {job.title || sentence(job.kind)}
+                  </Link>
+                  <span className={table.under}>{job.error?.message ?? job.message ?? sentence(job.kind)}</span>
+                </td>
+                <td className={styles.progressCell}>
+                  {isActive(job.status) && <Progress value={job.progress} label={`Progress of ${job.title}`} thin />}
+                  <span className={styles.pace}>
+                    {pace(job)}
+                    {job.counts.failed + job.counts.quarantined > 0 && (
+                      <span className={styles.failed}> {count(job.counts.failed + job.counts.quarantined)} failed</span>
+                    )}
+                  </span>
+                </td>
+                <td className={`${table.number} ${table.dim}`}>
+                  <Ago at={job.created_at} />
+                </td>
+                <td>
+                  <JobStatus status={job.display_status} outcome={job.outcome} />
+                </td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      )}
+      {list.hasNextPage && (
+        <div className={table.more}>
+          <Button busy={list.isFetchingNextPage} onClick={() => void list.fetchNextPage()}>
+            Show 50 more
+          </Button>
+        </div>
+      )}
+    </Page>
+  );
+}

@@ -1,0 +1,124 @@
+/** What could not be indexed, wholly or in part: grouped by reason, with what to do. */
+import { Link, useParams } from "react-router";
+import { problemLine, problemOf } from "@/api/problem";
+import { useCollection } from "@/api/queries";
+import type { Document } from "@/api/types";
+import { asSentence, count, counted } from "@/lib/format";
+import { paths } from "@/lib/paths";
+import { codeWords } from "@/lib/words";
+import { Button } from "@/ui/button";
+import { Empty, ProblemNotice } from "@/ui/notice";
+import { SkeletonRows } from "@/ui/skeleton";
+import { DocumentState } from "@/ui/status";
+import { tell } from "@/ui/toast";
+import styles from "./documents.module.css";
+import { Retry } from "./retry";
+import { useFailures, useRetryFailed } from "./use-documents";
+
+export type Group = { state: string; code: string | null; total: number; documents: Document[] };
+
+const ORDER = ["failed", "partial", "skipped"];
+
+/** Groups in the order failed, partial, skipped, larger first. Totals come from the ledger: the list holds only what is loaded. */
+export function grouped(
+  documents: readonly Document[],
+  reasons: readonly { state: string; code: string | null; count: number }[],
+): Group[] {
+  const groups = new Map<string, Group>();
+  const key = (state: string, code: string | null) => `${state}/${code ?? ""}`;
+  for (const { state, code, count: total } of reasons) {
+    if (ORDER.includes(state)) groups.set(key(state, code), { state, code, total, documents: [] });
+  }
+  for (const document of documents) {
+    const at = key(document.state, document.code);
+    const group = groups.get(at) ?? { state: document.state, code: document.code, total: 0, documents: [] };
+    group.documents.push(document);
+    group.total = Math.max(group.total, group.documents.length);
+    groups.set(at, group);
+  }
+  return [...groups.values()].sort((a, b) => ORDER.indexOf(a.state) - ORDER.indexOf(b.state) || b.total - a.total);
+}
+
+export function FailuresTab() {
+  const { collection = "" } = useParams();
+  const frame = useCollection(collection);
+  const failures = useFailures(collection);
+  const retry = useRetryFailed();
+
+  if (failures.isError) return <ProblemNotice problem={problemOf(failures.error)} />;
+  if (!failures.data || !frame.data) return <SkeletonRows rows={4} height={64} />;
+  const documents = failures.data.pages.flatMap((page) => page.items);
+  const groups = grouped(documents, frame.data.ledger.reasons ?? []);
+  if (groups.length === 0) return <Empty>Nothing failed, and nothing was left out.</Empty>;
+
+  const again = (codes?: string[]) =>
+    retry.mutate(
+      { params: { path: { collection_id: collection } }, body: codes ? { codes } : {} },
+      {
+        onSuccess: (answer) =>
+          tell(
+            `${counted(answer.documents, "document")} will be read again.`,
+            answer.job_id ? { href: paths.job(answer.job_id), action: "Watch" } : {},
+          ),
+        onError: (error) => tell(problemLine(error), { tone: "bad" }),
+      },
+    );
+  const failed = frame.data.ledger.failed;
+
+  return (
+    <>
+      <div className={styles.bar}>
+        <p className={styles.scope}>
+          {failed > 0
+            ? `${counted(failed, "document")} failed.`
+            : "No document failed; some were left out or read in part."}
+        </p>
+        {failed > 0 && (
+          <Button icon="retry" small busy={retry.isPending} onClick={() => again()}>
+            Retry all failed
+          </Button>
+        )}
+      </div>
+      {groups.map((group) => (
+        <section key={`${group.state}/${group.code}`} className={styles.group}>
+          <header className={styles.groupHead}>
+            <h2>
+              {codeWords(group.code)} <span className={styles.groupCount}>{count(group.total)}</span>
+            </h2>
+            <DocumentState state={group.state} />
+            {group.code && group.state === "failed" && group.total > 1 && (
+              <Button small look="quiet" busy={retry.isPending} onClick={() => again([group.code ?? ""])}>
+                Retry these
+              </Button>
+            )}
+          </header>
+          {group.documents[0]?.hint && <p className={styles.hint}>{asSentence(group.documents[0].hint)}</p>}
+          <ul>
+            {group.documents.map((document) => (
+              <li key={document.id} className={styles.failure}>
+                <div className={styles.failureWords}>
+                  <Link to={paths.document(document.id)} className={styles.failureName} title={document.path}>
+                    {document.name}
+                  </Link>
+                  <p className={styles.reason}>{asSentence(document.reason)}</p>
+                </div>
+                <Retry document={document} />
+              </li>
+            ))}
+          </ul>
+          {group.total > group.documents.length && (
+            <p className={styles.scope}>
+              {count(group.total - group.documents.length)} more:{" "}
+              <Link to={paths.collectionDocuments(collection, { state: group.state, code: group.code })}>show all</Link>
+            </p>
+          )}
+        </section>
+      ))}
+      {failures.hasNextPage && (
+        <Button busy={failures.isFetchingNextPage} onClick={() => void failures.fetchNextPage()}>
+          Show more
+        </Button>
+      )}
+    </>
+  );
+}

@@ -1,0 +1,61 @@
+/** Trying a document again, with its password when that is what it lacked. */
+import { useState } from "react";
+import { problemLine } from "@/api/problem";
+import type { Document } from "@/api/types";
+import { paths } from "@/lib/paths";
+import { Button } from "@/ui/button";
+import { tell } from "@/ui/toast";
+import styles from "./documents.module.css";
+import { useRetry } from "./use-documents";
+
+const LOCKED = new Set(["needs_password", "wrong_password"]);
+
+export function Retry({ document }: { document: Pick<Document, "id" | "name" | "code"> }) {
+  const retry = useRetry();
+  const [password, setPassword] = useState("");
+  const locked = LOCKED.has(document.code ?? "");
+  return (
+    <form
+      className={styles.retry}
+      onSubmit={(event) => {
+        event.preventDefault();
+        if (retry.isPending || (locked && !password)) return;
+        retry.mutate(
+          { params: { path: { document_id: document.id } }, body: locked ? { password } : {} },
+          {
+            onSuccess: (answer) => {
+              setPassword("");
+              tell(
+                `“${document.name}” is being read again.`,
+                answer.job_id ? { href: paths.job(answer.job_id), action: "Watch" } : {},
+              );
+            },
+            onError: (error) => tell(problemLine(error), { tone: "bad" }),
+          },
+        );
+      }}
+    >
+      {locked && (
+        <input
+          type="password"
+          autoComplete="off"
+          className={styles.password}
+          aria-label={`Password of ${document.name}`}
+          placeholder="Password"
+          value={password}
+          onChange={(event) => setPassword(event.target.value)}
+        />
+      )}
+      <Button
+        type="submit"
+        small
+        icon="retry"
+        busy={retry.isPending}
+        aria-label={`Retry ${document.name}`}
+        why={locked && !password ? "Enter the password first." : null}
+      >
+        Retry
+      </Button>
+    </form>
+  );
+}

@@ -1,0 +1,105 @@
+/** What a sync would do, before it does it. */
+import { Link, useNavigate, useParams } from "react-router";
+import { problemLine, problemOf } from "@/api/problem";
+import type { Plan } from "@/api/types";
+import { count, counted } from "@/lib/format";
+import { paths } from "@/lib/paths";
+import { Button, buttonClass } from "@/ui/button";
+import { FormActions } from "@/ui/field";
+import { ProblemNotice } from "@/ui/notice";
+import { SkeletonText } from "@/ui/skeleton";
+import { tell } from "@/ui/toast";
+import styles from "./sources.module.css";
+import { usePlan, useSource, useSync } from "./use-sources";
+
+export function SourcePlanTab() {
+  const { collection = "", source = "" } = useParams();
+  const navigate = useNavigate();
+  const about = useSource(source);
+  const plan = usePlan(source);
+  const sync = useSync();
+  const counts = plan.data?.counts;
+  const changes = counts ? counts.added + counts.modified + counts.moved + counts.deleted : 0;
+
+  return (
+    <div className={styles.narrow}>
+      <h2 className={styles.title}>What a sync of “{about.data?.name ?? "this source"}” would do</h2>
+      {plan.isError && (
+        <ProblemNotice
+          problem={problemOf(plan.error)}
+          actions={
+            <Link to={paths.sourceSettings(collection, source)} className={buttonClass("plain", true)}>
+              Change the source
+            </Link>
+          }
+        />
+      )}
+      {plan.isFetching && !plan.data && (
+        <>
+          <p className={styles.dim}>Reading the folder…</p>
+          <SkeletonText lines={4} />
+        </>
+      )}
+      {plan.data && counts && (
+        <>
+          <p>
+            {changes === 0
+              ? `Nothing: all ${counted(counts.unchanged, "document")} are as they were.`
+              : `${counted(changes, "change")}; ${counted(counts.unchanged, "document")} stay as they are.`}
+          </p>
+          <PlanView plan={plan.data} />
+          <FormActions>
+            <Button
+              look="primary"
+              busy={sync.isPending}
+              why={changes === 0 ? "There is nothing to do." : null}
+              onClick={() =>
+                sync.mutate(source, {
+                  onSuccess: (job) => navigate(paths.job(job.job_id)),
+                  onError: (error) => tell(problemLine(error), { tone: "bad" }),
+                })
+              }
+            >
+              Sync now
+            </Button>
+            <Button icon="retry" busy={plan.isFetching} onClick={() => void plan.refetch()}>
+              Look again
+            </Button>
+            <Link to={paths.collectionSources(collection)} className={buttonClass("quiet")}>
+              Not now
+            </Link>
+          </FormActions>
+        </>
+      )}
+    </div>
+  );
+}
+
+export function PlanView({ plan }: { plan: Plan }) {
+  const { counts } = plan;
+  return (
+    <div className={styles.plan}>
+      <Part title="Added" total={counts.added} paths={plan.added} />
+      <Part title="Modified" total={counts.modified} paths={plan.modified} />
+      <Part title="Moved" total={counts.moved} paths={plan.moved.map(({ from, to }) => `${from} → ${to}`)} />
+      <Part title="Deleted" total={counts.deleted} paths={plan.deleted} />
+    </div>
+  );
+}
+
+function Part({ title, total, paths: names }: { title: string; total: number; paths: readonly string[] }) {
+  if (total === 0) return null;
+  return (
+    <details open={total <= 12} className={styles.part}>
+      <summary>
+        {title} <span className={styles.dim}>{count(total)}</span>
+      </summary>
+      <ul className={styles.names}>
+        {names.map((name) => (
+          <li key={name}>{name}</li>
+        ))}
+        {total > names.length && <li className={styles.dim}>and {count(total - names.length)} more</li>}
+      </ul>
+    </details>
+  );
+}
