@@ -125,6 +125,7 @@ bench-%: $(TEST)
 docs: $(DEV)  ## Write docs/reference and the OpenAPI snapshot anew
 	$(PY) docs/develop/licences.py
 	$(PY) docs/develop/reference.py
+	$(PY) docs/develop/openapi.py
 
 lock: $(TOOLS)  ## Resolve the dependencies anew into requirements/*.txt
 	$(LOCK) requirements/core.txt

@@ -11,7 +11,10 @@ from fastapi import FastAPI
 from semantik.auth.actor import Actor
 from semantik.entrypoints import all_jobs, api
 from semantik.features.accounts.startup import local_actor
+from semantik.features.activity import job_args as activity
+from semantik.features.ingestion import job_args as ingestion
 from semantik.features.ingestion.guard import IndexGuard
+from semantik.features.schedules import startup
 from semantik.http.local import OwnerCredential
 from semantik.jobs import rescue
 from semantik.jobs.dispatch_local import LocalDispatcher
@@ -21,6 +24,8 @@ from semantik.kit.database import DatabaseDamaged, sqlite_damage
 from semantik.kit.ownership import Ownership
 from semantik.kit.settings import Settings
 from semantik.runtime import Runtime, open_runtime, prepare_schema
+
+DEFAULT_SCHEDULES = (*activity.DEFAULT_SCHEDULES, *ingestion.DEFAULT_SCHEDULES)
 
 assert all_jobs.MODULES, "importing it registers the handlers"
 
@@ -52,6 +57,7 @@ async def opened(settings: Settings) -> AsyncIterator[Embedded]:
             await dispatcher.start()
             try:
                 actor = await local_actor(runtime.database)
+                await startup.add_schedules(runtime.database, actor.tenant_id, DEFAULT_SCHEDULES)
                 app = api.build(runtime)
                 app.state.owner = OwnerCredential(actor, owner.token)
                 yield Embedded(app=app, actor=actor, runtime=runtime, dispatcher=dispatcher, owner=owner)

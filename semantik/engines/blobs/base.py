@@ -47,8 +47,11 @@ class BlobStore(Protocol):
         """Idempotent."""
         ...
 
-    def hashes(self, tenant: TenantId) -> AsyncIterator[str]:
-        """Every stored hash of the tenant, in any order: for sweeping orphans."""
+    def hashes(self, tenant: TenantId, *, older_than_s: float = 0) -> AsyncIterator[str]:
+        """The tenant's hashes stored at least that long ago, in any order: for sweeping orphans.
+
+        A blob is stored before the row that names it, so a sweep must leave young ones alone.
+        """
         ...
 
     async def check(self) -> None:

@@ -6,6 +6,7 @@ import errno
 import hashlib
 import os
 import secrets
+import time
 from collections.abc import AsyncIterable, AsyncIterator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -38,7 +39,7 @@ class FileBlobs(BlobStore):
         size = 0
         temporary = self._incoming / secrets.token_hex(16)
         with _writing():
-            file = open(temporary, "xb")
+            file = open(temporary, "xb")  # noqa: SIM115 - closed below, whatever the pieces do
         try:
             # An error of `pieces` is the source's and passes as it is; only our own writes become ours.
             async for piece in pieces:
@@ -79,10 +80,11 @@ class FileBlobs(BlobStore):
     async def delete(self, tenant: TenantId, blob_hash: str) -> None:
         self._path(tenant, blob_hash).unlink(missing_ok=True)
 
-    async def hashes(self, tenant: TenantId) -> AsyncIterator[str]:
+    async def hashes(self, tenant: TenantId, *, older_than_s: float = 0) -> AsyncIterator[str]:
         folder = self._root / tenant
+        latest = time.time() - older_than_s
         for shard in sorted(folder.iterdir()) if folder.is_dir() else ():
-            for name in await run_cpu(os.listdir, shard):
+            for name in await run_cpu(_stored_before, shard, latest):
                 yield name
 
     async def check(self) -> None:
@@ -118,6 +120,11 @@ def _append(descriptor: int, digest: hashlib._Hash, piece: bytes) -> None:
     view = memoryview(piece)
     while view:
         view = view[os.write(descriptor, view) :]
+
+
+def _stored_before(folder: Path, latest: float) -> list[str]:
+    with os.scandir(folder) as entries:
+        return [entry.name for entry in entries if entry.stat().st_mtime <= latest]
 
 
 def _move_into_place(temporary: Path, path: Path) -> None:

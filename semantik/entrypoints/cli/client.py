@@ -158,7 +158,19 @@ async def connect(settings: Settings) -> AsyncIterator[Client]:
     from semantik.entrypoints import embedded
 
     async with embedded.opened(settings) as opened, in_process(opened) as client:
+        await _index_rebuilt(client)
         yield client
+
+
+async def _index_rebuilt(client: Client) -> None:
+    """A command that opens the app for itself would be gone before a rebuild in the background is done, so it waits for it."""
+    page = await client.get("/jobs", kind="rebuild_index", limit=5)
+    due = [job for job in page["items"] if job["finished_at"] is None]
+    if due:
+        console.note("The search index is incomplete; filling it again from the database ...")
+    while due:
+        await asyncio.sleep(0.2)
+        due = [job for job in [await client.get(f"/jobs/{job['id']}") for job in due] if job["finished_at"] is None]
 
 
 @asynccontextmanager

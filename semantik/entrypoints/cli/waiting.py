@@ -4,24 +4,46 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import time
 from typing import Any
 
 from semantik.entrypoints.cli import console
 from semantik.entrypoints.cli.client import Client
+from semantik.kit.errors import Unavailable
 
 ENDED = ("completed", "failed", "cancelled", "skipped")
 _POLL_S = 0.25
+_LOOK_EVERY_S = 5.0
+
+
+class NotWell(Unavailable):
+    code = "not_well"
 
 
 async def until_ended(client: Client, job_id: str) -> dict[str, Any]:
     """The job as it ended, or as it was paused."""
     if sys.stderr.isatty():
         return await _with_bar(client, job_id)
+    looked_at = time.monotonic()
     while True:
         job: dict[str, Any] = await client.get(f"/jobs/{job_id}")
         if job["status"] in (*ENDED, "paused"):
             return job
+        looked_at = await _look(client, looked_at)
         await asyncio.sleep(_POLL_S)
+
+
+async def _look(client: Client, looked_at: float) -> float:
+    """Now and then asks how the server is: a full disk or a dead database would have us wait for ever.
+
+    Raises `NotWell`; the job stays where it is and goes on when the cause is gone.
+    """
+    if time.monotonic() - looked_at < _LOOK_EVERY_S:
+        return looked_at
+    for part in (await client.health())["parts"]:
+        if part["state"] == "down":
+            raise NotWell(f"{part['name']}: {part['detail'] or 'down'}", hint="Mend that; the job then goes on from where it stopped.")
+    return time.monotonic()
 
 
 async def _with_bar(client: Client, job_id: str) -> dict[str, Any]:
@@ -31,8 +53,10 @@ async def _with_bar(client: Client, job_id: str) -> dict[str, Any]:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[note]}"))
     with Progress(*columns, console=Console(file=sys.stderr), transient=True) as progress:
         bar = progress.add_task("", total=None, note="")
+        looked_at = time.monotonic()
         while True:
             job: dict[str, Any] = await client.get(f"/jobs/{job_id}")
+            looked_at = await _look(client, looked_at)
             counts = job["counts"]
             processed = sum(counts[name] or 0 for name in ("done", "failed", "skipped", "quarantined"))
             progress.update(bar, description=job["title"][:40], total=counts["total"], completed=processed, note=note_of(job))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from semantik.jobs.schedule import Default, Rhythm
 from semantik.jobs.values import JobArgs, Queue
 
 
@@ -31,6 +32,15 @@ class RemoveDocument(JobArgs):
     document_id: str
 
 
+class CleanUpStore(JobArgs):
+    """Removes stored files that no document names, and points of documents that are gone."""
+
+    kind: ClassVar[str] = "clean_up_store"
+    queue: ClassVar[Queue] = "maintenance"
+
+    older_than_s: int = 86_400
+
+
 class RebuildIndex(JobArgs):
     """Fills the vector index of one tenant again from SQL; embeds nothing."""
 
@@ -39,3 +49,6 @@ class RebuildIndex(JobArgs):
 
     space: str
     reason: str
+
+
+DEFAULT_SCHEDULES = (Default("Clean up stored files", CleanUpStore(), Rhythm("0 3 * * *", None), jitter_s=600),)

@@ -16,7 +16,7 @@ from semantik.engines.embedding.base import Tokenizer
 from semantik.engines.vectors.base import Point, Space
 from semantik.features.ingestion import listing, pipeline, repository
 from semantik.features.ingestion.embedder import Embedder
-from semantik.features.ingestion.job_args import IngestSource, RebuildIndex, RemoveDocument, RemoveSource
+from semantik.features.ingestion.job_args import CleanUpStore, IngestSource, RebuildIndex, RemoveDocument, RemoveSource
 from semantik.features.ingestion.pipeline_key import pipeline_key
 from semantik.features.ingestion.publish import Publisher, new_document, payload
 from semantik.features.ingestion.stages import Stages
@@ -128,6 +128,24 @@ async def rebuild_index(ctx: JobContext, args: RebuildIndex) -> dict[str, Any]:
     async with ctx.step() as session:
         await repository.rebuilt(session, ctx.actor, args.space)
     return {"points": count, "without_vector": missing, "reason": args.reason}
+
+
+@handles(CleanUpStore)
+async def clean_up_store(ctx: JobContext, args: CleanUpStore) -> dict[str, Any]:
+    tenant, removed = ctx.actor.tenant_id, 0
+    names = [name async for name in ctx.runtime.blobs.hashes(tenant, older_than_s=args.older_than_s)]
+    for batch in _split(names, _ROWS_A_STEP):
+        await ctx.check()
+        async with ctx.runtime.database.read() as session:
+            unused = await repository.unused_blobs(session, ctx.actor, set(batch))
+        for name in unused:
+            await ctx.runtime.blobs.delete(tenant, name)
+        removed += len(unused)
+    async with ctx.runtime.database.read() as session:
+        spaces = await repository.spaces_with_points(session)
+    for key, dimensions, _ in spaces:
+        await sweep(ctx, Space(key=key, dimensions=dimensions))
+    return {"files_removed": removed}
 
 
 async def _target(ctx: JobContext, source: Any, collection: Any) -> Target:
