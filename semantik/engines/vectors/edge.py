@@ -315,6 +315,8 @@ def _error(kind: str, detail: str, root: Path) -> Exception:
             return IndexOwned(detail, hint="Stop the other process, or give this one a data folder of its own.")
         case "bad":
             return BadVector(detail)
+        case "full":
+            return IndexUnavailable(f"the search index cannot be opened: no space left on the disk ({detail})", hint="Free some space.")
         case _:
             return IndexUnavailable(f"the index could not do this: {detail}")
 

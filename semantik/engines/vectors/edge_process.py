@@ -36,6 +36,10 @@ _JOURNAL_BYTES = 512 * 1024**2
 _OWNER_WAIT_S = 15.0
 
 
+# Two slots of the write-ahead log and as much again for the mapped files of a segment (62 MB were too little, measured).
+_LEAST_FREE_BYTES = 128 * 1024**2
+
+
 class Refused(Exception):
     """A request that cannot be done, with the kind of error the caller shall raise."""
 
@@ -166,11 +170,18 @@ class Server:
         if space not in self._shards:
             if not (self._root / space).exists():
                 raise Refused("missing", f"there is no index named {space}")
+            self._require_room()
             shard, unclean = Shard.open(self._root / space)
             self._shards[space] = shard
             if unclean:
                 self._checks[space] = shard.faults()
         return self._shards[space]
+
+    def _require_room(self) -> None:
+        """The engine maps files that it then fills: on a full disk that ends the process, and would look like damage."""
+        free = shutil.disk_usage(self._root).free
+        if free < _LEAST_FREE_BYTES:
+            raise Refused("full", f"{free // 1024**2} MB are left on its disk, and opening it needs {_LEAST_FREE_BYTES // 1024**2} MB")
 
     def _ensure(self, space: str, dimensions: int) -> None:
         if space in self._damage:
@@ -180,6 +191,7 @@ class Server:
         if folder.exists() and not (folder / SPACE).exists() and not any(folder.glob("shard-*/segments/*")):
             shutil.rmtree(folder)
         if not folder.exists() and space not in self._shards:
+            self._require_room()
             self._shards[space] = Shard.create(folder, dimensions)
             return
         shard = self._shard(space)
