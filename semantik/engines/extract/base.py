@@ -25,6 +25,7 @@ class Part:
     The document's text is the concatenation of its parts' texts, in order; each part ends with a line break.
     At most 256 Ki code points a part; `rows` gives (offset in text, row number from 1) for tables.
     Line ends are \\n, no NUL; `page`, `slide` count from 1. `ocr` marks text that was read from an image.
+    The first part of a document carries its media type, which later parts leave out.
     """
 
     text: str
@@ -34,6 +35,7 @@ class Part:
     sheet: str | None = None
     rows: tuple[tuple[int, int], ...] = ()
     ocr: bool = False
+    media_type: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

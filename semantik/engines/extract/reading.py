@@ -86,6 +86,7 @@ def _read(request: dict[str, Any], limits: Limits, sink: Sink) -> Outcome:
     try:
         document = _open(Path(request["path"]), request["name"], limits, Path(request["scratch"]), request["password"])
         kind = document.kind
+        sink.media_type = kind.media_type
         if kind.reader not in _QUICK:
             sink.start(kind.media_type)
         readers.load(kind.reader)(document, sink)

@@ -18,6 +18,7 @@ class Sink:
     def __init__(self, send: Callable[[bytes], None], limits: Limits) -> None:
         self._send = send
         self._limits = limits
+        self.media_type: str | None = None
         self.chars = 0
         self.members = 0
         self.members_refused: list[tuple[str, str, str, str | None]] = []
@@ -60,7 +61,9 @@ class Sink:
                 raise self._over()
             text = text if text.endswith("\n") else text + "\n"
         kept = tuple(heading for heading in headings if heading.offset < len(text))
-        self._send(wire.part(Part(text, kept, page, slide, sheet, tuple(row for row in rows if row[0] < len(text)), ocr)))
+        inside = tuple(row for row in rows if row[0] < len(text))
+        media_type = None if self.chars else self.media_type
+        self._send(wire.part(Part(text, kept, page, slide, sheet, inside, ocr, media_type)))
         self.chars += len(text)
         if over:
             raise self._over()

@@ -60,6 +60,8 @@ def part(value: Part) -> bytes:
         header["rows"] = value.rows
     if value.ocr:
         header["ocr"] = True
+    if value.media_type is not None:
+        header["type"] = value.media_type
     return frame(PART, header, value.text.encode("utf-8"))
 
 
@@ -72,6 +74,7 @@ def part_of(header: Mapping[str, Any], body: bytes) -> Part:
         sheet=header.get("sheet"),
         rows=tuple((int(offset), int(row)) for offset, row in header.get("rows", ())),
         ocr=bool(header.get("ocr", False)),
+        media_type=header.get("type"),
     )
 
 

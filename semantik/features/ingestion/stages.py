@@ -122,6 +122,7 @@ class _Reading:
     work: Work
     fetched: Fetched
     scratch: Path
+    media_type: str | None = None
     language: str | None = None
     offset: int = 0
     count: int = 0
@@ -142,6 +143,7 @@ class _Reading:
             async for piece in stream:
                 match piece:
                     case Part():
+                        self.media_type = piece.media_type or self.media_type
                         text_file.write(piece.text)
                         await run_cpu(self._cut, piece)
                         while len(self.gathered) >= _CHUNKS_A_BATCH:
@@ -206,7 +208,7 @@ class _Reading:
             return Batch(work=self.work)
         vectors, fresh = await self.stages._timed("embed", self.stages.embedder.embed(drafts))
         fp("ingest_embedded")
-        return Batch(work=self.work, chunks=tuple(drafts), vectors=tuple(vectors), fresh=fresh)
+        return Batch(work=self.work, chunks=tuple(drafts), vectors=tuple(vectors), fresh=fresh, media_type=self.media_type)
 
     async def _store_member(self, member: Member) -> NewMember:
         path = f"{self.work.path}!/{member.name}"
