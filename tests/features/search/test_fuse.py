@@ -1,0 +1,95 @@
+"""Fusion: a side that knows nothing steps back, and the answer never depends on anything but scores and moments."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from semantik.engines.vectors.base import Answer, Moments, Scored, SideResult
+from semantik.features.search.fuse import calibrated, fuse
+
+
+def side(scores: Mapping[str, float], moments: Moments | None, cross: Mapping[str, float] | None = None) -> SideResult:
+    ranked = sorted(scores.items(), key=lambda pair: (-pair[1], pair[0]))
+    return SideResult(Scored(tuple(id for id, _ in ranked), tuple(score for _, score in ranked)), moments, cross or {})
+
+
+COSINES = Moments(0.80, 0.02, 400)
+WORDS = Moments(1.0, 1.0, 400)
+
+
+def test_agreement_of_both_sides_wins() -> None:
+    dense = side({"a": 0.90, "b": 0.89, "c": 0.80}, COSINES)
+    sparse = side({"b": 9.0, "c": 8.0, "a": 2.0}, WORDS)
+    assert [candidate.id for candidate in fuse(Answer(dense, sparse))] == ["b", "a", "c"]
+
+
+def test_a_flat_dense_side_leaves_the_order_to_keywords() -> None:
+    dense = side({"a": 0.825, "b": 0.82, "c": 0.80}, COSINES)
+    sparse = side({"c": 9.0, "b": 8.0, "a": 1.0}, WORDS)
+    found = fuse(Answer(dense, sparse))
+    assert [candidate.id for candidate in found] == ["c", "b", "a"]
+    assert found[0].weights.dense == 0
+    assert "keywords decide" in found[0].weights.why
+
+
+def test_without_any_keyword_meaning_decides() -> None:
+    found = fuse(Answer(side({"a": 0.9, "b": 0.8}, COSINES), side({}, Moments(0.0, 0.0, 400))))
+    assert [candidate.id for candidate in found] == ["a", "b"]
+    assert found[0].weights.sparse == 0
+    assert found[0].score > found[1].score
+
+
+def test_a_word_that_no_sampled_passage_holds_does_not_drown_meaning() -> None:
+    dense = side({"a": 0.95, "b": 0.80}, COSINES)
+    sparse = side({"b": 12.0, "a": 1.0}, Moments(0.0, 0.0, 400))
+    found = fuse(Answer(dense, sparse))
+    assert found[0].id == "a"
+    assert found[1].sparse is not None
+    assert found[1].sparse.z == pytest.approx(15.0)
+
+
+def test_true_scores_of_the_other_side_count() -> None:
+    dense = side({"a": 0.90}, COSINES, cross={"b": 0.89})
+    sparse = side({"b": 9.0}, WORDS, cross={"a": 0.0})
+    best = fuse(Answer(dense, sparse))[0]
+    assert best.id == "b"
+    assert best.dense is not None
+    assert best.dense.rank is None
+    assert best.dense.z == pytest.approx(4.5)
+
+
+def test_a_single_passage_is_an_answer_too() -> None:
+    found = fuse(Answer(side({"a": 0.8}, Moments(0.8, 0.0, 1)), side({"a": 0.3}, Moments(0.3, 0.0, 1))))
+    assert [candidate.id for candidate in found] == ["a"]
+    assert 0 <= found[0].score <= 1
+
+
+def test_one_side_alone_keeps_its_order() -> None:
+    assert [one.id for one in fuse(Answer(side({"a": 0.9, "b": 0.95}, COSINES), None))] == ["b", "a"]
+    assert [one.id for one in fuse(Answer(None, side({"a": 3.0, "b": 2.0}, WORDS)))] == ["a", "b"]
+    assert fuse(Answer(None, None)) == []
+
+
+scores = st.dictionaries(st.sampled_from("abcdefgh"), st.floats(-1, 1), max_size=8)
+moments = st.none() | st.builds(Moments, st.floats(-1, 1), st.floats(0, 1), st.integers(1, 400))
+
+
+@given(scores, moments, scores, moments)
+def test_any_answer_gives_every_candidate_once_best_first(
+    dense: dict[str, float], m: Moments | None, sparse: dict[str, float], k: Moments | None
+) -> None:
+    found = fuse(Answer(side(dense, m), side(sparse, k)))
+    assert {candidate.id for candidate in found} == {*dense, *sparse}
+    assert [candidate.total for candidate in found] == sorted((candidate.total for candidate in found), reverse=True)
+    assert all(0 <= candidate.score <= 1 and math.isfinite(candidate.total) for candidate in found)
+    assert found == fuse(Answer(side(dense, m), side(sparse, k)))
+
+
+@given(st.floats(-1e6, 1e6), st.floats(0, 1e6), st.booleans(), st.booleans())
+def test_the_score_never_falls_as_the_total_rises(total: float, more: float, dense: bool, sparse: bool) -> None:
+    assert calibrated(total + more, dense=dense, sparse=sparse) >= calibrated(total, dense=dense, sparse=sparse)
