@@ -15,7 +15,7 @@ from semantik.runtime import Runtime
 from semantik.testing import jobs as contract
 from tests.jobs import zygote
 
-assert zygote.Five and contract.CountTo, "importing them registers their handlers"
+HANDLED = (zygote.Five, contract.CountTo)
 logs.configure("warning", "console")
 
 

@@ -67,11 +67,10 @@ class World:
 
     async def until(self, job_id: str, *statuses: Status, within_s: float = 10) -> Job:
         end = time.monotonic() + within_s
-        while time.monotonic() < end:
-            job = await self.job(job_id)
-            if job.status in statuses:
-                return job
+        while (job := await self.job(job_id)).status not in statuses and time.monotonic() < end:
             await asyncio.sleep(0.02)
+        if job.status in statuses:
+            return job
         raise AssertionError(f"job is {job.status}, not {statuses}, after {within_s} s")
 
     async def events(self, job_id: str) -> list[tuple[int, str]]:

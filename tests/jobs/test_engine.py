@@ -134,7 +134,7 @@ async def test_pause_keeps_the_cursor_and_resume_goes_on_from_it(world: World) -
     with pytest.raises(WrongState) as refused:
         await world.ask(control.pause, made.id)
     assert refused.value.data["state"] == "completed"
-    assert "restart" in refused.value.data["allowed"]
+    assert "restart" in str(refused.value.data["allowed"])
 
 
 async def test_a_queued_job_pauses_and_cancels_at_once(world: World, seen: list[int]) -> None:
@@ -289,7 +289,7 @@ async def test_jobs_of_one_concurrency_key_run_one_after_the_other(world: World,
     assert again.status is Status.BLOCKED
     assert await world.work() == 3
     finished = [(await world.job(one.id)).finished_at for one in (made[1], made[2], made[0])]
-    assert finished == sorted(finished)
+    assert finished == sorted(one for one in finished if one is not None)
 
 
 async def test_a_failed_parent_skips_what_needs_it_and_frees_what_only_waits(world: World, seen: list[int]) -> None:

@@ -11,6 +11,7 @@ import pytest
 from fastapi import FastAPI
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
+from websockets.typing import Subprotocol
 
 from semantik.http.local import as_local
 from semantik.jobs.context import JobContext
@@ -42,7 +43,7 @@ def _stroll() -> None:
 
 
 async def _receive(socket: Any, until: str) -> list[dict[str, Any]]:
-    found = []
+    found: list[dict[str, Any]] = []
     while not found or found[-1]["type"] != until:
         found.append(json.loads(await asyncio.wait_for(socket.recv(), 10)))
     return found
@@ -51,7 +52,7 @@ async def _receive(socket: Any, until: str) -> list[dict[str, Any]]:
 async def test_a_watcher_gets_a_snapshot_and_then_every_event_in_order(
     world: World, app: FastAPI, serve: Serve, dispatcher: LocalDispatcher
 ) -> None:
-    async with serve(as_local(app, world.actor)) as address, connect(f"ws://{address}/ws/jobs", subprotocols=["semantik"]) as socket:
+    async with serve(as_local(app, world.actor)) as address, connect(f"ws://{address}/ws/jobs", subprotocols=[Subprotocol("semantik")]) as socket:
         assert socket.subprotocol == "semantik"
         assert await _receive(socket, "snapshot") == [{"type": "snapshot", "jobs": []}]
         await world.put(Stroll(), actor=world.other)
