@@ -52,7 +52,8 @@ async def _receive(socket: Any, until: str) -> list[dict[str, Any]]:
 async def test_a_watcher_gets_a_snapshot_and_then_every_event_in_order(
     world: World, app: FastAPI, serve: Serve, dispatcher: LocalDispatcher
 ) -> None:
-    async with serve(as_local(app, world.actor)) as address, connect(f"ws://{address}/ws/jobs", subprotocols=[Subprotocol("semantik")]) as socket:
+    ours = [Subprotocol("semantik")]
+    async with serve(as_local(app, world.actor)) as address, connect(f"ws://{address}/ws/jobs", subprotocols=ours) as socket:
         assert socket.subprotocol == "semantik"
         assert await _receive(socket, "snapshot") == [{"type": "snapshot", "jobs": []}]
         await world.put(Stroll(), actor=world.other)
