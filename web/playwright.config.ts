@@ -8,6 +8,8 @@ const executablePath = process.env.SEMANTIK_CHROMIUM ?? (existsSync(debian) ? de
 /** Pages run against the mock API behind the built app; `flow.spec.ts` against a real server when one is named. */
 export default defineConfig({
   testDir: "./e2e",
+  // Pictures are for eyes: they are taken when a folder is named for them.
+  testIgnore: process.env.SEMANTIK_SCREENS ? [] : ["**/screens.spec.ts"],
   outputDir: "./test-results",
   fullyParallel: true,
   workers: Number(process.env.SEMANTIK_E2E_WORKERS ?? 2),

@@ -28,12 +28,21 @@ export default defineConfig({
     cssTarget: ["chrome123", "firefox120", "safari17.5"],
   },
   test: {
-    environment: "jsdom",
-    include: ["src/**/*.test.{ts,tsx}", "mock-api/**/*.test.ts"],
-    setupFiles: ["./src/test/setup.ts"],
-    css: false,
-    environmentOptions: { jsdom: { url: "http://semantik.test/" } },
-    testTimeout: 15_000,
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: "app",
+          environment: "jsdom",
+          environmentOptions: { jsdom: { url: "http://semantik.test/" } },
+          include: ["src/**/*.test.{ts,tsx}"],
+          setupFiles: ["./src/test/setup.ts"],
+          css: false,
+          testTimeout: 20_000,
+        },
+      },
+      { extends: true, test: { name: "contract", environment: "node", include: ["mock-api/**/*.test.ts"] } },
+    ],
     coverage: {
       provider: "v8",
       include: ["src/**/*.{ts,tsx}"],

@@ -5,7 +5,7 @@ import { getResponse, type HttpHandler } from "msw";
 import type { Connect, Plugin } from "vite";
 import { WebSocketServer } from "ws";
 import { type Db, type Scenario, tick } from "./db.ts";
-import { createHandlers } from "./handlers.ts";
+import { createHandlers } from "./handlers/index.ts";
 import { seed } from "./seed.ts";
 
 type World = { db: Db; handlers: HttpHandler[]; sockets: Set<{ send: (text: string) => void }> };

@@ -8,7 +8,7 @@ import { paths } from "@/lib/paths";
 import { Button } from "@/ui/button";
 import { ProblemNotice } from "@/ui/notice";
 import { Page } from "@/ui/page";
-import { SkeletonText } from "@/ui/skeleton";
+import { Skeleton, SkeletonText } from "@/ui/skeleton";
 import { ShellFrame } from "./shell";
 
 export function Gate({ children }: { children: ReactNode }) {
@@ -59,7 +59,7 @@ export function Gate({ children }: { children: ReactNode }) {
           />
         </Page>
       ) : (
-        <Page title="Semantik" heading={<span>&nbsp;</span>}>
+        <Page title="Semantik" heading={<Skeleton width="140px" label="Semantik" />}>
           <SkeletonText lines={5} />
         </Page>
       )}

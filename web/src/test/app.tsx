@@ -1,7 +1,7 @@
 /** The whole app over a mock world, opened at a URL: what a test acts on. */
 
 import type { Db, Scenario } from "@mock/db";
-import { createHandlers } from "@mock/handlers";
+import { createHandlers } from "@mock/handlers/index";
 import { seed } from "@mock/seed";
 import { QueryClient } from "@tanstack/react-query";
 import { render, screen } from "@testing-library/react";

@@ -1,8 +1,11 @@
 import "@testing-library/jest-dom/vitest";
-import { cleanup } from "@testing-library/react";
+import { cleanup, configure } from "@testing-library/react";
 import { afterAll, afterEach, beforeAll, vi } from "vitest";
 import { session } from "@/api/session";
 import { server } from "./server";
+
+// Machines that run tests are busy; a test that passes never waits this long.
+configure({ asyncUtilTimeout: 6000 });
 
 // jsdom draws nothing: these exist only so that the pages may call them.
 window.scrollTo = () => undefined;
@@ -19,9 +22,12 @@ class NoSocket {
   send() {}
   close() {}
 }
-vi.stubGlobal("WebSocket", NoSocket);
 
-beforeAll(() => server.listen({ onUnhandledRequest: "error" }));
+beforeAll(() => {
+  server.listen({ onUnhandledRequest: "error" });
+  // After listen: the interceptor would put its own in this place. Sockets have tests of their own.
+  vi.stubGlobal("WebSocket", NoSocket);
+});
 afterEach(() => {
   cleanup();
   server.resetHandlers();

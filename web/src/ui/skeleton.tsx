@@ -1,8 +1,21 @@
 /** Grey in the final shape, so that nothing moves when the words arrive. */
 import styles from "./skeleton.module.css";
 
-export function Skeleton({ width = "100%", height = "1em" }: { width?: string; height?: string }) {
-  return <span className={styles.skeleton} style={{ width, height }} aria-hidden="true" />;
+export function Skeleton({
+  width = "100%",
+  height = "1em",
+  label,
+}: {
+  width?: string;
+  height?: string;
+  label?: string;
+}) {
+  return (
+    <>
+      <span className={styles.skeleton} style={{ width, height }} aria-hidden="true" />
+      {label && <span className="hidden">{label}</span>}
+    </>
+  );
 }
 
 export function SkeletonRows({ rows = 6, height = 44 }: { rows?: number; height?: number }) {

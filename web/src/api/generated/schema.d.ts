@@ -623,6 +623,94 @@ export interface paths {
         patch: operations["jobs_change_queue"];
         trace?: never;
     };
+    "/api/v1/schedules": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists schedules with their next five times */
+        get: operations["schedules_list_schedules"];
+        put?: never;
+        /** Makes a schedule from a kind of job, its params and a rhythm */
+        post: operations["schedules_create_schedule"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/schedules/{schedule_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Reads one schedule */
+        get: operations["schedules_get_schedule"];
+        put?: never;
+        post?: never;
+        /** Deletes a schedule; jobs it made stay */
+        delete: operations["schedules_delete_schedule"];
+        options?: never;
+        head?: never;
+        /** Changes a schedule; a new rhythm counts from now */
+        patch: operations["schedules_change_schedule"];
+        trace?: never;
+    };
+    "/api/v1/schedules/{schedule_id}/pause": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Keeps a schedule from firing */
+        post: operations["schedules_pause_schedule"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/schedules/{schedule_id}/resume": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Lets a paused schedule fire again, from its next time on */
+        post: operations["schedules_resume_schedule"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/schedules/{schedule_id}/run-now": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Starts the schedule's job now, besides its rhythm */
+        post: operations["schedules_run_now"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/search": {
         parameters: {
             query?: never;
@@ -1831,6 +1919,53 @@ export interface components {
             name: string;
         };
         /**
+         * NewSchedule
+         * @description Either `cron` (five fields, in `timezone`) or `every_s`.
+         */
+        NewSchedule: {
+            /**
+             * Catchup S
+             * @description A missed run within this time is made up for, once.
+             * @default 3600
+             */
+            catchup_s: number;
+            /**
+             * Cron
+             * @example 0 3 * * *
+             */
+            cron?: string | null;
+            /** Every S */
+            every_s?: number | null;
+            /**
+             * Jitter S
+             * @default 0
+             */
+            jitter_s: number;
+            /** Kind */
+            kind: string;
+            /** Name */
+            name: string;
+            /**
+             * Overlap
+             * @default skip
+             * @enum {string}
+             */
+            overlap: "skip" | "buffer_one" | "cancel_previous" | "allow";
+            /**
+             * Params
+             * @default {}
+             */
+            params: {
+                [key: string]: unknown;
+            };
+            /**
+             * Timezone
+             * @default UTC
+             * @example Europe/Berlin
+             */
+            timezone: string;
+        };
+        /**
          * NewSource
          * @example {
          *       "kind": "directory",
@@ -1978,6 +2113,21 @@ export interface components {
         Page_QueueState_: {
             /** Items */
             items: components["schemas"]["QueueState"][];
+            /**
+             * Next Cursor
+             * @description Pass it as `cursor` for the next page; null on the last one.
+             */
+            next_cursor?: string | null;
+            /**
+             * Total
+             * @description Items on all pages, where known.
+             */
+            total?: number | null;
+        };
+        /** Page[Schedule] */
+        Page_Schedule_: {
+            /** Items */
+            items: components["schemas"]["Schedule"][];
             /**
              * Next Cursor
              * @description Pass it as `cursor` for the next page; null on the last one.
@@ -2268,6 +2418,65 @@ export interface components {
              * @description Opens a locked document; kept sealed.
              */
             password?: string | null;
+        };
+        /** Schedule */
+        Schedule: {
+            /** Catchup S */
+            catchup_s: number;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Cron */
+            cron: string | null;
+            /** Every S */
+            every_s: number | null;
+            /** Id */
+            id: string;
+            /** Jitter S */
+            jitter_s: number;
+            /** Kind */
+            kind: string;
+            /** Last Job Id */
+            last_job_id: string | null;
+            /** Name */
+            name: string;
+            /** Next Fire At */
+            next_fire_at: string | null;
+            /** Next Five */
+            next_five: string[];
+            /** Overlap */
+            overlap: string;
+            /** Params */
+            params: {
+                [key: string]: unknown;
+            };
+            /** Paused At */
+            paused_at: string | null;
+            /** Timezone */
+            timezone: string;
+        };
+        /** ScheduleChange */
+        ScheduleChange: {
+            /** Catchup S */
+            catchup_s?: number | null;
+            /** Cron */
+            cron?: string | null;
+            /** Every S */
+            every_s?: number | null;
+            /** Jitter S */
+            jitter_s?: number | null;
+            /** Name */
+            name?: string | null;
+            /** Overlap */
+            overlap?: ("skip" | "buffer_one" | "cancel_previous" | "allow") | null;
+            /** Params */
+            params?: {
+                [key: string]: unknown;
+            } | null;
+            /** Timezone */
+            timezone?: string | null;
         };
         /**
          * Scope
@@ -2616,6 +2825,11 @@ export interface components {
              * @description Standard deviations above random passages of the searched collections.
              */
             z: number;
+        };
+        /** Started */
+        Started: {
+            /** Job Id */
+            job_id: string;
         };
         /**
          * Status
@@ -10320,6 +10534,1390 @@ export interface operations {
                      *       "status": 415,
                      *       "title": "This media type is not understood here",
                      *       "type": "/docs/errors#wrong_media_type"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request holds a value that cannot be used */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "invalid_input",
+                     *       "detail": "what happened, with the values in it",
+                     *       "hint": null,
+                     *       "instance": "/api/v1/...",
+                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
+                     *       "status": 422,
+                     *       "title": "The request holds a value that cannot be used",
+                     *       "type": "/docs/errors#invalid_input"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "rate_limited",
+                     *       "detail": "what happened, with the values in it",
+                     *       "hint": null,
+                     *       "instance": "/api/v1/...",
+                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
+                     *       "status": 429,
+                     *       "title": "Too many requests",
+                     *       "type": "/docs/errors#rate_limited"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not available at the moment */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unavailable",
+                     *       "detail": "what happened, with the values in it",
+                     *       "hint": null,
+                     *       "instance": "/api/v1/...",
+                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
+                     *       "status": 503,
+                     *       "title": "Not available at the moment",
+                     *       "type": "/docs/errors#unavailable"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    schedules_list_schedules: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Schedule_"];
+                };
+            };
+            /** @description Log in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unauthenticated",
+                     *       "detail": "what happened, with the values in it",
+                     *       "hint": null,
+                     *       "instance": "/api/v1/...",
+                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
+                     *       "status": 401,
+                     *       "title": "Log in first",
+                     *       "type": "/docs/errors#unauthenticated"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "forbidden",
+                     *       "detail": "what happened, with the values in it",
+                     *       "hint": null,
+                     *       "instance": "/api/v1/...",
+                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
+                     *       "status": 403,
+                     *       "title": "Not allowed",
+                     *       "type": "/docs/errors#forbidden"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request holds a value that cannot be used */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "invalid_input",
+                     *       "detail": "what happened, with the values in it",
+                     *       "hint": null,
+                     *       "instance": "/api/v1/...",
+                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
+                     *       "status": 422,
+                     *       "title": "The request holds a value that cannot be used",
+                     *       "type": "/docs/errors#invalid_input"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "rate_limited",
+                     *       "detail": "what happened, with the values in it",
+                     *       "hint": null,
+                     *       "instance": "/api/v1/...",
+                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
+                     *       "status": 429,
+                     *       "title": "Too many requests",
+                     *       "type": "/docs/errors#rate_limited"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not available at the moment */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unavailable",
+                     *       "detail": "what happened, with the values in it",
+                     *       "hint": null,
+                     *       "instance": "/api/v1/...",
+                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
+                     *       "status": 503,
+                     *       "title": "Not available at the moment",
+                     *       "type": "/docs/errors#unavailable"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    schedules_create_schedule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewSchedule"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Schedule"];
+                };
+            };
+            /** @description The body cannot be read */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unreadable_body",
+                     *       "detail": "what happened, with the values in it",
+                     *       "hint": null,
+                     *       "instance": "/api/v1/...",
+                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
+                     *       "status": 400,
+                     *       "title": "The body cannot be read",
+                     *       "type": "/docs/errors#unreadable_body"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Log in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unauthenticated",
+                     *       "detail": "what happened, with the values in it",
+                     *       "hint": null,
+                     *       "instance": "/api/v1/...",
+                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
+                     *       "status": 401,
+                     *       "title": "Log in first",
+                     *       "type": "/docs/errors#unauthenticated"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "forbidden",
+                     *       "detail": "what happened, with the values in it",
+                     *       "hint": null,
+                     *       "instance": "/api/v1/...",
+                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
+                     *       "status": 403,
+                     *       "title": "Not allowed",
+                     *       "type": "/docs/errors#forbidden"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request does not fit the present state */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "conflict",
+                     *       "detail": "what happened, with the values in it",
+                     *       "hint": null,
+                     *       "instance": "/api/v1/...",
+                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
+                     *       "status": 409,
+                     *       "title": "The request does not fit the present state",
+                     *       "type": "/docs/errors#conflict"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "too_large",
+                     *       "detail": "what happened, with the values in it",
+                     *       "hint": null,
+                     *       "instance": "/api/v1/...",
+                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
+                     *       "status": 413,
+                     *       "title": "Too large",
+                     *       "type": "/docs/errors#too_large"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This media type is not understood here */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "wrong_media_type",
+                     *       "detail": "what happened, with the values in it",
+                     *       "hint": null,
+                     *       "instance": "/api/v1/...",
+                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
+                     *       "status": 415,
+                     *       "title": "This media type is not understood here",
+                     *       "type": "/docs/errors#wrong_media_type"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request holds a value that cannot be used */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "invalid_input",
+                     *       "detail": "what happened, with the values in it",
+                     *       "hint": null,
+                     *       "instance": "/api/v1/...",
+                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
+                     *       "status": 422,
+                     *       "title": "The request holds a value that cannot be used",
+                     *       "type": "/docs/errors#invalid_input"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "rate_limited",
+                     *       "detail": "what happened, with the values in it",
+                     *       "hint": null,
+                     *       "instance": "/api/v1/...",
+                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
+                     *       "status": 429,
+                     *       "title": "Too many requests",
+                     *       "type": "/docs/errors#rate_limited"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not available at the moment */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unavailable",
+                     *       "detail": "what happened, with the values in it",
+                     *       "hint": null,
+                     *       "instance": "/api/v1/...",
+                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
+                     *       "status": 503,
+                     *       "title": "Not available at the moment",
+                     *       "type": "/docs/errors#unavailable"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    schedules_get_schedule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                schedule_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Schedule"];
+                };
+            };
+            /** @description Log in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unauthenticated",
+                     *       "detail": "what happened, with the values in it",
+                     *       "hint": null,
+                     *       "instance": "/api/v1/...",
+                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
+                     *       "status": 401,
+                     *       "title": "Log in first",
+                     *       "type": "/docs/errors#unauthenticated"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "forbidden",
+                     *       "detail": "what happened, with the values in it",
+                     *       "hint": null,
+                     *       "instance": "/api/v1/...",
+                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
+                     *       "status": 403,
+                     *       "title": "Not allowed",
+                     *       "type": "/docs/errors#forbidden"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "not_found",
+                     *       "detail": "what happened, with the values in it",
+                     *       "hint": null,
+                     *       "instance": "/api/v1/...",
+                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
+                     *       "status": 404,
+                     *       "title": "Not found",
+                     *       "type": "/docs/errors#not_found"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request holds a value that cannot be used */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "invalid_input",
+                     *       "detail": "what happened, with the values in it",
+                     *       "hint": null,
+                     *       "instance": "/api/v1/...",
+                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
+                     *       "status": 422,
+                     *       "title": "The request holds a value that cannot be used",
+                     *       "type": "/docs/errors#invalid_input"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "rate_limited",
+                     *       "detail": "what happened, with the values in it",
+                     *       "hint": null,
+                     *       "instance": "/api/v1/...",
+                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
+                     *       "status": 429,
+                     *       "title": "Too many requests",
+                     *       "type": "/docs/errors#rate_limited"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not available at the moment */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unavailable",
+                     *       "detail": "what happened, with the values in it",
+                     *       "hint": null,
+                     *       "instance": "/api/v1/...",
+                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
+                     *       "status": 503,
+                     *       "title": "Not available at the moment",
+                     *       "type": "/docs/errors#unavailable"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    schedules_delete_schedule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                schedule_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Log in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unauthenticated",
+                     *       "detail": "what happened, with the values in it",
+                     *       "hint": null,
+                     *       "instance": "/api/v1/...",
+                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
+                     *       "status": 401,
+                     *       "title": "Log in first",
+                     *       "type": "/docs/errors#unauthenticated"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "forbidden",
+                     *       "detail": "what happened, with the values in it",
+                     *       "hint": null,
+                     *       "instance": "/api/v1/...",
+                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
+                     *       "status": 403,
+                     *       "title": "Not allowed",
+                     *       "type": "/docs/errors#forbidden"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "not_found",
+                     *       "detail": "what happened, with the values in it",
+                     *       "hint": null,
+                     *       "instance": "/api/v1/...",
+                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
+                     *       "status": 404,
+                     *       "title": "Not found",
+                     *       "type": "/docs/errors#not_found"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request holds a value that cannot be used */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "invalid_input",
+                     *       "detail": "what happened, with the values in it",
+                     *       "hint": null,
+                     *       "instance": "/api/v1/...",
+                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
+                     *       "status": 422,
+                     *       "title": "The request holds a value that cannot be used",
+                     *       "type": "/docs/errors#invalid_input"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "rate_limited",
+                     *       "detail": "what happened, with the values in it",
+                     *       "hint": null,
+                     *       "instance": "/api/v1/...",
+                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
+                     *       "status": 429,
+                     *       "title": "Too many requests",
+                     *       "type": "/docs/errors#rate_limited"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not available at the moment */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unavailable",
+                     *       "detail": "what happened, with the values in it",
+                     *       "hint": null,
+                     *       "instance": "/api/v1/...",
+                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
+                     *       "status": 503,
+                     *       "title": "Not available at the moment",
+                     *       "type": "/docs/errors#unavailable"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    schedules_change_schedule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                schedule_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ScheduleChange"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Schedule"];
+                };
+            };
+            /** @description The body cannot be read */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unreadable_body",
+                     *       "detail": "what happened, with the values in it",
+                     *       "hint": null,
+                     *       "instance": "/api/v1/...",
+                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
+                     *       "status": 400,
+                     *       "title": "The body cannot be read",
+                     *       "type": "/docs/errors#unreadable_body"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Log in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unauthenticated",
+                     *       "detail": "what happened, with the values in it",
+                     *       "hint": null,
+                     *       "instance": "/api/v1/...",
+                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
+                     *       "status": 401,
+                     *       "title": "Log in first",
+                     *       "type": "/docs/errors#unauthenticated"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "forbidden",
+                     *       "detail": "what happened, with the values in it",
+                     *       "hint": null,
+                     *       "instance": "/api/v1/...",
+                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
+                     *       "status": 403,
+                     *       "title": "Not allowed",
+                     *       "type": "/docs/errors#forbidden"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "not_found",
+                     *       "detail": "what happened, with the values in it",
+                     *       "hint": null,
+                     *       "instance": "/api/v1/...",
+                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
+                     *       "status": 404,
+                     *       "title": "Not found",
+                     *       "type": "/docs/errors#not_found"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request does not fit the present state */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "conflict",
+                     *       "detail": "what happened, with the values in it",
+                     *       "hint": null,
+                     *       "instance": "/api/v1/...",
+                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
+                     *       "status": 409,
+                     *       "title": "The request does not fit the present state",
+                     *       "type": "/docs/errors#conflict"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "too_large",
+                     *       "detail": "what happened, with the values in it",
+                     *       "hint": null,
+                     *       "instance": "/api/v1/...",
+                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
+                     *       "status": 413,
+                     *       "title": "Too large",
+                     *       "type": "/docs/errors#too_large"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This media type is not understood here */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "wrong_media_type",
+                     *       "detail": "what happened, with the values in it",
+                     *       "hint": null,
+                     *       "instance": "/api/v1/...",
+                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
+                     *       "status": 415,
+                     *       "title": "This media type is not understood here",
+                     *       "type": "/docs/errors#wrong_media_type"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request holds a value that cannot be used */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "invalid_input",
+                     *       "detail": "what happened, with the values in it",
+                     *       "hint": null,
+                     *       "instance": "/api/v1/...",
+                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
+                     *       "status": 422,
+                     *       "title": "The request holds a value that cannot be used",
+                     *       "type": "/docs/errors#invalid_input"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "rate_limited",
+                     *       "detail": "what happened, with the values in it",
+                     *       "hint": null,
+                     *       "instance": "/api/v1/...",
+                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
+                     *       "status": 429,
+                     *       "title": "Too many requests",
+                     *       "type": "/docs/errors#rate_limited"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not available at the moment */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unavailable",
+                     *       "detail": "what happened, with the values in it",
+                     *       "hint": null,
+                     *       "instance": "/api/v1/...",
+                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
+                     *       "status": 503,
+                     *       "title": "Not available at the moment",
+                     *       "type": "/docs/errors#unavailable"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    schedules_pause_schedule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                schedule_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Schedule"];
+                };
+            };
+            /** @description Log in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unauthenticated",
+                     *       "detail": "what happened, with the values in it",
+                     *       "hint": null,
+                     *       "instance": "/api/v1/...",
+                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
+                     *       "status": 401,
+                     *       "title": "Log in first",
+                     *       "type": "/docs/errors#unauthenticated"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "forbidden",
+                     *       "detail": "what happened, with the values in it",
+                     *       "hint": null,
+                     *       "instance": "/api/v1/...",
+                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
+                     *       "status": 403,
+                     *       "title": "Not allowed",
+                     *       "type": "/docs/errors#forbidden"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "not_found",
+                     *       "detail": "what happened, with the values in it",
+                     *       "hint": null,
+                     *       "instance": "/api/v1/...",
+                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
+                     *       "status": 404,
+                     *       "title": "Not found",
+                     *       "type": "/docs/errors#not_found"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request holds a value that cannot be used */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "invalid_input",
+                     *       "detail": "what happened, with the values in it",
+                     *       "hint": null,
+                     *       "instance": "/api/v1/...",
+                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
+                     *       "status": 422,
+                     *       "title": "The request holds a value that cannot be used",
+                     *       "type": "/docs/errors#invalid_input"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "rate_limited",
+                     *       "detail": "what happened, with the values in it",
+                     *       "hint": null,
+                     *       "instance": "/api/v1/...",
+                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
+                     *       "status": 429,
+                     *       "title": "Too many requests",
+                     *       "type": "/docs/errors#rate_limited"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not available at the moment */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unavailable",
+                     *       "detail": "what happened, with the values in it",
+                     *       "hint": null,
+                     *       "instance": "/api/v1/...",
+                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
+                     *       "status": 503,
+                     *       "title": "Not available at the moment",
+                     *       "type": "/docs/errors#unavailable"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    schedules_resume_schedule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                schedule_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Schedule"];
+                };
+            };
+            /** @description Log in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unauthenticated",
+                     *       "detail": "what happened, with the values in it",
+                     *       "hint": null,
+                     *       "instance": "/api/v1/...",
+                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
+                     *       "status": 401,
+                     *       "title": "Log in first",
+                     *       "type": "/docs/errors#unauthenticated"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "forbidden",
+                     *       "detail": "what happened, with the values in it",
+                     *       "hint": null,
+                     *       "instance": "/api/v1/...",
+                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
+                     *       "status": 403,
+                     *       "title": "Not allowed",
+                     *       "type": "/docs/errors#forbidden"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "not_found",
+                     *       "detail": "what happened, with the values in it",
+                     *       "hint": null,
+                     *       "instance": "/api/v1/...",
+                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
+                     *       "status": 404,
+                     *       "title": "Not found",
+                     *       "type": "/docs/errors#not_found"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request holds a value that cannot be used */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "invalid_input",
+                     *       "detail": "what happened, with the values in it",
+                     *       "hint": null,
+                     *       "instance": "/api/v1/...",
+                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
+                     *       "status": 422,
+                     *       "title": "The request holds a value that cannot be used",
+                     *       "type": "/docs/errors#invalid_input"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "rate_limited",
+                     *       "detail": "what happened, with the values in it",
+                     *       "hint": null,
+                     *       "instance": "/api/v1/...",
+                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
+                     *       "status": 429,
+                     *       "title": "Too many requests",
+                     *       "type": "/docs/errors#rate_limited"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not available at the moment */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unavailable",
+                     *       "detail": "what happened, with the values in it",
+                     *       "hint": null,
+                     *       "instance": "/api/v1/...",
+                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
+                     *       "status": 503,
+                     *       "title": "Not available at the moment",
+                     *       "type": "/docs/errors#unavailable"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    schedules_run_now: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                schedule_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Started"];
+                };
+            };
+            /** @description Log in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unauthenticated",
+                     *       "detail": "what happened, with the values in it",
+                     *       "hint": null,
+                     *       "instance": "/api/v1/...",
+                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
+                     *       "status": 401,
+                     *       "title": "Log in first",
+                     *       "type": "/docs/errors#unauthenticated"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "forbidden",
+                     *       "detail": "what happened, with the values in it",
+                     *       "hint": null,
+                     *       "instance": "/api/v1/...",
+                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
+                     *       "status": 403,
+                     *       "title": "Not allowed",
+                     *       "type": "/docs/errors#forbidden"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "not_found",
+                     *       "detail": "what happened, with the values in it",
+                     *       "hint": null,
+                     *       "instance": "/api/v1/...",
+                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
+                     *       "status": 404,
+                     *       "title": "Not found",
+                     *       "type": "/docs/errors#not_found"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];

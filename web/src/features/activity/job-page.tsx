@@ -46,7 +46,7 @@ export function JobPage() {
     );
   if (!job)
     return (
-      <Page title="Job" heading={<Skeleton width="280px" />}>
+      <Page title="Job" heading={<Skeleton width="280px" label="Job" />}>
         <Skeleton height="6px" />
         <SkeletonRows rows={5} />
       </Page>

@@ -15,8 +15,10 @@ export function RunningLine() {
   const value = sum(running);
   const words = `${counted(running.length, "job")} running${value === null ? "" : `, ${Math.floor(value)} %`}`;
   return (
-    <Link to={paths.jobs()} className={styles.line} title={words} aria-label={words}>
-      <Progress value={value} label={words} thin />
-    </Link>
+    <header>
+      <Link to={paths.jobs()} className={styles.line} title={words} aria-label={words}>
+        <Progress value={value} label={words} thin />
+      </Link>
+    </header>
   );
 }

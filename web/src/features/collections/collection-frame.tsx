@@ -84,7 +84,7 @@ export function CollectionFrame() {
     <div className={styles.zone} {...drag}>
       <Page
         title={collection?.name ?? "Collection"}
-        heading={collection ? collection.name : <Skeleton width="180px" />}
+        heading={collection ? collection.name : <Skeleton width="180px" label="Collection" />}
         lead={collection?.description || undefined}
         actions={
           <>

@@ -14,6 +14,7 @@ import { useDraft } from "@/ui/use-draft";
 import { ChunkPreviewPane } from "./chunk-preview";
 import styles from "./collections.module.css";
 import { useCreateCollection } from "./use-collections";
+import { DEFAULT_CHUNKING } from "./values";
 
 const STRATEGIES: [Chunking["strategy"], string, string][] = [
   ["recursive", "Recursive", "Cuts at headings, then paragraphs, then sentences. Right for most documents."],
@@ -27,9 +28,9 @@ const DRAFT = {
   description: "",
   model: "",
   language: "auto",
-  strategy: "recursive" as Chunking["strategy"],
-  max_tokens: "240",
-  overlap_tokens: "24",
+  strategy: DEFAULT_CHUNKING.strategy,
+  max_tokens: String(DEFAULT_CHUNKING.max_tokens),
+  overlap_tokens: String(DEFAULT_CHUNKING.overlap_tokens),
 };
 
 export function NewCollectionPage() {

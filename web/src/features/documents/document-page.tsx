@@ -127,7 +127,7 @@ export function DocumentPage() {
           )}
         </div>
         <article className={styles.article}>
-          <h1 className={styles.title}>{name ?? <Skeleton width="60%" />}</h1>
+          <h1 className={styles.title}>{name ?? <Skeleton width="60%" label="Document" />}</h1>
           {document && <Trouble document={document} />}
           {gone && (
             <Notice icon="warning">

@@ -1,0 +1,46 @@
+import { expect, test } from "./world";
+
+test("a question is asked from any page by the keyboard alone, and answered at the passage", async ({ world }) => {
+  await world.goto("/jobs");
+  await world.getByRole("heading", { name: "Jobs" }).waitFor();
+  await world.keyboard.press("/");
+  await world.keyboard.type("what does error E04 mean");
+  await world.keyboard.press("Enter");
+  await expect(world.getByText(/Code E04 means that the flame went out/)).toBeVisible();
+  await world.getByRole("searchbox", { name: "Search your documents" }).blur();
+  await world.keyboard.press("j");
+  await world.keyboard.press("Enter");
+  await expect(world.locator("[data-passage]").first()).toBeInViewport();
+  await expect(world.locator("[data-passage]").first()).toContainText("E04");
+  await world.goBack();
+  await expect(world).toHaveURL(/\/search\?q=what\+does\+error\+E04\+mean/);
+});
+
+test("⌘K works also while one types elsewhere", async ({ world }) => {
+  await world.goto("/collections/new");
+  await world.getByLabel("Name").fill("Half a na");
+  await world.keyboard.press("Control+k");
+  await expect(world.getByRole("searchbox", { name: "Search your documents" })).toBeFocused();
+  await world.goBack();
+  await expect(world.getByLabel("Name")).toHaveValue("Half a na");
+});
+
+test("filters live in the URL and survive a reload", async ({ world }) => {
+  await world.goto("/search?q=boiler");
+  await world.getByRole("button", { name: "Filter" }).click();
+  await world.getByLabel("Language").selectOption("de");
+  await expect(world).toHaveURL(/language=de/);
+  await world.reload();
+  await expect(world.getByLabel("Language")).toHaveValue("de");
+  await expect(world.getByRole("button", { name: "Filter (1)" })).toBeVisible();
+});
+
+test("? shows the keys", async ({ world }) => {
+  await world.goto("/search?q=boiler");
+  await world.getByRole("list").first().waitFor();
+  await world.getByRole("searchbox", { name: "Search your documents" }).blur();
+  await world.keyboard.press("?");
+  await expect(world.getByRole("dialog", { name: "Keys" })).toBeVisible();
+  await world.keyboard.press("Escape");
+  await expect(world.getByRole("dialog", { name: "Keys" })).toBeHidden();
+});

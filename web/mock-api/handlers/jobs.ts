@@ -1,0 +1,87 @@
+/** Jobs and what can be done to them. */
+import { type HttpHandler, HttpResponse, http } from "msw";
+import type { components } from "../../src/api/generated/schema";
+import { type Db, record, turn } from "../db.ts";
+import { guard, missing, page, problem, V1 } from "./answers.ts";
+
+type S = components["schemas"];
+
+const jobOut = ({ events: _e, attempts: _a, items: _i, moving: _m, ...job }: Db["jobs"][number]) =>
+  job as S["JobDetail"];
+
+export function jobs(db: Db): HttpHandler[] {
+  const guarded = guard(db);
+  return [
+    http.get(
+      `${V1}/jobs`,
+      guarded(({ query }) => {
+        const states = query.getAll("status");
+        const scope = db.jobs.filter(
+          (j) =>
+            (!query.get("kind") || j.kind === query.get("kind")) &&
+            (!query.get("collection") || j.collection_id === query.get("collection")),
+        );
+        const summary: Record<string, number> = {};
+        for (const job of scope) summary[job.status] = (summary[job.status] ?? 0) + 1;
+        const found = page(scope.filter((j) => states.length === 0 || states.includes(j.status)).map(jobOut), query);
+        return HttpResponse.json({ ...found, summary });
+      }),
+    ),
+    http.get(
+      `${V1}/jobs/:id`,
+      guarded(({ params }) => {
+        const job = db.jobs.find((j) => j.id === params.id);
+        return job ? HttpResponse.json(jobOut(job)) : missing("job");
+      }),
+    ),
+    http.delete(
+      `${V1}/jobs/:id`,
+      guarded(({ params }) => {
+        db.jobs = db.jobs.filter((j) => j.id !== params.id);
+        return new HttpResponse(null, { status: 204 });
+      }),
+    ),
+    ...(["items", "attempts", "events"] as const).map((part) =>
+      http.get(
+        `${V1}/jobs/:id/${part}`,
+        guarded(({ params, query }) => {
+          const job = db.jobs.find((j) => j.id === params.id);
+          if (!job) return missing("job");
+          const after = Number(query.get("after") ?? 0);
+          const states = query.getAll("state");
+          const rows =
+            part === "events"
+              ? job.events.filter((e) => (e.seq ?? 0) > after)
+              : part === "items"
+                ? job.items.filter((i) => states.length === 0 || states.includes(i.state))
+                : job.attempts;
+          return HttpResponse.json(page<unknown>(rows, query, 200));
+        }),
+      ),
+    ),
+    ...(["pause", "resume", "cancel", "restart", "retry"] as const).map((verb) =>
+      http.post(
+        `${V1}/jobs/:id/${verb}`,
+        guarded(({ params }) => {
+          const job = db.jobs.find((j) => j.id === params.id);
+          if (!job) return missing("job");
+          if (!job.allowed.includes(verb))
+            return problem(409, "wrong_transition", job.why_not[verb] ?? "Not possible now.");
+          if (verb === "pause") turn(db, job, job.status === "running" ? "pausing" : "paused");
+          else if (verb === "cancel") turn(db, job, job.status === "running" ? "cancelling" : "cancelled");
+          else {
+            if (verb === "restart") job.counts = { ...job.counts, done: 0, failed: 0, skipped: 0 };
+            job.finished_at = null;
+            job.error = null;
+            job.outcome = null;
+            turn(db, job, "queued");
+            if (job.counts.total === null) job.counts = { ...job.counts, total: 3 };
+          }
+          job.moving = true;
+          record(db, job, "job.note", {});
+          return HttpResponse.json(jobOut(job));
+        }),
+      ),
+    ),
+  ];
+}

@@ -1,0 +1,127 @@
+import { waitFor, within } from "@testing-library/react";
+import { describe, expect, it } from "vitest";
+import type { Job, JobEvent } from "@/api/types";
+import { ids, open, screen, world } from "@/test/app";
+import { counters, elapsed, eventDetail, eventWords, pace, story, sum } from "./say";
+
+const event = (seq: number, type: string, given: Partial<JobEvent> = {}): JobEvent => ({
+  type,
+  seq,
+  job_id: "j",
+  level: "info",
+  metadata: {},
+  ...given,
+});
+
+describe("how a job speaks", () => {
+  const job = ids(world()).job("running") as Job;
+  it("says its pace only while it runs", () => {
+    expect(pace(job)).toMatch(/6,120 of 10,000 · 5\.1\/s · about 13 min left/);
+    expect(pace({ ...job, status: "paused" })).toBe("6,120 of 10,000");
+    expect(pace({ ...job, counts: { ...job.counts, total: null } })).toContain("6,120 done");
+  });
+
+  it("sums what runs, leaving out what knows no total", () => {
+    expect(sum([job])).toBeCloseTo(61.2);
+    expect(sum([{ ...job, counts: { ...job.counts, total: null } }])).toBeNull();
+  });
+
+  it("measures from start to end, or to now", () => {
+    const started_at = "2026-11-24T10:00:00Z";
+    expect(elapsed({ ...job, started_at, finished_at: "2026-11-24T10:01:00Z" }, 0)).toBe(60);
+    expect(elapsed({ ...job, started_at, finished_at: null }, Date.parse("2026-11-24T10:00:05Z"))).toBe(5);
+    expect(elapsed({ ...job, started_at: null }, 0)).toBeNull();
+  });
+
+  it("tells its story newest first, once, without the noise of progress", () => {
+    const told = story([
+      event(1, "job.created"),
+      event(2, "job.progress"),
+      event(3, "job.progress"),
+      event(3, "job.progress"),
+      event(4, "job.completed"),
+    ]);
+    expect(told.map((e) => e.seq)).toEqual([4, 3, 1]);
+    expect(eventWords(event(1, "job.lost"))).toBe("Lease lost; taken back");
+    expect(eventWords(event(1, "job.something_new"))).toBe("Something new");
+    expect(eventDetail(event(1, "x", { message: "a.pdf", counts: { total: 3, done: 1 } }))).toBe(
+      "a.pdf · 1 of 3 items",
+    );
+    expect(eventDetail(event(1, "x", { metadata: { kind: "k", owner: "w1" } }))).toBe("owner w1");
+    expect(eventDetail(event(1, "x", { progress: 41.7 }))).toBe("42 %");
+  });
+
+  it("counts by status in the order of a job's life", () => {
+    expect(counters({ failed: 1, running: 2, queued: 0 }).map((c) => c.status)).toEqual(["running", "failed"]);
+  });
+});
+
+describe("the jobs page", () => {
+  it("lists jobs with progress and narrows by status, in the URL", async () => {
+    const { user, url } = open("/jobs");
+    const row = (await screen.findByRole("link", { name: "Sync “cabinets”" })).closest("tr") as HTMLElement;
+    expect(within(row).getByRole("progressbar")).toHaveAttribute("aria-valuenow", "61");
+    await user.click(screen.getByRole("button", { name: "1 failed" }));
+    expect(url()).toBe("/jobs?status=failed");
+    await waitFor(() => expect(screen.queryByRole("link", { name: "Sync “cabinets”" })).not.toBeInTheDocument());
+    expect(screen.getByText(/permission denied/)).toBeVisible();
+    await user.selectOptions(screen.getByRole("combobox", { name: "Collection" }), "Contracts");
+    expect(await screen.findByText("No job matches these filters.")).toBeVisible();
+    await user.click(screen.getByRole("button", { name: "Show all jobs" }));
+    expect(url()).toBe("/jobs");
+  });
+
+  it("is summed by the line at the top, which leads to it", async () => {
+    const { user, url } = open("/collections");
+    await user.click(await screen.findByRole("link", { name: "1 job running, 61 %" }));
+    expect(url()).toBe("/jobs");
+  });
+
+  it("explains itself when it is empty", async () => {
+    open("/jobs", world("empty"));
+    expect(await screen.findByText(/No jobs yet/)).toBeVisible();
+  });
+});
+
+describe("a run", () => {
+  it("is paused, and says why other verbs are off", async () => {
+    const db = world();
+    const job = ids(db).job("running");
+    const { user } = open(`/jobs/${job.id}`, db);
+    expect(await screen.findByText(/now: 2004\/cabinet-3/)).toBeVisible();
+    await user.click(screen.getByText("What cannot be done now, and why"));
+    expect(screen.getByText("The job is not paused.")).toBeVisible();
+    await user.click(screen.getByRole("button", { name: "Pause" }));
+    await waitFor(() => expect(job.status).toBe("pausing"));
+    expect(await screen.findByText("Pausing")).toBeVisible();
+  });
+
+  it("tells its timeline, its failed items, its attempts and its details", async () => {
+    const db = world();
+    const { user, url } = open(`/jobs/${ids(db).job("completed", "partial").id}`, db);
+    expect(await screen.findByText("Lease lost; taken back")).toBeVisible();
+    await user.click(screen.getByRole("link", { name: /Failed items/ }));
+    expect(await screen.findByText("scans/wall-survey.tiff")).toBeVisible();
+    expect(screen.getByText(/Reader crashed. The reader died three times/)).toBeVisible();
+    await user.click(screen.getByRole("link", { name: /Attempts/ }));
+    expect(await screen.findByText("lease lost")).toBeVisible();
+    expect(screen.getByText(/One lease was lost and taken back./)).toBeVisible();
+    await user.click(screen.getByRole("link", { name: "Details" }));
+    expect(await screen.findByText(/embedded_chunks/)).toBeVisible();
+    expect(url()).toContain("tab=details");
+  });
+
+  it("that ended is deleted, and the list is shown", async () => {
+    const db = world();
+    const job = ids(db).job("failed");
+    const { user, url } = open(`/jobs/${job.id}`, db);
+    await user.click(await screen.findByRole("button", { name: "Delete" }));
+    await waitFor(() => expect(url()).toBe("/jobs"));
+    expect(db.jobs).not.toContain(job);
+  });
+
+  it("that is unknown says so", async () => {
+    open("/jobs/none");
+    expect(await screen.findByRole("alert")).toHaveTextContent("There is no such job.");
+  });
+});
