@@ -74,6 +74,8 @@ class EdgeStore(VectorStore):
     def __init__(self, root: Path) -> None:
         self.root = root
         self.on_damage: Callable[[str, str], None] | None = None
+        # Below this many points a scan is as fast as a graph; building one costs a minute of CPU for 100,000 points.
+        self.optimize_from = 50_000
         self._ids = itertools.count(1)
         self._pending: dict[int, asyncio.Future[tuple[Any, list[frames.Array]]]] = {}
         self._starting = asyncio.Lock()
@@ -161,7 +163,7 @@ class EdgeStore(VectorStore):
         await self._call("drop", space.key, {}, timeout_s=_WRITE_TIMEOUT_S)
 
     async def optimize(self, space: Space) -> bool:
-        changed, _ = await self._call("optimize", space.key, {}, timeout_s=None)
+        changed, _ = await self._call("optimize", space.key, {"least": self.optimize_from}, timeout_s=None)
         return bool(changed)
 
     async def health(self) -> Mapping[str, Any]:

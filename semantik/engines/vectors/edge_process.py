@@ -110,7 +110,7 @@ class Server:
         space = head.get("space", "")
         try:
             if head["op"] == "optimize":
-                self._start_optimizing(head["id"], space)
+                self._start_optimizing(head["id"], space, head["least"])
                 return
             result, out = self._do(head, arrays)
             self._journal(space, head, arrays, len(body))
@@ -261,13 +261,14 @@ class Server:
 
     # Optimising -------------------------------------------------------------------------------------------------
 
-    def _start_optimizing(self, request: int, space: str) -> None:
+    def _start_optimizing(self, request: int, space: str, least: int) -> None:
         shard = self._shard(space)
-        if space in self._optimizing or not shard.wants_optimizing():
+        if space in self._optimizing or not shard.wants_optimizing(least):
             self._reply({"id": request, "result": False})
             return
         target = shard.copy()
-        command = [sys.executable, "-m", "semantik.engines.vectors.edge_process", "optimize", str(target), str(shard.dimensions)]
+        module = "semantik.engines.vectors.edge_process"
+        command = [sys.executable, "-m", module, "optimize", str(target), str(shard.dimensions), str(os.getpid())]
         self._optimizing[space] = _Optimizing(request, target, subprocess.Popen(command, stdin=subprocess.DEVNULL))
 
     def _journal(self, space: str, head: dict[str, Any], arrays: list[frames.Array], size: int) -> None:
@@ -375,7 +376,7 @@ def main(arguments: Sequence[str]) -> int:
         case "try":
             try_open(path, number)
         case "optimize":
-            _die_with_parent(os.getppid())
+            _die_with_parent(int(arguments[3]))
             os.nice(15)
             optimize(path, number)
         case "serve":

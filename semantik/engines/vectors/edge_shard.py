@@ -31,8 +31,6 @@ SPACE = "space.json"
 _DENSE, _SPARSE = "dense", "bm25"
 _TRIAL_TIMEOUT_S = 600
 _CACHED_SAMPLES = 256
-# Below this many points a scan is as fast as a graph; building one costs a minute of CPU for 100,000 points.
-OPTIMIZE_FROM = 50_000
 _update = edge.UpdateOperation
 
 
@@ -240,9 +238,11 @@ class Shard:
 
     # Optimising and closing -------------------------------------------------------------------------------------
 
-    def wants_optimizing(self) -> bool:
+    def wants_optimizing(self, least: int) -> bool:
+        """Whether there are enough points, and a fifth of them or more is not in a graph yet."""
         count = int(self._shard.count(edge.CountRequest(exact=True)))
-        return count >= OPTIMIZE_FROM and self._shard.info().indexed_vectors_count < 0.8 * count
+        # The engine counts the terms of every point as indexed, in whatever segment they are.
+        return count >= least and self._shard.info().indexed_vectors_count < 1.8 * count
 
     def copy(self) -> Path:
         """A copy of everything flushed, beside the shard, to optimise."""

@@ -231,3 +231,30 @@ async def test_a_query_that_does_not_fit_is_refused_here(store: EdgeStore) -> No
     wrong = type(query)(CORPUS, query.filters, np.ones(3, np.float32), sparse({}), 5)
     with pytest.raises(BadVector):
         await store.query(SPACE, wrong)
+
+
+async def test_an_optimised_copy_takes_over_with_what_was_written_meanwhile(store: EdgeStore, root: Path) -> None:
+    store.optimize_from = 100
+    optimizing = asyncio.create_task(store.optimize(SPACE))
+    await asyncio.sleep(0.1)
+    await store.upsert(SPACE, [point(number) for number in range(1000, 1040)])
+    await store.delete(SPACE, [POINTS[0].id])
+    assert await optimizing is True
+    assert await store.count(SPACE, CORPUS) == 159
+    assert side((await store.query(SPACE, ask([point(1007)]))).dense).found.ids[0] == point(1007).id
+    assert [folder.name for folder in (root / SPACE.key).glob("shard-*")] == ["shard-2"]
+    await store.close()
+    again = EdgeStore(root)
+    assert await again.count(SPACE, CORPUS) == 159
+    await again.close()
+
+
+async def test_a_kill_while_optimising_loses_nothing(store: EdgeStore, root: Path) -> None:
+    store.optimize_from = 100
+    optimizing = asyncio.create_task(store.optimize(SPACE))
+    await asyncio.sleep(0.2)
+    kill(store)
+    await optimizing
+    assert await store.count(SPACE, CORPUS) == 120
+    await until_checked(store)
+    assert len(list((root / SPACE.key).glob("shard-*"))) == 1
