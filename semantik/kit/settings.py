@@ -48,9 +48,8 @@ class Settings(BaseModel):
     cors_origins: list[str] = Field([], description="Origins allowed to call the API from a browser, comma separated. Empty: none.")
 
     database_url: SecretStr | None = Field(None, description="SQLAlchemy URL of the database. Unset: SQLite in the data folder.")
-    redis_url: SecretStr | None = Field(None, description="Redis for events, rate limits and Celery. Unset: all in this process.")
+    redis_url: SecretStr | None = Field(None, description="Redis that carries live events. Unset: within this process.")
     qdrant_url: SecretStr | None = Field(None, description="Qdrant server or cluster. Unset: the embedded vector engine.")
-    blobs_url: SecretStr | None = Field(None, description="Store of originals. Unset: a folder in the data folder.")
 
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severe event that is logged.")
     log_format: Literal["auto", "json", "console"] = Field("auto", description="auto: readable in a terminal, JSON otherwise.")

@@ -13,7 +13,7 @@ from semantik.engines.extract import wire
 from semantik.engines.extract.base import Extractor, Limits, Member, Outcome, Part, Verdict
 from semantik.engines.extract.flow import MAX_PART
 from semantik.engines.extract.nursery import Nursery, Worker
-from semantik.kit import logs
+from semantik.kit import logs, metrics
 
 log = logs.get(__name__)
 
@@ -130,6 +130,8 @@ class ExtractorPool(Extractor):
                 code, reason = "memory_limit", f"Reading the file takes more than {limits.memory_bytes // 1024**2:,} MiB of memory."
                 hint = "Split the file, or raise SEMANTIK_EXTRACT_MEMORY_BYTES."
             log.warning("extraction child died", signal=died, peak_kb=peak_kb, trace=run.trace)
+        if code in ("timeout", "memory_limit"):
+            metrics.EXTRACT_CHILD_KILLS.labels(limit=code).inc()
         some = run.parts > 0
         if some:
             reason += f" The {run.parts:,} parts read before that are indexed."

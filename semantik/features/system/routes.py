@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse
 
 import semantik
-from semantik.features.system import errors_page, health, schemas
+from semantik.features.system import errors_page, gauges, health, schemas
 from semantik.http.dependencies import PUBLIC, CurrentRuntime, Reader, bearer_of, declares
 from semantik.http.problems import RouteUnknown
 from semantik.kit.metrics import exposition
@@ -54,7 +54,8 @@ async def full_health(runtime: CurrentRuntime, _: Reader) -> schemas.Health:
 
 
 @pages.get("/metrics", dependencies=[Depends(_metrics_token)])
-async def metrics() -> Response:
+async def metrics(runtime: CurrentRuntime) -> Response:
+    await gauges.refresh(runtime.database)
     body, content_type = exposition()
     return Response(body, headers={"Content-Type": content_type})
 
@@ -63,7 +64,7 @@ async def metrics() -> Response:
 async def version(runtime: CurrentRuntime) -> schemas.Version:
     """Says which version answers and how it is run"""
     settings = runtime.settings
-    outside = (settings.database_url, settings.redis_url, settings.qdrant_url, settings.blobs_url)
+    outside = (settings.database_url, settings.redis_url, settings.qdrant_url)
     return schemas.Version(version=semantik.__version__, commit=_commit(), mode="server" if any(outside) else "embedded")
 
 

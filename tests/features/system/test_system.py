@@ -12,10 +12,13 @@ from fastapi import FastAPI
 from pydantic import SecretStr
 
 import semantik
+from semantik.auth.actor import Actor
 from semantik.engines.blobs.base import BlobStore
 from semantik.entrypoints import api
+from semantik.features.collections.job_args import DeleteCollection
 from semantik.features.system import errors_page, health
 from semantik.http.middleware import PAGE_POLICY
+from semantik.jobs.queue import enqueue
 from semantik.kit.database import open_database
 from semantik.kit.errors import Unavailable
 from semantik.runtime import Runtime
@@ -91,6 +94,17 @@ async def test_metrics_are_closed_until_a_token_is_set_and_sent(runtime: Runtime
         opened = await client.get("/metrics", headers=token)
         assert "typed-by-a-client" not in opened.text
         assert "INVENTED" not in opened.text
+
+
+async def test_metrics_count_the_jobs_that_wait(runtime: Runtime, actor: Actor) -> None:
+    runtime.settings = runtime.settings.model_copy(update={"metrics_token": SecretStr("scrape-me")})
+    async with runtime.database.write() as session:
+        await enqueue(session, DeleteCollection(collection_id="none"), actor=actor, title="Wait")
+        await session.commit()
+    async with anyone(api.build(runtime)) as client:
+        shown = (await client.get("/metrics", headers={"Authorization": "Bearer scrape-me"})).text
+    assert 'semantik_jobs_ready{queue="io"} 1.0' in shown
+    assert 'semantik_jobs_running{queue="io"} 0.0' in shown
 
 
 async def test_the_reference_works_offline_under_its_policy(built: FastAPI) -> None:
