@@ -27,13 +27,15 @@ from semantik.kit.settings import Settings
 
 
 class Bell(Protocol):
-    """Wakes whoever claims jobs of a queue: a hint, never the truth, never an error."""
+    """Tells of ready jobs. A ring is a hint, "look into this queue": lost, late or doubled, it does no harm."""
 
-    def ring(self, queue: str, n: int = 1) -> None: ...
+    def ring(self, queue: str, n: int = 1) -> None:
+        """Wakes up to `n` workers of the queue. Returns at once, never raises; whatever goes wrong, somebody looks anyway."""
+        ...
 
 
 class SilentBell(Bell):
-    """Nobody listens in this process; a worker's own poll finds the job."""
+    """For processes that only enqueue: the workers' own look into the table finds the job."""
 
     def ring(self, queue: str, n: int = 1) -> None:
         """Does nothing."""

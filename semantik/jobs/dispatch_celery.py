@@ -227,11 +227,7 @@ class WorkerProcess:
                 depth = await asyncio.to_thread(self._bell.depth, queue)
                 if depth is not None and count > depth:
                     self._bell.ring(queue, min(count, 2 * self._slots) - depth)
-                if (
-                    time.monotonic() - self._heard_at > _SILENCE_S
-                    and self.runner.running == 0
-                    and (self._alone is None or self._alone.done())
-                ):
+                if self._is_idle_in_silence():
                     # The broker is gone, or does not deliver though it is connected: the table alone is enough to work from.
                     log.warning("no doorbell was heard; working without them", queue=queue, ready=count)
                     self._alone = asyncio.create_task(self._serve(queue), name="without-doorbells")

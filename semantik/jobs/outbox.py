@@ -6,11 +6,11 @@ import asyncio
 import contextlib
 
 from semantik.engines.events.base import Event, EventBus
-from semantik.jobs.dispatch import Bell
 from semantik.jobs.failpoints import fp
 from semantik.jobs.store.rows import OUTBOX
 from semantik.kit import logs
 from semantik.kit.database import Database
+from semantik.runtime import Bell
 
 log = logs.get(__name__)
 
