@@ -54,7 +54,7 @@ async def into(
         if job["status"] == "failed":
             console.note(f"error: {job['title']}: {(job['error'] or {}).get('message', 'failed')}")
     after = await client.get(f"/collections/{target['id']}")
-    await _say(client, after, waited=wait)
+    _say(after, waited=wait)
     return {
         "collection": {"id": target["id"], "name": target["name"]},
         "ledger": after["ledger"],
@@ -86,7 +86,7 @@ async def _sync(client: Client, collection_id: str, folder: Path, include: list[
     return str(made["last_job_id"])
 
 
-async def _say(client: Client, collection: dict[str, Any], *, waited: bool) -> None:
+def _say(collection: dict[str, Any], *, waited: bool) -> None:
     console.note(f"{console.printable(collection['name'])}: {console.ledger(collection['ledger'])} · {collection['chunks']:,} chunks")
     if not waited:
         console.note("The jobs go on in the server; `semantik jobs list` shows them.")

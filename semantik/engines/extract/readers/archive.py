@@ -30,7 +30,7 @@ _LITTER = ("__MACOSX/", ".DS_Store", "Thumbs.db", "desktop.ini")
 def read(document: Document, sink: Sink) -> None:
     members = Members(document, sink)
     if document.kind.name == "zip":
-        _zip(document, sink, members)
+        _zip(document, members)
     elif document.kind.name == "tar":
         with open(document.path, "rb") as file:
             _tar(file, sink, members)
@@ -45,7 +45,7 @@ def _litter(name: str) -> bool:
     return name.startswith(_LITTER[0]) or name.rpartition("/")[2] in _LITTER[1:]
 
 
-def _zip(document: Document, sink: Sink, members: Members) -> None:
+def _zip(document: Document, members: Members) -> None:
     try:
         with zipfile.ZipFile(document.path) as archive:
             for entry in archive.infolist():

@@ -35,7 +35,6 @@ _FRESH = 300
 _NOT_BLANK = 20_000
 
 _WORD = re.compile(r"[^\W\d_]{2,}(?:-[^\W\d_]{2,})*")
-_ODD = re.compile("[\ue000-\uf8ff\ufffd-\uffff\x03-\x08]")
 _HYPHEN = re.compile(r"([^\W\d_]+)\x02\n?([^\W\d_]+)")
 _PDF_DATE = re.compile(r"D?:?(\d{4})(\d\d)?(\d\d)?(\d\d)?(\d\d)?(\d\d)?")
 _PERMISSIONS = (
