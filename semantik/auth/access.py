@@ -24,6 +24,19 @@ ReadableCollectionId = NewType("ReadableCollectionId", CollectionId)
 class CollectionUnknown(NotFound):
     code = "collection_unknown"
     title = "No such collection"
+    default_hint = "List them with GET /api/v1/collections."
+
+
+class SourceUnknown(NotFound):
+    code = "source_unknown"
+    title = "No such source"
+    default_hint = "List them with GET /api/v1/collections/{id}/sources."
+
+
+class DocumentUnknown(NotFound):
+    code = "document_unknown"
+    title = "No such document"
+    default_hint = "List them with GET /api/v1/documents."
 
 
 def readable_collections(actor: Actor) -> sa.Select[Any]:
@@ -93,5 +106,5 @@ async def readable(session: AsyncSession, actor: Actor, wanted: Sequence[str] | 
     found = tuple(ReadableCollectionId(CollectionId(row)) for row in await session.scalars(statement))
     missing = set(wanted or ()) - set(found)
     if missing:
-        raise CollectionUnknown(f"there is no collection {sorted(missing)[0]}", hint="List them with GET /api/v1/collections.")
+        raise CollectionUnknown(f"there is no collection {sorted(missing)[0]}")
     return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from semantik.auth.access import CollectionUnknown
 from semantik.auth.actor import Actor
 from semantik.engines.chunking.base import ChunkingSettings
 from semantik.engines.chunking.check import check as check_chunking
@@ -16,13 +17,8 @@ from semantik.jobs.queue import enqueue
 from semantik.jobs.values import Enqueued
 from semantik.kit.clock import now
 from semantik.kit.database import AsyncSession
-from semantik.kit.errors import Conflict, NotFound
+from semantik.kit.errors import Conflict
 from semantik.kit.ids import new_id
-
-
-class CollectionUnknown(NotFound):
-    code = "collection_unknown"
-    title = "No such collection"
 
 
 class NameTaken(Conflict):
@@ -59,7 +55,7 @@ async def create(session: AsyncSession, actor: Actor, wanted: NewCollection, *, 
 async def get(session: AsyncSession, actor: Actor, collection_id: str) -> Collection:
     row = await repository.get(session, actor, collection_id)
     if row is None:
-        raise CollectionUnknown(f"there is no collection {collection_id}", hint="List them with GET /api/v1/collections.")
+        raise CollectionUnknown(f"there is no collection {collection_id}")
     return (await shown(session, actor, [row]))[0]
 
 

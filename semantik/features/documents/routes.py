@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from typing import Annotated, Any, get_args
 from urllib.parse import quote
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Query
 from fastapi.responses import FileResponse
 
+from semantik.auth.access import DocumentUnknown
 from semantik.features.documents import repository
 from semantik.features.documents.schemas import Chunk, Document, DocumentDetail, State, Text
 from semantik.http.dependencies import CurrentRuntime, Reader, ReadSession
@@ -20,11 +21,6 @@ from semantik.kit.errors import InvalidInput, NotFound
 router = APIRouter(prefix="/api/v1", tags=["documents"])
 
 _MAX_TEXT = 200_000
-
-
-class DocumentUnknown(NotFound):
-    code = "document_unknown"
-    title = "No such document"
 
 
 class ChunkUnknown(NotFound):
@@ -138,7 +134,7 @@ async def list_chunks(
 @router.get(
     "/documents/{document_id}/original", summary="Download the original file", operation_id="get_original", response_class=FileResponse
 )
-async def get_original(document_id: str, request: Request, actor: Reader, runtime: CurrentRuntime, session: ReadSession) -> FileResponse:
+async def get_original(document_id: str, actor: Reader, runtime: CurrentRuntime, session: ReadSession) -> FileResponse:
     row = await _row(session, actor, document_id)
     if row["content_hash"] is None:
         raise NoOriginal(f"the original of {row['name']} is not stored", hint="Sync its source first.")

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, File, Form, Header, Query, Response, UploadFile
 
+from semantik.auth.access import CollectionUnknown, SourceUnknown
 from semantik.engines import connectors as connector_backends
 from semantik.features.ingestion import listing, repository, service, uploads
 from semantik.features.ingestion.schemas import (
@@ -18,7 +19,7 @@ from semantik.features.ingestion.schemas import (
 )  # fmt: skip
 from semantik.http.dependencies import CurrentRuntime, Writer, WriteSession
 from semantik.kit import registry
-from semantik.kit.errors import InvalidInput, NotFound
+from semantik.kit.errors import InvalidInput
 
 router = APIRouter(prefix="/api/v1", tags=["ingestion"])
 
@@ -49,7 +50,7 @@ async def sync_source(
     async with runtime.database.read() as reading:
         source = await repository.source(reading, actor, source_id)
     if source is None:
-        raise service.SourceUnknown(f"there is no source {source_id}", hint="List them with GET /api/v1/collections/{id}/sources.")
+        raise SourceUnknown(f"there is no source {source_id}")
     response.status_code = 200
     if source["kind"] == "upload":
         return service.shown_plan(listing.Listing().plan())
@@ -80,7 +81,7 @@ async def upload_files(
     async with runtime.database.read() as reading:
         collection = await repository.collection(reading, actor, collection_id)
     if collection is None:
-        raise NotFound(f"there is no collection {collection_id}", hint="List them with GET /api/v1/collections.")
+        raise CollectionUnknown(f"there is no collection {collection_id}")
     stored = [
         await uploads.store(runtime.blobs, actor, file, path=path[index] if path else None, max_bytes=runtime.settings.upload_max_bytes)
         for index, file in enumerate(files)

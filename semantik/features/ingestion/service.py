@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from semantik.auth.access import CollectionUnknown, DocumentUnknown, SourceUnknown
 from semantik.auth.actor import Actor
 from semantik.features.ingestion import repository
 from semantik.features.ingestion.job_args import IngestSource, RemoveDocument
@@ -12,20 +13,10 @@ from semantik.features.ingestion.values import Plan
 from semantik.jobs.queue import enqueue
 from semantik.jobs.values import Enqueued
 from semantik.kit.database import AsyncSession
-from semantik.kit.errors import Conflict, NotFound
+from semantik.kit.errors import Conflict
 from semantik.kit.secrets import Keyring
 
 _NAMED_PATHS = 100
-
-
-class SourceUnknown(NotFound):
-    code = "source_unknown"
-    title = "No such source"
-
-
-class DocumentUnknown(NotFound):
-    code = "document_unknown"
-    title = "No such document"
 
 
 class NotAnUpload(Conflict):
@@ -64,7 +55,7 @@ async def enqueue_ingest(
 async def sync(session: AsyncSession, actor: Actor, source_id: str, *, idempotency_key: str | None = None) -> Enqueued:
     source = await repository.source(session, actor, source_id)
     if source is None:
-        raise SourceUnknown(f"there is no source {source_id}", hint="List them with GET /api/v1/collections/{id}/sources.")
+        raise SourceUnknown(f"there is no source {source_id}")
     return await enqueue_ingest(
         session,
         actor,
@@ -97,7 +88,7 @@ async def retry_failed(session: AsyncSession, actor: Actor, collection_id: str, 
     """Returns the last job enqueued (one for each source concerned) and the number of documents."""
     collection = await repository.collection(session, actor, collection_id)
     if collection is None:
-        raise NotFound(f"there is no collection {collection_id}")
+        raise CollectionUnknown(f"there is no collection {collection_id}")
     counts = await repository.make_failed_due(session, actor, collection_id, codes)
     job = None
     for source_id, count in counts.items():

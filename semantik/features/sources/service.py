@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from semantik.auth.access import CollectionUnknown, SourceUnknown
 from semantik.auth.actor import Actor
 from semantik.engines.connectors.directory import DEFAULT_EXCLUDE
 from semantik.features.ingestion.job_args import IngestSource, RemoveSource
@@ -16,14 +17,9 @@ from semantik.jobs.queue import enqueue
 from semantik.jobs.values import Enqueued
 from semantik.kit.clock import now
 from semantik.kit.database import AsyncSession
-from semantik.kit.errors import Conflict, Forbidden, InvalidInput, NotFound
+from semantik.kit.errors import Conflict, Forbidden, InvalidInput
 from semantik.kit.ids import new_id
 from semantik.kit.settings import Settings
-
-
-class SourceUnknown(NotFound):
-    code = "source_unknown"
-    title = "No such source"
 
 
 class PathNotAllowed(Forbidden):
@@ -106,7 +102,7 @@ async def get(session: AsyncSession, actor: Actor, source_id: str) -> Source:
 async def get_row(session: AsyncSession, actor: Actor, source_id: str) -> Mapping[str, Any]:
     row = await repository.get(session, actor, source_id)
     if row is None:
-        raise SourceUnknown(f"there is no source {source_id}", hint="List them with GET /api/v1/collections/{id}/sources.")
+        raise SourceUnknown(f"there is no source {source_id}")
     return row
 
 
@@ -171,7 +167,7 @@ async def _sync(session: AsyncSession, actor: Actor, source: Mapping[str, Any]) 
 
 async def _require_collection(session: AsyncSession, actor: Actor, collection_id: str) -> None:
     if not await repository.collection_exists(session, actor, collection_id):
-        raise NotFound(f"there is no collection {collection_id}", hint="List them with GET /api/v1/collections.")
+        raise CollectionUnknown(f"there is no collection {collection_id}")
 
 
 def _ledger(counts: Iterable[tuple[str, str | None, int]]) -> SourceLedger:
@@ -181,4 +177,6 @@ def _ledger(counts: Iterable[tuple[str, str | None, int]]) -> SourceLedger:
         totals[state] += count
         if code is not None and state in ("partial", "skipped", "failed"):
             reasons.append({"state": state, "code": code, "count": count})
-    return SourceLedger(listed=sum(totals.values()), **totals, reasons=sorted(reasons, key=lambda reason: -reason["count"]))
+    return SourceLedger(
+        listed=sum(totals.values()), **totals, reasons=sorted(reasons, key=lambda one: (-one["count"], one["state"], one["code"]))
+    )
