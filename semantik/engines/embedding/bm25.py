@@ -22,8 +22,8 @@ from semantik.kit.sparse import SparseVector
 K1 = 1.2
 B = 0.75
 
-# Mean terms of a default chunk of prose; what a generation uses until its first publish has counted its own.
-DEFAULT_MEAN_TERMS = 160.0
+# Terms of a typical chunk: what steadies the mean that a generation's first publish counts, and stands in for one never counted.
+TYPICAL_MEAN_TERMS = 100.0
 
 _ENGLISH_STOP_WORDS = (
     "a an and are as at be but by can did do does for how if in into is it no not of on or s such t that the their then there these "

@@ -339,7 +339,7 @@ def _projected(tenant_id: str, row: Any, tokenizer: Tokenizer) -> Point:
     return Point(
         id=row["id"],
         dense=None if row["vector"] is None else np.frombuffer(row["vector"], dtype="<f2").astype(np.float32),
-        sparse=bm25.document_vector(text, row["language"], row["mean_terms"] or 100.0),
+        sparse=bm25.document_vector(text, row["language"], row["mean_terms"] or bm25.TYPICAL_MEAN_TERMS),
         payload=payload(
             tenant=tenant_id,
             collection=row["collection_id"],

@@ -29,8 +29,8 @@ from semantik.kit.ids import derived_id, new_id
 _GROUP_CHUNKS = 512
 _GROUP_DOCUMENTS = 64
 _GROUP_SECONDS = 1.0
-# A first group may be tiny or odd; this many chunks of a typical 100 terms steady the mean that BM25 keeps for good.
-_PRIOR_CHUNKS, _PRIOR_TERMS = 20, 100.0
+# A first group may be tiny or odd; this many typical chunks steady the mean that BM25 keeps for good.
+_PRIOR_CHUNKS = 20
 
 
 _New = Sequence[NewMember]
@@ -107,7 +107,7 @@ class Publisher:
         if self._mean_terms is None:
             drafts = [chunk for batch in group for chunk in batch.chunks]
             total = await run_cpu(lambda: sum(bm25.count_terms(draft.embedded_text, draft.language) for draft in drafts))
-            mean = (total + _PRIOR_CHUNKS * _PRIOR_TERMS) / (len(drafts) + _PRIOR_CHUNKS)
+            mean = (total + _PRIOR_CHUNKS * bm25.TYPICAL_MEAN_TERMS) / (len(drafts) + _PRIOR_CHUNKS)
             actor, target = self._ctx.actor, self._target
             async with self._ctx.step() as session:
                 await repository.settle_mean_terms(session, actor, target.collection_id, target.generation, mean)
