@@ -8,8 +8,8 @@ sessions see a snapshot and never wait for a writer (WAL). On PostgreSQL both us
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
@@ -60,24 +60,16 @@ class Database:
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncSession]:
         """A session for reading only: rolled back at the end."""
-        async with self._read() as session:
-            try:
+        with _in_our_words():
+            async with self._read() as session:
                 yield session
-            except DBAPIError as error:
-                raise translated(error) from error
-            except PoolTimeout as error:
-                raise DatabaseUnavailable("all connections to the database are busy") from error
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncSession]:
         """A session whose owner commits; what is not committed when it closes is rolled back."""
-        async with self._write() as session:
-            try:
+        with _in_our_words():
+            async with self._write() as session:
                 yield session
-            except DBAPIError as error:
-                raise translated(error) from error
-            except PoolTimeout as error:
-                raise DatabaseUnavailable("all connections to the database are busy") from error
 
     async def close(self) -> None:
         await self.engine.dispose()
@@ -127,6 +119,19 @@ def _sqlite(url: URL, *, pool_size: int, writer: bool) -> AsyncEngine:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writer else "BEGIN")
 
     return engine
+
+
+@contextmanager
+def _in_our_words() -> Iterator[None]:
+    try:
+        yield
+    except DBAPIError as error:
+        ours = translated(error)
+        if ours is error:
+            raise
+        raise ours from error
+    except PoolTimeout as error:
+        raise DatabaseUnavailable("all connections to the database are busy") from error
 
 
 def translated(error: DBAPIError) -> Exception:
