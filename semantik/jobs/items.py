@@ -19,8 +19,11 @@ from semantik.jobs.handlers import Items
 from semantik.jobs.interruptions import LeaseLost
 from semantik.jobs.retry import ErrorClass, PermanentFailure, TooManyFailures, circuit_open, classify, failure_of
 from semantik.jobs.store import leases, reading
-from semantik.jobs.values import Effect, Item, ItemOutcome
+from semantik.jobs.values import Effect, Failure, Item, ItemOutcome
+from semantik.kit import logs
 from semantik.kit.errors import Forbidden, Misconfigured, Unauthenticated
+
+log = logs.get(__name__)
 
 _SLOW_ITEM_S = 0.05
 _BATCH_S = 0.25
@@ -123,7 +126,7 @@ class _Batch:
         return True
 
     async def _fail(self, item: Item, error: Exception, tried: int) -> None:
-        failure = failure_of(error, classify(error))
+        failure = self._told(error)
         self._outcomes.append(
             ItemOutcome(
                 item.key,
@@ -143,6 +146,14 @@ class _Batch:
             raise TooManyFailures(
                 f"{failed} items failed, the last one with: {failure.message}", hint="The fault is likely not in the items."
             )
+
+    def _told(self, error: Exception) -> Failure:
+        """What the row says of the item's error; one that nobody foresaw leaves its trace in the log."""
+        verdict = classify(error)
+        failure = failure_of(error, verdict)
+        if verdict.error_class is ErrorClass.UNKNOWN:
+            log.error("item failed unexpectedly", job_id=self.ctx.job.id, error=type(error).__name__, exc_info=error)
+        return failure
 
     async def commit(self, *, next_key: str | None) -> None:
         """The checkpoint of everything that waits; a no-op when nothing does."""
@@ -165,10 +176,9 @@ class _Batch:
             try:
                 await self._step([(item, effect)], [], item, following)
             except Exception as error:
-                verdict = classify(error)
-                if verdict.error_class is not ErrorClass.UNKNOWN:
+                if classify(error).error_class is not ErrorClass.UNKNOWN:
                     raise
-                failure = failure_of(error, verdict)
+                failure = self._told(error)
                 outcome = ItemOutcome(
                     item.key, "failed", item.label, error_class=failure.error_class, error_code=failure.code, error_message=failure.message
                 )
