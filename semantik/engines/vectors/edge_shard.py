@@ -12,10 +12,11 @@ import subprocess
 import sys
 import time
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import numpy as np
 import qdrant_edge as edge
@@ -40,8 +41,8 @@ class _Sample:
 
     version: int
     taken_at: float
-    ids: Any
-    count: int
+    ids: Sequence[UUID]
+    chosen: Any
     whole: bool
 
 
@@ -172,16 +173,15 @@ class Shard:
             idf = edge.SearchParams(idf=None if sample.whole else edge.IdfParams(edge.Filter(must=corpus)))
             sides["sparse"] = (edge.Query.Nearest(terms, using=_SPARSE), "sparse", idf)
         found = {name: self._best(side, within, limit) for name, side in sides.items()}
-        answer: dict[str, Any] = {
-            name: {"ids": [id for id, _ in hits], "scores": [score for _, score in hits]} for name, hits in found.items()
-        }
+        answer: dict[str, Any] = {}
         for name, side in sides.items():
-            answer[name]["moments"] = self._moments(side, sample)
-            own = {id for id, _ in found[name]}
-            foreign = [id for other, hits in found.items() if other != name for id, _ in hits if id not in own]
-            answer[name]["cross"] = self._scores_of(side, foreign)
+            ids = [id for id, _ in found[name]]
+            foreign = {id for other, hits in found.items() if other != name for id, _ in hits}.difference(ids)
+            moments, cross = self._measured(side, sample, foreign)
+            scores = [score for _, score in found[name]]
+            answer[name] = {"ids": ids, "scores": scores, "moments": moments, "cross": cross}
         if sparse is not None and "sparse" not in answer:
-            empty = [0.0, 0.0, sample.count] if sample.count else None
+            empty = [0.0, 0.0, len(sample.ids)] if sample.ids else None
             answer["sparse"] = {"ids": [], "scores": [], "moments": empty, "cross": {}}
         return answer
 
@@ -191,29 +191,22 @@ class Shard:
         hits = self._shard.query(edge.QueryRequest(limit=limit + 16, query=query, filter=within, params=params))
         return sorted(((str(hit.id), float(hit.score)) for hit in hits), key=lambda hit: (-hit[1], hit[0]))[:limit]
 
-    def _moments(self, side: tuple[Any, str, Any], sample: _Sample) -> list[float] | None:
-        if not sample.count:
-            return None
+    def _measured(self, side: tuple[Any, str, Any], sample: _Sample, foreign: Set[str]) -> tuple[list[float] | None, dict[str, float]]:
+        """Moments over the sample and scores of what only the other side found: one pass, for each pass counts the corpus anew."""
+        wanted = [*([sample.chosen] if sample.ids else []), *([edge.HasIdCondition(set(foreign))] if foreign else [])]
+        if not wanted:
+            return None, {}
         query, name, params = side
-        hits = self._shard.query(edge.QueryRequest(limit=sample.count, query=query, filter=sample.ids, params=params))
-        scores = np.array([hit.score for hit in hits], np.float64)
+        # Never empty, as an empty `should` would match everything.
+        within = edge.Filter(should=wanted)
+        hits = self._shard.query(edge.QueryRequest(limit=len(sample.ids) + len(foreign), query=query, filter=within, params=params))
+        scores = {hit.id: float(hit.score) for hit in hits}
         # A point without any of the terms is not returned, and its score is 0; one without a dense side has none.
-        total = sample.count if name == "sparse" else len(scores)
-        if not total:
-            return None
-        mean = float(scores.sum()) / total
-        return [mean, float(np.sqrt(max(0.0, float((scores**2).sum()) / total - mean**2))), total]
-
-    def _scores_of(self, side: tuple[Any, str, Any], ids: Sequence[str]) -> dict[str, float]:
-        if not ids:
-            return {}
-        query, name, params = side
-        chosen = edge.Filter(must=[edge.HasIdCondition(set(ids))])
-        scores = {
-            str(hit.id): float(hit.score)
-            for hit in self._shard.query(edge.QueryRequest(limit=len(ids), query=query, filter=chosen, params=params))
-        }
-        return {id: scores.get(id, 0.0) for id in ids} if name == "sparse" else scores
+        sparse = name == "sparse"
+        drawn = np.array([scores.get(id, 0.0) for id in sample.ids if sparse or id in scores], np.float64)
+        moments = [float(drawn.mean()), float(drawn.std()), len(drawn)] if len(drawn) else None
+        told = {str(id): score for id, score in scores.items()}
+        return moments, {id: told.get(id, 0.0) for id in sorted(foreign) if sparse or id in told}
 
     def _sample(self, tenant: str, collections: Sequence[tuple[str, int]], corpus: list[Any]) -> _Sample:
         """Ids are hashes (UUIDv5), so the lowest ones are a random sample, and the same one as long as the corpus stands."""
@@ -223,15 +216,16 @@ class Shard:
         if known is not None and known.version == self._version:
             self._samples.move_to_end(key)
             return known
-        if known is not None and known.count >= SAMPLE and now - known.taken_at < 1.0:
+        if known is not None and len(known.ids) >= SAMPLE and now - known.taken_at < 1.0:
             # While points stream in, an old sample will do, and "whole" may have ceased to hold.
-            return _Sample(known.version, known.taken_at, known.ids, known.count, whole=False)
+            return _Sample(known.version, known.taken_at, known.ids, known.chosen, whole=False)
         within = edge.Filter(must=corpus)
         records, _ = self._shard.scroll(edge.ScrollRequest(limit=SAMPLE, filter=within, with_payload=False, with_vector=False))
-        chosen = edge.Filter(must=[edge.HasIdCondition({str(record.id) for record in records})]) if records else None
+        ids = [record.id for record in records]
+        chosen = edge.HasIdCondition(set(map(str, ids))) if ids else None
         total = int(self._shard.count(edge.CountRequest(exact=True)))
         whole = bool(records) and int(self._shard.count(edge.CountRequest(exact=True, filter=within))) == total
-        sample = self._samples[key] = _Sample(self._version, now, chosen, len(records), whole)
+        sample = self._samples[key] = _Sample(self._version, now, ids, chosen, whole)
         while len(self._samples) > _CACHED_SAMPLES:
             self._samples.popitem(last=False)
         return sample
