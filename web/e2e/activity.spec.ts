@@ -15,6 +15,8 @@ test("a running job is paused and resumed, and the line at the top follows", asy
   const { job } = await ids(world);
   await world.goto(`/jobs/${job("running")}`);
   await expect(world.getByRole("link", { name: /1 job running/ })).toBeVisible();
+  // The line lies over the frame and moves nothing.
+  expect((await world.getByRole("navigation", { name: "Main" }).boundingBox())?.x).toBe(0);
   await world.getByRole("button", { name: "Pause" }).click();
   await expect(world.getByText("Paused", { exact: true }).first()).toBeVisible({ timeout: 10_000 });
   await expect(world.getByRole("link", { name: /job running/ })).toHaveCount(0);

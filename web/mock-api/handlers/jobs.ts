@@ -27,6 +27,28 @@ export function jobs(db: Db): HttpHandler[] {
         return HttpResponse.json({ ...found, summary });
       }),
     ),
+    http.post(
+      `${V1}/jobs/bulk`,
+      guarded(async ({ request }) => {
+        const body = (await request.json()) as S["Bulk"];
+        const rows = db.jobs.filter(
+          (j) =>
+            (body.status ?? []).includes(j.status) &&
+            (!body.kind || j.kind === body.kind) &&
+            (!body.collection || j.collection_id === body.collection),
+        );
+        const able = rows.filter((j) => j.allowed.includes(body.verb));
+        if (body.verb === "delete") db.jobs = db.jobs.filter((j) => !able.includes(j));
+        else
+          for (const job of able)
+            turn(db, job, body.verb === "cancel" ? "cancelled" : body.verb === "pause" ? "paused" : "queued");
+        return HttpResponse.json({
+          changed: able.length,
+          refused: rows.length - able.length,
+          job_ids: able.map(({ id }) => id),
+        });
+      }),
+    ),
     http.get(
       `${V1}/jobs/:id`,
       guarded(({ params }) => {

@@ -29,3 +29,4 @@ export type JobDetail = S["JobDetail"];
 export type JobItem = S["JobItem"];
 export type JobAttempt = S["Attempt"];
 export type JobEvent = S["JobEvent"];
+export type BulkVerb = S["Bulk"]["verb"];

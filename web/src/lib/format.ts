@@ -116,6 +116,7 @@ const KINDS: Record<string, string> = {
   "application/rtf": "RTF",
   "text/rtf": "RTF",
   "application/zip": "ZIP",
+  "application/x-ole-storage": "Office",
   "application/json": "JSON",
   "application/yaml": "YAML",
   "text/yaml": "YAML",

@@ -9,6 +9,7 @@ configure({ asyncUtilTimeout: 6000 });
 
 // jsdom draws nothing: these exist only so that the pages may call them.
 window.scrollTo = () => undefined;
+window.scrollBy = () => undefined;
 Element.prototype.scrollIntoView = () => undefined;
 HTMLDialogElement.prototype.showModal = function show() {
   this.open = true;

@@ -71,6 +71,17 @@ describe("the jobs page", () => {
     expect(url()).toBe("/jobs");
   });
 
+  it("acts on all that the filter shows, after asking once more", async () => {
+    const { user, db } = open("/jobs?status=failed");
+    await user.click(await screen.findByRole("button", { name: "Delete" }));
+    expect(screen.getByText(/Delete 1 job\?/)).toBeVisible();
+    await user.click(screen.getByRole("button", { name: "Leave them" }));
+    await user.click(await screen.findByRole("button", { name: "Retry" }));
+    await user.click(screen.getByRole("button", { name: "Retry 1 job" }));
+    expect(await screen.findByText("1 job changed.")).toBeVisible();
+    expect(db.jobs.some((job) => job.status === "failed")).toBe(false);
+  });
+
   it("is summed by the line at the top, which leads to it", async () => {
     const { user, url } = open("/collections");
     await user.click(await screen.findByRole("link", { name: "1 job running, 61 %" }));

@@ -83,7 +83,6 @@ export function JobPage() {
           </p>
         </Notice>
       )}
-      {!job.error && isEnded(job.status) && job.message && <p className={styles.dim}>{job.message}</p>}
       <WhyNot job={job} />
       <nav className={tabs.tabs} aria-label="Job">
         <TabLink id={id} name="timeline" current={tab}>

@@ -1,9 +1,11 @@
 /** The tabs of a run: timeline, items, attempts. */
+import { Link } from "react-router";
 import { problemOf } from "@/api/problem";
 import type { Job } from "@/api/types";
-import { asSentence, duration, exact } from "@/lib/format";
+import { asSentence, counted, duration, exact } from "@/lib/format";
+import { paths } from "@/lib/paths";
 import { codeWords, endingWords, sentence } from "@/lib/words";
-import { Button } from "@/ui/button";
+import { Button, buttonClass } from "@/ui/button";
 import { Empty, ProblemNotice } from "@/ui/notice";
 import { SkeletonRows } from "@/ui/skeleton";
 import { Status } from "@/ui/status";
@@ -61,6 +63,23 @@ export function Items({ job, moving }: { job: Job; moving: boolean }) {
   if (items.isError) return <ProblemNotice problem={problemOf(items.error)} />;
   if (!items.data) return <SkeletonRows rows={4} />;
   const rows = items.data.pages.flatMap((page) => page.items);
+  const { failed, quarantined } = job.counts;
+  if (rows.length === 0 && failed + quarantined > 0)
+    return (
+      // Documents keep their own reasons; the job only counted them.
+      <Empty
+        action={
+          job.collection_id && (
+            <Link to={paths.collectionFailures(job.collection_id)} className={buttonClass()}>
+              Show the failures
+            </Link>
+          )
+        }
+      >
+        {counted(failed + quarantined, "document")} failed. The reasons stand with the documents, among the failures of
+        the collection.
+      </Empty>
+    );
   if (rows.length === 0) return <Empty>No item failed{moving ? " so far" : ""}.</Empty>;
   return (
     <>

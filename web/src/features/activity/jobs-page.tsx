@@ -18,6 +18,7 @@ import table from "@/ui/table.module.css";
 import { Ago } from "@/ui/time";
 import { useListKeys } from "@/ui/use-list-keys";
 import styles from "./activity.module.css";
+import { Bulk } from "./bulk";
 import { counters, pace } from "./say";
 import { useJobs } from "./use-activity";
 
@@ -102,6 +103,9 @@ export function JobsPage() {
           </Picker>
         </span>
       </div>
+      {filter.status && list.data && (
+        <Bulk filter={{ ...filter, status: filter.status }} total={summary[filter.status] ?? 0} />
+      )}
       {list.isError && <ProblemNotice problem={problemOf(list.error)} />}
       {list.isPending && <SkeletonRows rows={6} height={64} />}
       {list.data && jobs.length === 0 && (

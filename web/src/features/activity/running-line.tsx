@@ -15,8 +15,8 @@ export function RunningLine() {
   const value = sum(running);
   const words = `${counted(running.length, "job")} running${value === null ? "" : `, ${Math.floor(value)} %`}`;
   return (
-    <header>
-      <Link to={paths.jobs()} className={styles.line} title={words} aria-label={words}>
+    <header className={styles.line}>
+      <Link to={paths.jobs()} className={styles.lineLink} title={words} aria-label={words}>
         <Progress value={value} label={words} thin />
       </Link>
     </header>

@@ -73,9 +73,13 @@ const HIDDEN = new Set(["kind", "title"]);
 export function eventDetail(event: JobEvent): string {
   const { message, counts, progress, metadata } = event;
   const parts: string[] = [];
-  if (message) parts.push(message);
-  if (counts?.total) parts.push(`${count(counts.done ?? 0)} of ${counted(counts.total, "item")}`);
-  else if (typeof progress === "number" && !message) parts.push(`${Math.round(progress)} %`);
+  // The last item in hand says nothing about an end.
+  if (message && event.type !== "job.completed") parts.push(message);
+  if (counts?.total) {
+    const { done = 0, failed = 0, skipped = 0, quarantined = 0 } = counts as Partial<Job["counts"]>;
+    parts.push(`${count(done + failed + skipped + quarantined)} of ${counted(counts.total, "item")}`);
+    if (failed + quarantined > 0) parts.push(`${count(failed + quarantined)} failed`);
+  } else if (typeof progress === "number" && !message) parts.push(`${Math.round(progress)} %`);
   if (parts.length === 0)
     for (const [key, value] of Object.entries(metadata ?? {})) {
       if (HIDDEN.has(key) || value === null || value === undefined || typeof value === "object") continue;

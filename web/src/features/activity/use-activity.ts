@@ -3,12 +3,13 @@ import { keepPreviousData, useInfiniteQuery, useMutation, useQueryClient } from 
 import { api, client, PAGED } from "@/api/client";
 import { usePollEvery } from "@/api/live";
 import { refetch } from "@/api/query";
-import type { Job } from "@/api/types";
+import type { BulkVerb, Job } from "@/api/types";
 import { isEnded } from "@/lib/words";
 
 const LIST = "/api/v1/jobs";
 const ONE = "/api/v1/jobs/{job_id}";
 
+export type { BulkVerb };
 export type JobFilter = { status?: string | null; kind?: string | null; collection?: string | null };
 
 export function useJobs(filter: JobFilter) {
@@ -59,6 +60,25 @@ export function useVerb(job: string) {
       if (verb === "delete") refetch(cache, LIST);
       else refetch(cache, LIST, ONE, `${ONE}/events`, `${ONE}/attempts`, `${ONE}/items`);
     },
+  });
+}
+
+export function useBulk() {
+  const cache = useQueryClient();
+  return useMutation({
+    mutationFn: async ({ filter, verb }: { filter: JobFilter & { status: string }; verb: BulkVerb }) => {
+      const { data } = await client.POST("/api/v1/jobs/bulk", {
+        body: {
+          verb,
+          status: [filter.status as Job["status"]],
+          ...(filter.kind ? { kind: filter.kind } : {}),
+          ...(filter.collection ? { collection: filter.collection } : {}),
+        },
+      });
+      if (!data) throw new Error("The server did not say what it changed");
+      return data;
+    },
+    onSuccess: () => refetch(cache, LIST, ONE),
   });
 }
 

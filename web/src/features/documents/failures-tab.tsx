@@ -1,4 +1,5 @@
 /** What could not be indexed, wholly or in part: grouped by reason, with what to do. */
+import { useState } from "react";
 import { Link, useParams } from "react-router";
 import { problemLine, problemOf } from "@/api/problem";
 import { useCollection } from "@/api/queries";
@@ -39,7 +40,12 @@ export function grouped(
   return [...groups.values()].sort((a, b) => ORDER.indexOf(a.state) - ORDER.indexOf(b.state) || b.total - a.total);
 }
 
+/** So many of a group are shown at first: one reason must not bury the others. */
+const FIRST = 8;
+const keyOf = (group: Group) => `${group.state}/${group.code}`;
+
 export function FailuresTab() {
+  const [open, setOpen] = useState<ReadonlySet<string>>(new Set());
   const { collection = "" } = useParams();
   const frame = useCollection(collection);
   const failures = useFailures(collection);
@@ -80,7 +86,7 @@ export function FailuresTab() {
         )}
       </div>
       {groups.map((group) => (
-        <section key={`${group.state}/${group.code}`} className={styles.group}>
+        <section key={keyOf(group)} className={styles.group}>
           <header className={styles.groupHead}>
             <h2>
               {codeWords(group.code)} <span className={styles.groupCount}>{count(group.total)}</span>
@@ -94,7 +100,7 @@ export function FailuresTab() {
           </header>
           {group.documents[0]?.hint && <p className={styles.hint}>{asSentence(group.documents[0].hint)}</p>}
           <ul>
-            {group.documents.map((document) => (
+            {(open.has(keyOf(group)) ? group.documents : group.documents.slice(0, FIRST)).map((document) => (
               <li key={document.id} className={styles.failure}>
                 <div className={styles.failureWords}>
                   <Link to={paths.document(document.id)} className={styles.failureName} title={document.path}>
@@ -106,7 +112,12 @@ export function FailuresTab() {
               </li>
             ))}
           </ul>
-          {group.total > group.documents.length && (
+          {group.documents.length > FIRST && !open.has(keyOf(group)) && (
+            <Button small look="quiet" onClick={() => setOpen(new Set([...open, keyOf(group)]))}>
+              Show {count(group.documents.length - FIRST)} more
+            </Button>
+          )}
+          {group.total > group.documents.length && (open.has(keyOf(group)) || group.documents.length <= FIRST) && (
             <p className={styles.scope}>
               {count(group.total - group.documents.length)} more:{" "}
               <Link to={paths.collectionDocuments(collection, { state: group.state, code: group.code })}>show all</Link>

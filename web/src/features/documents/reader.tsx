@@ -8,6 +8,7 @@ import { ProblemNotice } from "@/ui/notice";
 import { SkeletonText } from "@/ui/skeleton";
 import { type Block, toBlocks } from "./blocks";
 import styles from "./reader.module.css";
+import { useAnchor } from "./use-anchor";
 import { useChunks, useText, WINDOW } from "./use-reader";
 
 const NONE: readonly Chunk[] = [];
@@ -41,6 +42,8 @@ export function Reader({
     [text.text, text.start, document.outline, chunks, showChunks],
   );
   const passage = useMemo<Span | null>(() => target && { start: target.start, end: target.end }, [target]);
+
+  useAnchor(root, blocks);
 
   // Opens at the place once its window is there; not again when more text arrives.
   const opened = useRef<string | null>(null);
@@ -105,9 +108,10 @@ const BlockView = memo(function BlockView({
   passage: Span | null;
   marks: readonly Span[];
 }) {
-  // Leading line breaks would be drawn as space: they are skipped, and the offsets with them.
-  const skipped = block.text.length - block.text.trimStart().length;
-  const text = block.text.trim();
+  // Leading line breaks would be drawn as space, the # of Markdown as noise before a heading that looks like one: both
+  // are skipped, and the offsets with them.
+  const skipped = (block.level ? /^\s*(#{1,6}\s+)?/ : /^\s*/).exec(block.text)?.[0].length ?? 0;
+  const text = block.text.slice(skipped).trimEnd();
   const start = block.start + skipped;
   return (
     <>

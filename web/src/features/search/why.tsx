@@ -13,7 +13,9 @@ function ordinal(n: number): string {
 
 export function Why({ hit, explain }: { hit: Hit; explain: Explain }) {
   const { dense, sparse, weights } = explain;
-  const share = (value: number) => `${Math.round(value * 100)} %`;
+  // Weights may be of any size: only their proportion means something.
+  const whole = weights.dense + weights.sparse || 1;
+  const share = (value: number) => `${Math.round((100 * value) / whole)} %`;
   return (
     <dl className={styles.why} aria-label="Why this passage">
       <div>
