@@ -158,11 +158,14 @@ def verdict(name: str, hybrid: Sequence[float], plain: Sequence[float]) -> str:
     return "better" if low > 0 else "not worse"
 
 
-def _ready_collection(app: App, name: str, folder: Path) -> str:
+def _ready_collection(app: App, name: str, folder: Path, chunk_tokens: int | None = None) -> str:
     """The collection with every file of the folder indexed: made, completed or found as it is."""
+    if chunk_tokens is not None:
+        name = f"{name}, {chunk_tokens} tokens"
     known = {one["name"]: one["id"] for one in app.call("GET", "/api/v1/collections", params={"limit": 200})["items"]}
     if name not in known:
-        known[name] = app.collection(name)
+        settings = {} if chunk_tokens is None else {"chunking": {"max_tokens": chunk_tokens, "overlap_tokens": chunk_tokens // 10}}
+        known[name] = app.collection(name, **settings)
         app.ingest_folder(known[name], folder, timeout_s=6 * 3600)
     elif _missing(app, known[name]):
         for source in app.call("GET", f"/api/v1/collections/{known[name]}/sources")["items"]:
@@ -177,10 +180,10 @@ def _missing(app: App, collection: str) -> int:
     return int(ledger["listed"] - ledger["indexed"] - ledger["partial"]) if ledger["listed"] else 1
 
 
-def run_set(app: App, judged: JudgedSet, data: Path) -> dict[str, Any]:
+def run_set(app: App, judged: JudgedSet, data: Path, chunk_tokens: int | None) -> dict[str, Any]:
     folder = data / "items" / judged.name
     names = write_items(judged, folder)
-    collection = _ready_collection(app, judged.name, folder)
+    collection = _ready_collection(app, judged.name, folder, chunk_tokens)
     ledger = app.call("GET", f"/api/v1/collections/{collection}")["ledger"]
     scores = {mode: ask(app, judged, names, collection, mode) for mode in _MODES}
     plain = plain_bm25(judged)
@@ -203,9 +206,9 @@ def run_set(app: App, judged: JudgedSet, data: Path) -> dict[str, Any]:
     }
 
 
-def run_pdfs(app: App, folder: Path) -> dict[str, Any]:
+def run_pdfs(app: App, folder: Path, chunk_tokens: int | None) -> dict[str, Any]:
     """FinanceBench from its PDFs: is a page of the evidence among the first 5 or 10 passages?"""
-    collection = _ready_collection(app, "financebench-pdfs", folder / "pdfs")
+    collection = _ready_collection(app, "financebench-pdfs", folder / "pdfs", chunk_tokens)
     judged = read(folder)
     hits = {5: 0, 10: 0}
     for query, text in judged.queries.items():
@@ -222,6 +225,7 @@ def main() -> None:
     parser.add_argument("--sets", default=",".join(COLUMNS), help="comma separated; `pdfs` is FinanceBench from its PDFs")
     parser.add_argument("--shared", type=Path, default=Path(os.environ.get("SEMANTIK_TEST_SHARED", Path(__file__).parents[2] / "shared")))
     parser.add_argument("--data", type=Path, default=Path(tempfile.gettempdir()) / "semantik-bench-retrieval")
+    parser.add_argument("--chunk-tokens", type=int, help="chunks of this size instead of the default")
     chosen = parser.parse_args()
     sets = chosen.shared / "eval"
     if not sets.is_dir():
@@ -235,12 +239,13 @@ def main() -> None:
     with serving(chosen.data / "semantik", log_level="warning") as app:
         for name in wanted:
             if name == "pdfs":
-                results["pdfs"] = run_pdfs(app, sets / "financebench")
+                results["pdfs"] = run_pdfs(app, sets / "financebench", chosen.chunk_tokens)
                 print(f"financebench from its PDFs: {results['pdfs']}", flush=True)
                 continue
-            row = run_set(app, read(sets / name), chosen.data)
+            row = run_set(app, read(sets / name), chosen.data, chosen.chunk_tokens)
             rows.append(row)
-            print(f"{name}: hybrid {row['hybrid']:.3f} ({row['delta']:+.3f}, {row['verdict']})", flush=True)
+            sides = f"sparse {row['sparse']:.3f}, dense {row['dense']:.3f}"
+            print(f"{name}: hybrid {row['hybrid']:.3f} ({row['delta']:+.3f}, {row['verdict']}), {sides}", flush=True)
     if rows:
         results["mean_delta"] = float(np.mean([row["delta"] for row in rows]))
         columns = ["set", "queries", "bm25_column", "dense_column", "sparse", "dense", "hybrid", "delta", "verdict", "sparse_verdict"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
+from collections.abc import Collection
 from functools import cache
 
 import numpy as np
@@ -54,3 +55,64 @@ def _load() -> LanguageIdentifier:
     # The table over all 140 languages goes; only the restricted one is ever read again.
     identifier._full_model = (identifier.nb_ptc, identifier.nb_pc, identifier.nb_classes)
     return identifier
+
+
+# Words that hold sentences together and hardly occur in other languages' sentences; enough to tell a question's language.
+_FUNCTION_WORDS = {
+    "cs": "je jsou byl byla bylo co kdo kde kdy jak proč který která které ve na pro jaký jaká",
+    "da": "er var hvad hvem hvor hvornår hvordan hvilken hvilket og af det den ikke med til",
+    "de": (
+        "der die das und ist sind war waren wurde wurden was wer wo wann wie warum welche welcher welches von zu mit für nicht ein eine "
+        "einen den dem im viele"
+    ),
+    "en": "the of and is are was were what who where when how why which did does do to for with a an in on by at many much from",
+    "es": "el la los las de del y es son fue fueron qué quién dónde cuándo cómo cuál cuáles cuántos cuántas por para con una un en se",
+    "fi": "on oli ovat mikä mitä kuka missä milloin miten miksi ja ei kuinka monta",
+    "fr": "le la les des du et est sont était quoi qui où quand comment pourquoi quel quelle quels quelles pour avec une un dans combien",
+    "hu": "az és egy volt mi ki hol mikor hogyan miért melyik hány nem hogy",
+    "id": "yang dan di apa siapa kapan bagaimana mengapa berapa untuk dengan adalah dari pada",
+    "it": "il lo la gli le di del della e è sono era cosa chi dove quando come perché quale quali quanti per con una un nel",
+    "nl": "de het een en is zijn was waren wat wie waar wanneer hoe waarom welke van voor met niet hoeveel in",
+    "no": "er var hva hvem hvor når hvordan hvilken hvilket og av det den ikke med til",
+    "pl": "jest są był była było co kto gdzie kiedy jak dlaczego który która które w na dla ile nie",
+    "pt": "o a os as de do da dos das e é são foi foram que quem onde quando como qual quais quantos por para com uma um em no na",
+    "ro": "este sunt a fost ce cine unde când cum care câți câte și în de la pentru cu din",
+    "sv": "är var vad vem när hur vilken vilket vilka och av det den inte med till många",
+    "tr": "ve bir bu ne kim nerede nasıl neden hangi kaç için ile olan olarak mi mı zaman",
+    "vi": "là và của có những gì ai ở đâu khi nào thế bao nhiêu trong cho với được",
+}
+_FUNCTION = {code: frozenset(words.split()) for code, words in _FUNCTION_WORDS.items()}
+_SCRIPTS = (
+    ("zh ja ko", re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")),
+    ("ar fa ur", re.compile(r"[\u0600-\u06ff]")),
+    ("ru uk bg sr be mk", re.compile(r"[\u0400-\u04ff]")),
+    ("el", re.compile(r"[\u0370-\u03ff]")),
+    ("he yi", re.compile(r"[\u0590-\u05ff]")),
+    ("hi ne mr", re.compile(r"[\u0900-\u097f]")),
+    ("bn", re.compile(r"[\u0980-\u09ff]")),
+    ("ta", re.compile(r"[\u0b80-\u0bff]")),
+    ("te", re.compile(r"[\u0c00-\u0c7f]")),
+    ("th", re.compile(r"[\u0e00-\u0e7f]")),
+    ("ka", re.compile(r"[\u10a0-\u10ff]")),
+    ("hy", re.compile(r"[\u0530-\u058f]")),
+)
+
+
+def is_foreign(query: str, languages: Collection[str | None]) -> bool:
+    """Whether the query is surely in none of these languages. By script and function words: no model, microseconds.
+
+    False when in doubt: a few names, a code, languages that are not known.
+    """
+    known = {language for language in languages if language}
+    if not known or len(known) < len(set(languages)):
+        return False
+    letters = sum(map(str.isalpha, query))
+    for codes, script in _SCRIPTS:
+        found = len(script.findall(query))
+        if found > 0.5 * letters:
+            return found >= 2 and known.isdisjoint(codes.split())
+    words = re.findall(r"\w+", query.lower())
+    counts = {code: sum(word in function for word in words) for code, function in _FUNCTION.items()}
+    best = max(counts.values())
+    # Two words at least, and more than any language of the documents explains.
+    return best >= 2 and best > max((counts.get(language, best) for language in known), default=0)

@@ -10,6 +10,7 @@ from itertools import chain
 
 from semantik.auth.actor import Actor
 from semantik.engines.embedding import bm25
+from semantik.engines.embedding.language import is_foreign
 from semantik.engines.vectors.base import IndexDamaged, Space
 from semantik.features.search import repository, retrieve
 from semantik.features.search.cursor import Place, open_place, seal_place
@@ -58,6 +59,7 @@ async def search(runtime: Runtime, actor: Actor, request: Request) -> SearchResu
         found = await repository.searchable(session, actor, request.collections)
         languages = await repository.languages(session, actor, [one.id for one in found]) if request.mode is not Mode.DENSE else []
     notes: list[str] = []
+    foreign = is_foreign(query, languages)
     spaces = await _spaces(runtime, found)
     encoders = {one.model: await runtime.encoder(one.model) for one in found}
     asked = await retrieve.ask(query, mode=request.mode, encoders=encoders, languages=languages)
@@ -70,7 +72,7 @@ async def search(runtime: Runtime, actor: Actor, request: Request) -> SearchResu
 
     depth = place.depth or (_DEPTH if request.limit <= 30 else _DEEPEST)
     while True:
-        candidates = await _candidates(runtime, actor, request, spaces, asked, depth)
+        candidates = await _candidates(runtime, actor, request, spaces, asked, depth, foreign=foreign)
         async with runtime.database.read() as session:
             documents = await repository.documents_of(session, actor, [candidate.id for candidate in candidates])
             ranked, members = _ranked(candidates, documents, request)
@@ -127,7 +129,7 @@ async def _spaces(runtime: Runtime, found: Sequence[Searchable]) -> dict[Space, 
 
 
 async def _candidates(
-    runtime: Runtime, actor: Actor, request: Request, spaces: Mapping[Space, list[Searchable]], asked: Asked, depth: int
+    runtime: Runtime, actor: Actor, request: Request, spaces: Mapping[Space, list[Searchable]], asked: Asked, depth: int, *, foreign: bool
 ) -> list[Candidate]:
     began = time.perf_counter()
     try:
@@ -144,10 +146,10 @@ async def _candidates(
             }
         if len(filled) == len(spaces):
             raise
-        return await _candidates(runtime, actor, request, filled, asked, depth) if filled else []
+        return await _candidates(runtime, actor, request, filled, asked, depth, foreign=foreign) if filled else []
     finally:
         metrics.SEARCH_SECONDS.labels(stage="index").observe(time.perf_counter() - began)
-    fused = list(chain.from_iterable(fuse(answer) for answer in answers))
+    fused = list(chain.from_iterable(fuse(answer, foreign=foreign) for answer in answers))
     return sorted(fused, key=lambda candidate: (-candidate.score, -candidate.total, candidate.id))
 
 

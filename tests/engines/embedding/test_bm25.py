@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from semantik.engines.embedding import bm25
-from semantik.engines.embedding.language import detect
+from semantik.engines.embedding.language import detect, is_foreign
 from semantik.engines.embedding.terms import cut
 
 
@@ -127,3 +127,22 @@ def test_languages_are_told_or_left_open(text: str, language: str | None) -> Non
 
 def test_an_open_language_is_the_collections() -> None:
     assert detect("invoice 2024", "de") == "de"
+
+
+@pytest.mark.parametrize(
+    ("query", "languages", "foreign"),
+    [
+        ("Wie viele Menschen leben in der Stadt?", ["en"], True),
+        ("¿Cuántas personas viven en la ciudad?", ["en"], True),
+        ("Сколько людей живёт в городе?", ["en"], True),
+        ("这座城市有多少人口", ["en", "de"], True),
+        ("Wie viele Menschen leben in der Stadt?", ["en", "de"], False),
+        ("How many people live in the city?", ["en"], False),
+        ("Angela Merkel Berlin", ["en"], False),
+        ("parse_http_date", ["de"], False),
+        ("Wie viele Menschen?", [None], False),
+        ("Wie viele Menschen?", [], False),
+    ],
+)
+def test_a_query_is_foreign_only_when_that_is_sure(query: str, languages: list[str | None], foreign: bool) -> None:
+    assert is_foreign(query, languages) is foreign

@@ -53,6 +53,14 @@ def test_a_word_that_no_sampled_passage_holds_does_not_drown_meaning() -> None:
     assert found[1].sparse.z == pytest.approx(15.0)
 
 
+def test_keywords_of_a_foreign_query_count_less() -> None:
+    answer = Answer(side({"a": 0.90, "b": 0.87}, COSINES), side({"b": 12.0, "a": 1.0}, Moments(1.0, 0.8, 400)))
+    assert fuse(answer)[0].id == "b"
+    found = fuse(answer, foreign=True)
+    assert found[0].id == "a"
+    assert "another language" in found[0].weights.why
+
+
 def test_true_scores_of_the_other_side_count() -> None:
     dense = side({"a": 0.90}, COSINES, cross={"b": 0.89})
     sparse = side({"b": 9.0}, WORDS, cross={"a": 0.0})
