@@ -52,6 +52,8 @@ documents = sa.Table(
     sa.Index("ix_documents_source_id_state", "source_id", "state"),
     sa.Index("ix_documents_source_id_content_hash", "source_id", "content_hash"),
     sa.Index("ix_documents_parent_id", "parent_id"),
+    # Every search asks which languages a collection holds: one step of this index for each, however many documents.
+    sa.Index("ix_documents_collection_id_language", "collection_id", "language"),
     sa.Index("ix_documents_due", "source_id", "id", sqlite_where=sa.text("due IS NOT NULL"), postgresql_where=sa.text("due IS NOT NULL")),
     one_of("state", "pending", "indexed", "partial", "skipped", "failed"),
 )

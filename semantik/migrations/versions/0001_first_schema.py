@@ -511,6 +511,7 @@ def upgrade() -> None:
             sqlite_where=sa.text("due IS NOT NULL"),
             postgresql_where=sa.text("due IS NOT NULL"),
         )
+        batch_op.create_index("ix_documents_collection_id_language", ["collection_id", "language"], unique=False)
         batch_op.create_index("ix_documents_parent_id", ["parent_id"], unique=False)
         batch_op.create_index("ix_documents_source_id_content_hash", ["source_id", "content_hash"], unique=False)
         batch_op.create_index("ix_documents_source_id_state", ["source_id", "state"], unique=False)
@@ -559,6 +560,7 @@ def downgrade() -> None:
         batch_op.drop_index("ix_documents_source_id_state")
         batch_op.drop_index("ix_documents_source_id_content_hash")
         batch_op.drop_index("ix_documents_parent_id")
+        batch_op.drop_index("ix_documents_collection_id_language")
         batch_op.drop_index("ix_documents_due", sqlite_where=sa.text("due IS NOT NULL"), postgresql_where=sa.text("due IS NOT NULL"))
 
     op.drop_table("documents")
