@@ -106,7 +106,16 @@ export function JobsPage() {
       {filter.status && list.data && (
         <Bulk filter={{ ...filter, status: filter.status }} total={summary[filter.status] ?? 0} />
       )}
-      {list.isError && <ProblemNotice problem={problemOf(list.error)} />}
+      {list.isError && (
+        <ProblemNotice
+          problem={problemOf(list.error)}
+          actions={
+            <Button small icon="retry" onClick={() => void list.refetch()}>
+              Try again
+            </Button>
+          }
+        />
+      )}
       {list.isPending && <SkeletonRows rows={6} height={64} />}
       {list.data && jobs.length === 0 && (
         <Empty action={filtered ? <Button onClick={() => setParams({})}>Show all jobs</Button> : undefined}>
@@ -139,7 +148,10 @@ export function JobsPage() {
                   <span className={styles.pace}>
                     {pace(job)}
                     {job.counts.failed + job.counts.quarantined > 0 && (
-                      <span className={styles.failed}> {count(job.counts.failed + job.counts.quarantined)} failed</span>
+                      <span className={styles.failed}>
+                        {" "}
+                        · {count(job.counts.failed + job.counts.quarantined)} failed
+                      </span>
                     )}
                   </span>
                 </td>

@@ -33,7 +33,16 @@ export function CollectionsPage() {
         </Link>
       }
     >
-      {list.isError && <ProblemNotice problem={problemOf(list.error)} />}
+      {list.isError && (
+        <ProblemNotice
+          problem={problemOf(list.error)}
+          actions={
+            <Button small icon="retry" onClick={() => void list.refetch()}>
+              Try again
+            </Button>
+          }
+        />
+      )}
       {list.isPending && <SkeletonRows rows={5} height={58} />}
       {list.data && collections.length === 0 && (
         <Empty>
