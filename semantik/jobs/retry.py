@@ -134,10 +134,13 @@ def circuit_open(failed: int, processed: int) -> bool:
 
 
 def failure_of(error: BaseException, verdict: Verdict) -> Failure:
-    """What to write into the row: for errors of ours their sentence, for others their type and text."""
+    """What to write into the row: for errors of ours their sentence, for others their type and first line.
+
+    What follows the first line of a database error is its statement, which says nothing to a user.
+    """
     if isinstance(error, BaseExceptionGroup):
         return failure_of(error.exceptions[0], verdict)
     if isinstance(error, SemantikError):
         code = error.reason_code if isinstance(error, ItemFailed) and error.reason_code else error.code
         return Failure(str(verdict.error_class), code, error.detail)
-    return Failure(str(verdict.error_class), "internal", f"{type(error).__name__}: {error}"[:2000])
+    return Failure(str(verdict.error_class), "internal", f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"[:500])

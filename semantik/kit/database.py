@@ -89,6 +89,7 @@ def open_database(url: str, *, pool_size: int = 20, max_overflow: int = 40) -> D
         pool_pre_ping=True,
         pool_recycle=3600,
         pool_timeout=30,
+        hide_parameters=True,
     )
     return Database(engine, engine)
 
@@ -100,6 +101,8 @@ def _sqlite(url: URL, *, pool_size: int, writer: bool) -> AsyncEngine:
         max_overflow=0,
         pool_timeout=60,
         connect_args={"timeout": 30},
+        # Bound values are document text, names and hashes: they belong neither in a log nor in an error.
+        hide_parameters=True,
     )
 
     @sa.event.listens_for(engine.sync_engine, "connect")
@@ -214,6 +217,8 @@ async def upsert(session: AsyncSession, table: sa.Table, rows: Sequence[Mapping[
 
 
 def _batches(rows: Sequence[Mapping[str, Any]]) -> list[list[dict[str, Any]]]:
+    # The statement is made from the first row alone: a column that only others have would be left out in silence.
+    assert all(row.keys() == rows[0].keys() for row in rows), "rows written together have the same columns"
     size = max(1, _MAX_VARIABLES // max(1, len(rows[0]))) if rows else 1
     return [[dict(row) for row in rows[start : start + size]] for start in range(0, len(rows), size)]
 

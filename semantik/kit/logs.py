@@ -48,8 +48,10 @@ def configure(level: str = "info", log_format: str = "auto") -> None:
 
 
 def _worth_a_line(record: logging.LogRecord) -> bool:
-    """uvicorn 0.54 calls every refused WebSocket handshake an error of the app, though the refusal was sent."""
-    return record.msg != "ASGI callable returned without completing handshake."
+    """Drops two kinds of uvicorn's (0.54) lines: its access lines for sockets, which carry the query string and so a token
+    that a client wrongly put there, and its calling each refused handshake an error of the app.
+    """
+    return "WebSocket %s" not in str(record.msg) and record.msg != "ASGI callable returned without completing handshake."
 
 
 def get(name: str) -> Any:

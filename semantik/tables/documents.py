@@ -80,6 +80,8 @@ chunks = sa.Table(
     sa.Column("embedding_hash", sa.String(64), nullable=False, comment="of the embedded text; key into embeddings"),
     sa.Index("uq_chunks_document_id_version_generation_ordinal", "document_id", "version", "generation", "ordinal", unique=True),
     sa.Index("ix_chunks_collection_id_generation_id", "collection_id", "generation", "id"),
+    # Whether any chunk still holds a text: asked for each stored vector when a collection is deleted.
+    sa.Index("ix_chunks_tenant_id_embedding_hash", "tenant_id", "embedding_hash"),
 )
 
 # What was computed or paid for. Tenant-bound: whether a text was seen before must not leak between tenants.

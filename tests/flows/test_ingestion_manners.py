@@ -9,8 +9,10 @@ from pathlib import Path
 
 import httpx2
 import pytest
+import sqlalchemy as sa
 from prometheus_client import REGISTRY
 
+from semantik.kit.database import Database
 from semantik.runtime import Runtime
 from tests.conftest import job_ended
 from tests.flows.steps import add_folder, documents_of, make_collection, search, sync, upload
@@ -170,3 +172,32 @@ async def test_the_index_comes_back_without_embedding_anything(
 
     assert [(hit["chunk_id"], hit["score"]) for hit in after] == [(hit["chunk_id"], hit["score"]) for hit in before]
     assert _embedded() == embedded
+
+
+async def test_a_file_with_a_problem_that_sorts_first_does_not_fail_its_source(client: httpx2.AsyncClient, tmp_path: Path) -> None:
+    folder = tmp_path / "papers"
+    folder.mkdir()
+    (folder / "a-link.txt").symlink_to("/etc/hostname")
+    (folder / "good.txt").write_text("The crane was inspected in May.")
+    collection = await make_collection(client)
+
+    await add_folder(client, collection["id"], folder)
+    documents = await documents_of(client, collection["id"])
+
+    assert {path: one["state"] for path, one in documents.items()} == {"a-link.txt": "skipped", "good.txt": "indexed"}
+
+
+async def test_whether_a_text_is_still_held_is_asked_by_an_index(database: Database) -> None:
+    question = "SELECT 1 FROM chunks WHERE tenant_id = 'a' AND embedding_hash = 'b'"
+    if database.dialect == "sqlite":
+        async with database.read() as session:
+            plan = " ".join(str(row) for row in await session.execute(sa.text("EXPLAIN QUERY PLAN " + question)))
+        assert "ix_chunks_tenant_id_embedding_hash" in plan
+
+
+async def test_a_database_error_does_not_tell_the_values(database: Database) -> None:
+    with pytest.raises(sa.exc.DBAPIError) as failed:
+        async with database.write() as session:
+            await session.execute(sa.text("INSERT INTO nowhere VALUES (:secret)"), {"secret": "hunter2"})
+
+    assert "hunter2" not in str(failed.value)

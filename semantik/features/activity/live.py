@@ -129,8 +129,11 @@ class _Watch:
 
     async def _listen(self) -> None:
         while True:
-            text = await self._socket.receive_text()
-            said = _read(text)
+            message = await self._socket.receive()
+            if message["type"] == "websocket.disconnect":
+                raise WebSocketDisconnect(message.get("code", 1005), message.get("reason"))
+            # A binary frame has no text: it is not understood, and not an error of ours.
+            said = _read(message.get("text") or "")
             match said.get("type"):
                 case "ping":
                     await self._send({"type": "pong"})

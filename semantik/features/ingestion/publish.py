@@ -267,6 +267,7 @@ def new_document(**values: Any) -> dict[str, Any]:
     row = {
         "id": new_id(), "parent_id": None, "code": None, "reason": None, "hint": None, "due": None, "container": None,
         "content_hash": None, "size_bytes": None, "modified_at": None,
+        "media_type": None, "signature": None,
         "tags": [], "metadata": {}, "warnings": [], "version": 0, "chunk_count": 0, "text_chars": 0,
         "created_at": at, "updated_at": at,
     } | values  # fmt: skip

@@ -504,6 +504,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_documents")),
     )
     with op.batch_alter_table("documents", schema=None) as batch_op:
+        batch_op.create_index("ix_documents_collection_id_language", ["collection_id", "language"], unique=False)
         batch_op.create_index(
             "ix_documents_due",
             ["source_id", "id"],
@@ -511,7 +512,6 @@ def upgrade() -> None:
             sqlite_where=sa.text("due IS NOT NULL"),
             postgresql_where=sa.text("due IS NOT NULL"),
         )
-        batch_op.create_index("ix_documents_collection_id_language", ["collection_id", "language"], unique=False)
         batch_op.create_index("ix_documents_parent_id", ["parent_id"], unique=False)
         batch_op.create_index("ix_documents_source_id_content_hash", ["source_id", "content_hash"], unique=False)
         batch_op.create_index("ix_documents_source_id_state", ["source_id", "state"], unique=False)
@@ -543,6 +543,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("chunks", schema=None) as batch_op:
         batch_op.create_index("ix_chunks_collection_id_generation_id", ["collection_id", "generation", "id"], unique=False)
+        batch_op.create_index("ix_chunks_tenant_id_embedding_hash", ["tenant_id", "embedding_hash"], unique=False)
         batch_op.create_index(
             "uq_chunks_document_id_version_generation_ordinal", ["document_id", "version", "generation", "ordinal"], unique=True
         )
@@ -551,6 +552,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     with op.batch_alter_table("chunks", schema=None) as batch_op:
         batch_op.drop_index("uq_chunks_document_id_version_generation_ordinal")
+        batch_op.drop_index("ix_chunks_tenant_id_embedding_hash")
         batch_op.drop_index("ix_chunks_collection_id_generation_id")
 
     op.drop_table("chunks")
@@ -560,8 +562,8 @@ def downgrade() -> None:
         batch_op.drop_index("ix_documents_source_id_state")
         batch_op.drop_index("ix_documents_source_id_content_hash")
         batch_op.drop_index("ix_documents_parent_id")
-        batch_op.drop_index("ix_documents_collection_id_language")
         batch_op.drop_index("ix_documents_due", sqlite_where=sa.text("due IS NOT NULL"), postgresql_where=sa.text("due IS NOT NULL"))
+        batch_op.drop_index("ix_documents_collection_id_language")
 
     op.drop_table("documents")
     with op.batch_alter_table("sources", schema=None) as batch_op:
