@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from semantik.engines.extract.base import CODES, Verdict
 
-PASSWORD_HINT = "Add the password under Document › Password, then retry."  # noqa: S105  # a sentence
+PASSWORD_HINT = "Retry it with its password."  # noqa: S105  # a sentence
 
 
 class Refused(Exception):
