@@ -34,7 +34,8 @@ def setting_row(name: str) -> dict[str, Any]:
     rows = {row["name"]: row for row in settings_rows()}
     if wanted not in rows:
         client.fail(SettingUnknown(f"there is no setting {name!r}", hint="See: semantik config show"))
-    return rows[wanted]
+    # Ports and sizes as they are typed, without separators.
+    return {key: str(value) if type(value) is int else value for key, value in rows[wanted].items()}
 
 
 def rotate_keys() -> None:

@@ -1,0 +1,95 @@
+"""The first commands a person types, run in this process on a data folder of their own."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from semantik.entrypoints.cli.main import app
+
+Semantik = Callable[..., Result]
+
+
+@pytest.fixture
+def semantik(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Semantik:
+    monkeypatch.setenv("SEMANTIK_EMBEDDING_MODEL", "hashing")
+    monkeypatch.setenv("SEMANTIK_OCR", "false")
+    monkeypatch.setenv("SEMANTIK_EXTRACT_WORKERS", "1")
+
+    def run(*arguments: str, stdin: str | None = None) -> Result:
+        # On a thread of its own: the command starts an event loop, and this one may have a session's loop.
+        with ThreadPoolExecutor(1) as thread:
+            return thread.submit(CliRunner().invoke, app, ["--data-dir", str(tmp_path / "data"), *arguments], input=stdin).result(100)
+
+    return run
+
+
+@pytest.mark.slow
+def test_ingest_search_and_look_around(semantik: Semantik, tmp_path: Path) -> None:
+    folder = tmp_path / "papers"
+    folder.mkdir()
+    (folder / "boiler.md").write_text("# Boiler\n\nThe boiler is serviced every October.\n")
+    (folder / "broken.pdf").write_bytes(b"%PDF-1.7\nnothing of a document follows")
+
+    ingested = semantik("ingest", str(folder), "-c", "House")
+    found = semantik("search", "boiler service", "--explain")
+    as_data = json.loads(semantik("search", "boiler service", "--json").stdout)
+    collections = semantik("collections", "list")
+    shown = semantik("collections", "show", "House")
+    sources = json.loads(semantik("sources", "list", "House", "--json").stdout)
+    plan = semantik("sources", "sync", sources[0]["id"], "--dry-run")
+    synced = semantik("sources", "sync", sources[0]["id"])
+    documents = json.loads(semantik("documents", "list", "-c", "House", "--json").stdout)
+    boiler = next(one["id"] for one in documents if one["path"] == "boiler.md")
+    text = semantik("documents", "text", boiler)
+    chunks = semantik("documents", "chunks", boiler)
+    detail = semantik("documents", "show", boiler)
+    failed = semantik("documents", "list", "--state", "failed")
+    retried = semantik("documents", "retry-failed", "House")
+    saved = semantik("documents", "original", boiler, str(tmp_path / "copy.md"))
+    jobs = json.loads(semantik("jobs", "list", "--json").stdout)
+    job = semantik("jobs", "show", jobs[0]["id"])
+    history = semantik("jobs", "logs", jobs[0]["id"])
+    refused = semantik("jobs", "pause", jobs[0]["id"])
+
+    assert ingested.exit_code == 3, "one document failed"
+    assert found.exit_code == 0 and "boiler.md" in found.stdout
+    assert as_data["hits"][0]["document"]["path"] == "boiler.md"
+    assert "House" in collections.stdout and "2 listed" in shown.stdout
+    assert "2 unchanged" in plan.stdout or "modified" in plan.stdout
+    assert synced.exit_code == 0
+    assert "serviced every October" in text.stdout and "serviced every October" in chunks.stdout
+    assert boiler in detail.stdout and "broken.pdf" in failed.stdout
+    assert retried.exit_code == 0 and saved.exit_code == 0
+    assert (tmp_path / "copy.md").read_bytes() == (folder / "boiler.md").read_bytes()
+    assert job.exit_code == 0 and history.exit_code == 0
+    assert refused.exit_code == 1, "an ended job cannot be paused"
+
+
+@pytest.mark.slow
+def test_keys_models_settings_and_doctor(semantik: Semantik) -> None:
+    created = semantik("collections", "create", "Empty")
+    renamed = semantik("collections", "rename", "Empty", "Still empty")
+    deleted = semantik("collections", "delete", "Still empty", "--yes")
+    unknown = semantik("collections", "show", "Nowhere")
+    key = semantik("keys", "create", "reader")
+    keys = semantik("keys", "list")
+    rotated = semantik("keys", "rotate")
+    models = json.loads(semantik("models", "list", "--json").stdout)
+    settings = semantik("config", "show")
+    explained = semantik("config", "explain", "port")
+    stray = semantik("config", "explain", "nothing")
+    doctor = semantik("doctor")
+
+    assert (created.exit_code, renamed.exit_code, deleted.exit_code, unknown.exit_code) == (0, 0, 0, 1)
+    assert key.stdout.startswith("sk_") and "reader" in keys.stdout and key.stdout.strip() not in keys.stdout
+    assert rotated.exit_code == 0
+    assert any(model["name"] == "multilingual-e5-small" for model in models)
+    assert "SEMANTIK_PORT" in settings.stdout and "8080" in explained.stdout
+    assert stray.exit_code == 1
+    assert "data folder" in doctor.stdout
