@@ -116,7 +116,16 @@ class Runtime:
 async def open_runtime(settings: Settings) -> Runtime:
     """Opens what the settings name. The caller owns the data folder and has brought the schema up to date."""
     async with AsyncExitStack() as stack:
-        database = open_database(settings.sqlalchemy_url)
+        database = open_database(
+            settings.sqlalchemy_url,
+            pool_size=settings.database_pool_size,
+            max_overflow=settings.database_max_overflow,
+            pool_timeout_s=settings.database_pool_timeout_s,
+            pool_recycle_s=settings.database_pool_recycle_s,
+            statement_timeout_s=settings.database_statement_timeout_s,
+            lock_timeout_s=settings.database_lock_timeout_s,
+            slow_query_s=settings.database_slow_query_s,
+        )
         stack.push_async_callback(database.close)
         blobs: BlobStore = registry.load("blobs", blob_backends.BACKENDS, "files")(settings.data_dir / "blobs")
         stack.push_async_callback(blobs.close)

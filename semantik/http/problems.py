@@ -17,7 +17,7 @@ from starlette.exceptions import HTTPException
 
 from semantik.http import sockets
 from semantik.kit import logs
-from semantik.kit.errors import InvalidInput, NotFound, RateLimited, SemantikError, TooLarge
+from semantik.kit.errors import InvalidInput, NotFound, RateLimited, SemantikError, TooLarge, Unavailable
 
 log = logs.get(__name__)
 
@@ -112,7 +112,7 @@ def respond(connection: HTTPConnection, error: SemantikError, headers: Mapping[s
         body.update({key: value for key, value in error.data.items() if key not in body})
     body.update(extra)
     sent = dict(headers or {})
-    if isinstance(error, RateLimited):
+    if isinstance(error, RateLimited | Unavailable) and error.retry_after_s is not None:
         sent["Retry-After"] = str(max(1, math.ceil(error.retry_after_s)))
     if error.status == HTTPStatus.UNAUTHORIZED:
         sent.setdefault("WWW-Authenticate", "Bearer")

@@ -1,6 +1,7 @@
 """Pure decisions about errors: whose fault it was, whether to try again, and when.
 
-Transient           network, 5xx, deadlock, a dependency that is down      again, with backoff, burns an attempt
+Transient           network, 5xx, a dependency that is down                again, with backoff, burns an attempt
+Contention          a deadlock, a lost race, a database that is busy       again soon, burns nothing
 RateLimited         429 and friends (kit.errors.RateLimited)               again after retry_after_s, burns nothing
 ResourceExhausted   memory, disk, GPU memory                               again later, burns nothing
 PermanentFailure    configuration, access, missing model                   failed at once
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from semantik.jobs.values import Failure
-from semantik.kit.database import DiskFull
+from semantik.kit.database import DatabaseBusy, DiskFull, WriteConflict
 from semantik.kit.errors import (
     Conflict,
     Forbidden,
@@ -49,9 +50,8 @@ class ResourceExhausted(Unavailable):
 
     code = "resource_exhausted"
 
-    def __init__(self, detail: str, *, retry_after_s: float = _RESOURCE_DELAY_S, hint: str | None = None, **data: object) -> None:
-        super().__init__(detail, hint=hint, retry_after_s=retry_after_s, **data)
-        self.retry_after_s = retry_after_s
+    def __init__(self, detail: str, *, retry_after_s: float | None = _RESOURCE_DELAY_S, hint: str | None = None, **data: object) -> None:
+        super().__init__(detail, retry_after_s=retry_after_s, hint=hint, **data)
 
 
 class PermanentFailure(SemantikError):
@@ -105,6 +105,8 @@ def classify(error: BaseException) -> Verdict:
             return Verdict(ErrorClass.RESOURCE, again=True, burns=False, retry_after_s=error.retry_after_s)
         case DiskFull() | MemoryError():
             return Verdict(ErrorClass.RESOURCE, again=True, burns=False, retry_after_s=_RESOURCE_DELAY_S)
+        case WriteConflict() | DatabaseBusy():
+            return Verdict(ErrorClass.TRANSIENT, again=True, burns=False, retry_after_s=error.retry_after_s)
         case ItemFailed():
             return Verdict(ErrorClass.ITEM, again=False, burns=True)
         case Unavailable() | ConnectionError() | TimeoutError():

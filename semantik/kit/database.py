@@ -21,13 +21,38 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.types import TypeDecorator
 
+from semantik.kit import slow_queries
 from semantik.kit.errors import Unavailable
 
 __all__ = ["AsyncSession", "Database", "UtcDateTime", "db_now", "for_update_skip_locked", "insert_ignore", "open_database", "upsert"]
 
 
+# A pool or a server that is full empties within seconds; two transactions that met do not meet again at once.
+_BUSY_RETRY_S = 5.0
+_CONFLICT_RETRY_S = 1.0
+
+
 class DatabaseUnavailable(Unavailable):
     code = "database_unavailable"
+
+
+class DatabaseBusy(Unavailable):
+    """No connection came free, or a statement or a lock took longer than it may."""
+
+    code = "database_busy"
+    title = "The database is busy"
+    default_hint = "Try again in a few seconds."
+
+
+class WriteConflict(Unavailable):
+    """The transaction met another one and was rolled back whole: a deadlock, a serialization failure.
+
+    Whoever owns the unit of work (the request, the job's runner) does it again from its start.
+    """
+
+    code = "write_conflict"
+    title = "Another change came in between"
+    default_hint = "Nothing of the request was kept; send it again."
 
 
 class DiskFull(Unavailable):
@@ -77,21 +102,43 @@ class Database:
             await self._writer.dispose()
 
 
-def open_database(url: str, *, pool_size: int = 20, max_overflow: int = 40) -> Database:
-    """Makes the engines; connects lazily. `url` is `sqlite:///path` or `postgresql://...`."""
+def open_database(
+    url: str,
+    *,
+    pool_size: int = 20,
+    max_overflow: int = 40,
+    pool_timeout_s: float = 10,
+    pool_recycle_s: int = 3600,
+    statement_timeout_s: float = 120,
+    lock_timeout_s: float = 20,
+    slow_query_s: float = 1.0,
+) -> Database:
+    """Makes the engines; connects lazily. `url` is `sqlite:///path` or `postgresql://...`.
+
+    All but `slow_query_s` are for PostgreSQL: SQLite's pool is sized by its one writer.
+    """
     parsed = make_url(url)
     if parsed.get_backend_name() == "sqlite":
-        return Database(_sqlite(parsed, pool_size=8, writer=False), _sqlite(parsed, pool_size=1, writer=True))
-    engine = create_async_engine(
-        parsed.set(drivername="postgresql+psycopg"),
-        pool_size=pool_size,
-        max_overflow=max_overflow,
-        pool_pre_ping=True,
-        pool_recycle=3600,
-        pool_timeout=30,
-        hide_parameters=True,
-    )
-    return Database(engine, engine)
+        reader, writer = _sqlite(parsed, pool_size=8, writer=False), _sqlite(parsed, pool_size=1, writer=True)
+    else:
+        limits = {"statement_timeout": statement_timeout_s, "lock_timeout": lock_timeout_s}
+        reader = writer = create_async_engine(
+            parsed.set(drivername="postgresql+psycopg"),
+            pool_size=pool_size,
+            max_overflow=max_overflow,
+            pool_pre_ping=True,
+            pool_recycle=pool_recycle_s,
+            pool_timeout=pool_timeout_s,
+            connect_args={
+                "application_name": "semantik",
+                "connect_timeout": 10,
+                "options": " ".join(f"-c {name}={round(1000 * seconds)}" for name, seconds in limits.items()),
+            },
+            hide_parameters=True,
+        )
+    for engine in {reader, writer}:
+        slow_queries.watch(engine, at_least_s=slow_query_s)
+    return Database(reader, writer)
 
 
 def _sqlite(url: URL, *, pool_size: int, writer: bool) -> AsyncEngine:
@@ -134,11 +181,24 @@ def _in_our_words() -> Iterator[None]:
             raise
         raise ours from error
     except PoolTimeout as error:
-        raise DatabaseUnavailable("all connections to the database are busy") from error
+        raise DatabaseBusy("all connections to the database are busy", retry_after_s=_BUSY_RETRY_S) from error
 
 
 def translated(error: DBAPIError) -> Exception:
     """The error of ours that says what a driver's error means; the driver's own error when we cannot tell."""
+    match getattr(error.orig, "sqlstate", None):
+        case "40001" | "40P01":
+            return WriteConflict("the change met another one at the same rows", retry_after_s=_CONFLICT_RETRY_S)
+        case "55P03":
+            return DatabaseBusy("another change holds the same rows", retry_after_s=_BUSY_RETRY_S)
+        case "57014":
+            return DatabaseBusy("a statement took longer than SEMANTIK_DATABASE_STATEMENT_TIMEOUT_S allows", retry_after_s=_BUSY_RETRY_S)
+        case "53300":
+            return DatabaseBusy("the database server takes no more connections", retry_after_s=_BUSY_RETRY_S)
+        case "53100":
+            return DiskFull("the database cannot be written: no space left on its disk")
+        case "57P01" | "57P02" | "57P03":
+            return DatabaseUnavailable("the database server is shutting down or starting", retry_after_s=_BUSY_RETRY_S)
     text = str(error.orig).lower()
     if "disk is full" in text or "no space left" in text or "disk i/o error" in text:
         return DiskFull("the database cannot be written: no space left on its disk")
@@ -149,7 +209,7 @@ def translated(error: DBAPIError) -> Exception:
     if "unable to open database file" in text:
         return DatabaseUnavailable("the database file cannot be opened", hint="Is the data folder there, and may this user write in it?")
     if isinstance(error, OperationalError) and (error.connection_invalidated or "connect" in text or "locked" in text):
-        return DatabaseUnavailable("the database does not answer")
+        return DatabaseUnavailable("the database does not answer", retry_after_s=_BUSY_RETRY_S)
     return error
 
 

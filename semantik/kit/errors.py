@@ -78,11 +78,18 @@ class RateLimited(SemantikError):
 
 
 class Unavailable(SemantikError):
-    """A dependency is down or a resource is exhausted; the same call may work later."""
+    """A dependency is down or a resource is exhausted; the same call may work later.
+
+    `retry_after_s`, where we can say it, becomes the Retry-After header.
+    """
 
     code = "unavailable"
     status = 503
     title = "Not available at the moment"
+
+    def __init__(self, detail: str, *, retry_after_s: float | None = None, hint: str | None = None, **data: object) -> None:
+        super().__init__(detail, hint=hint, **data)
+        self.retry_after_s = retry_after_s
 
 
 class Misconfigured(SemantikError):

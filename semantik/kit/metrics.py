@@ -7,6 +7,8 @@ from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, Counter, Gauge, His
 HTTP_REQUESTS = Counter("semantik_http_requests_total", "HTTP requests answered.", ["method", "route", "status"])
 HTTP_SECONDS = Histogram("semantik_http_request_seconds", "Time to answer an HTTP request.", ["method", "route"])
 
+DATABASE_SLOW_QUERIES = Counter("semantik_database_slow_queries_total", "Slow statements, by the function that asked.", ["query"])
+
 SEARCH_SECONDS = Histogram("semantik_search_seconds", "Time of one search, by stage.", ["stage"])
 
 DOCUMENTS_INGESTED = Counter("semantik_documents_ingested_total", "Documents that ended ingestion.", ["state"])

@@ -48,6 +48,13 @@ class Settings(BaseModel):
     cors_origins: list[str] = Field([], description="Origins allowed to call the API from a browser, comma separated. Empty: none.")
 
     database_url: SecretStr | None = Field(None, description="SQLAlchemy URL of the database. Unset: SQLite in the data folder.")
+    database_pool_size: Positive = Field(20, description="Connections to PostgreSQL that a process keeps open.")
+    database_max_overflow: int = Field(40, ge=0, description="Connections to PostgreSQL beyond that, under load.")
+    database_pool_timeout_s: Positive = Field(10, description="Wait for a free connection; then the answer is 503 with Retry-After.")
+    database_pool_recycle_s: Positive = Field(3600, description="Age at which a connection to PostgreSQL is replaced.")
+    database_statement_timeout_s: Positive = Field(120, description="Longest time that PostgreSQL may take for one statement.")
+    database_lock_timeout_s: Positive = Field(20, description="Longest time that a statement waits for a lock of PostgreSQL.")
+    database_slow_query_s: float = Field(1.0, gt=0, description="Statements that take so long are logged, by the function that asked.")
     redis_url: SecretStr | None = Field(None, description="Redis that carries live events. Unset: within this process.")
     qdrant_url: SecretStr | None = Field(None, description="Qdrant server or cluster. Unset: the embedded vector engine.")
 

@@ -8,6 +8,7 @@ from fastapi.routing import APIRoute, iter_route_contexts
 
 from semantik.entrypoints import api
 from semantik.http.openapi import rules_of, undeclared
+from semantik.http.unit_of_work import UnitOfWork
 from semantik.runtime import Runtime
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -62,3 +63,10 @@ async def test_a_reader_may_call_no_route_that_writes(runtime: Runtime) -> None:
     for context in iter_route_contexts(api.build(runtime).routes):
         if (context.methods or set()) - {"GET", "HEAD"} and rules_of(context.dependant) == {"read"}:
             assert context.path in questions, f"{context.methods} {context.path}"
+
+
+async def test_every_route_of_the_api_is_a_unit_of_work(runtime: Runtime) -> None:
+    routes = [context.original_route for context in iter_route_contexts(api.build(runtime).routes)]
+    ours = [route for route in routes if isinstance(route, APIRoute) and route.path.startswith("/api/v1/")]
+    assert len(ours) > 50
+    assert [route.path for route in ours if not isinstance(route, UnitOfWork)] == []

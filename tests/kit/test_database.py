@@ -11,9 +11,13 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.exc import OperationalError
 
+from semantik.auth.actor import Actor
+from semantik.features.collections import repository as collections
+from semantik.kit import logs
 from semantik.kit.clock import now
 from semantik.kit.database import (
     Database,
+    DatabaseBusy,
     DatabaseDamaged,
     DatabaseUnavailable,
     DiskFull,
@@ -143,3 +147,33 @@ async def test_a_server_that_is_not_there_is_unavailable() -> None:
             await session.execute(sa.select(tenants))
     await opened.close()
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+async def test_a_statement_and_a_lock_have_their_time_and_then_say_so(database: Database, database_url: str) -> None:
+    async with database.write() as session:
+        await session.execute(sa.insert(tenants).values(**row("a")))
+        await session.commit()
+    hasty = open_database(database_url, pool_size=2, statement_timeout_s=0.3, lock_timeout_s=0.1)
+    with pytest.raises(DatabaseBusy, match="STATEMENT_TIMEOUT"):
+        async with hasty.read() as session:
+            await session.execute(sa.text("SELECT pg_sleep(5)"))
+    async with database.write() as holder:
+        await holder.execute(sa.update(tenants).values(name="held"))
+        with pytest.raises(DatabaseBusy, match="same rows"):
+            async with hasty.write() as session:
+                await session.execute(sa.update(tenants).values(name="asked"))
+    await hasty.close()
+
+
+async def test_a_slow_statement_is_named_by_the_function_that_asked_and_nothing_it_asked_for(
+    actor: Actor, database_url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    slow = open_database(database_url, slow_query_s=0.0)
+    logs.configure("warning", "json")
+    async with slow.read() as session:
+        await collections.page(session, actor, after=None, limit=10, name_contains="a private word")
+    await slow.close()
+    said = capsys.readouterr().err
+    assert '"query": "features.collections.repository.page"' in said
+    assert "private" not in said

@@ -17,12 +17,13 @@ from semantik.features.accounts.values import OpenedSession
 from semantik.http import limits, problems
 from semantik.http.dependencies import PUBLIC, CurrentRuntime, Reader, ReadSession, Writer, WriteSession, bearer_of
 from semantik.http.pagination import Cursor, Limit, Page, decode_cursor, encode_cursor
+from semantik.http.unit_of_work import UnitOfWork
 from semantik.kit.errors import Forbidden, Unauthenticated
 
 COOKIE = "semantik_refresh"
 _COOKIE_PATH = "/api/v1/auth"
 
-router = APIRouter(prefix="/api/v1", tags=["accounts"])
+router = APIRouter(prefix="/api/v1", tags=["accounts"], route_class=UnitOfWork)
 
 
 class NotFromOurPage(Forbidden):

@@ -16,6 +16,7 @@ from semantik.features.activity.feed import Feed, Message
 from semantik.http import sse
 from semantik.http.dependencies import Admin, CurrentRuntime, Reader, ReadSession, Writer, WriteSession
 from semantik.http.pagination import Cursor, Limit, Page, decode_cursor, encode_cursor
+from semantik.http.unit_of_work import UnitOfWork
 from semantik.jobs import values
 from semantik.jobs.states import ENDED, Status, Verb
 from semantik.jobs.store import reading
@@ -23,7 +24,7 @@ from semantik.kit.database import AsyncSession
 from semantik.kit.errors import NotFound
 from semantik.runtime import Runtime
 
-router = APIRouter(prefix="/api/v1", tags=["jobs"])
+router = APIRouter(prefix="/api/v1", tags=["jobs"], route_class=UnitOfWork)
 sockets = live.router
 
 Statuses = Annotated[list[Status] | None, Query(description="Any of these; repeat it for more.")]

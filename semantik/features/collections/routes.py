@@ -23,8 +23,9 @@ from semantik.features.collections.schemas import (
 )  # fmt: skip
 from semantik.http.dependencies import CurrentRuntime, Reader, ReadSession, Writer, WriteSession
 from semantik.http.pagination import Cursor, Limit, Page, decode_cursor, page
+from semantik.http.unit_of_work import UnitOfWork
 
-router = APIRouter(prefix="/api/v1", tags=["collections"])
+router = APIRouter(prefix="/api/v1", tags=["collections"], route_class=UnitOfWork)
 
 
 @router.get("/collections", summary="List collections by name", operation_id="list_collections")

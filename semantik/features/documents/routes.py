@@ -14,11 +14,12 @@ from semantik.features.documents import repository
 from semantik.features.documents.schemas import Chunk, Document, DocumentDetail, State, Text
 from semantik.http.dependencies import CurrentRuntime, Reader, ReadSession
 from semantik.http.pagination import Cursor, Limit, Page, decode_cursor, encode_cursor
+from semantik.http.unit_of_work import UnitOfWork
 from semantik.kit.concurrency import run_cpu
 from semantik.kit.database import AsyncSession
 from semantik.kit.errors import InvalidInput, NotFound
 
-router = APIRouter(prefix="/api/v1", tags=["documents"])
+router = APIRouter(prefix="/api/v1", tags=["documents"], route_class=UnitOfWork)
 
 _MAX_TEXT = 200_000
 

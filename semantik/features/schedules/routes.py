@@ -11,6 +11,7 @@ from semantik.auth.actor import Actor
 from semantik.features.schedules import repository, schemas, service
 from semantik.http.dependencies import Reader, ReadSession, Writer, WriteSession
 from semantik.http.pagination import Page
+from semantik.http.unit_of_work import UnitOfWork
 from semantik.jobs import schedule
 from semantik.jobs.schedule import Rhythm
 from semantik.jobs.store import reading
@@ -18,7 +19,7 @@ from semantik.jobs.store import schedules as store
 from semantik.kit.database import AsyncSession
 from semantik.kit.errors import Conflict
 
-router = APIRouter(prefix="/api/v1/schedules", tags=["schedules"])
+router = APIRouter(prefix="/api/v1/schedules", tags=["schedules"], route_class=UnitOfWork)
 
 
 class StillRunning(Conflict):

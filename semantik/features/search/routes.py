@@ -7,8 +7,9 @@ from fastapi import APIRouter
 from semantik.features.search import service
 from semantik.features.search.schemas import SearchAnswer, SearchRequest, answer
 from semantik.http.dependencies import CurrentRuntime, Reader
+from semantik.http.unit_of_work import UnitOfWork
 
-router = APIRouter(prefix="/api/v1", tags=["search"])
+router = APIRouter(prefix="/api/v1", tags=["search"], route_class=UnitOfWork)
 
 
 @router.post("/search", summary="Search by meaning and by keywords", operation_id="search")

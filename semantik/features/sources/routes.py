@@ -9,8 +9,9 @@ from semantik.features.sources import service
 from semantik.features.sources.schemas import NewSource, Source, SourceAccepted, SourceChange, SourceKind, SourceKinds
 from semantik.http.dependencies import CurrentRuntime, Reader, ReadSession, Writer, WriteSession
 from semantik.http.pagination import Cursor, Limit, Page, decode_cursor, encode_cursor
+from semantik.http.unit_of_work import UnitOfWork
 
-router = APIRouter(prefix="/api/v1", tags=["sources"])
+router = APIRouter(prefix="/api/v1", tags=["sources"], route_class=UnitOfWork)
 
 
 @router.get("/source-kinds", summary="List the kinds of sources", operation_id="list_source_kinds")

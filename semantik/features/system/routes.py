@@ -13,9 +13,10 @@ import semantik
 from semantik.features.system import errors_page, gauges, health, schemas
 from semantik.http.dependencies import PUBLIC, CurrentRuntime, Reader, bearer_of, declares
 from semantik.http.problems import RouteUnknown
+from semantik.http.unit_of_work import UnitOfWork
 from semantik.kit.metrics import exposition
 
-router = APIRouter(tags=["system"])
+router = APIRouter(tags=["system"], route_class=UnitOfWork)
 pages = APIRouter(include_in_schema=False)
 
 _ASSETS = {"docs.css": "text/css", "docs.js": "text/javascript"}
