@@ -53,6 +53,12 @@ def redis_url() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
+def qdrant_url() -> Iterator[str]:
+    with services.qdrant() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
 def _sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("template") / "semantik.db"
     migrations.upgrade(f"sqlite:///{path}")

@@ -1,4 +1,4 @@
-"""Real PostgreSQL and Redis for the suite: binaries from wheels, started on free loopback ports, ended by pid."""
+"""Real PostgreSQL and Redis for the suite, and a stand-in for Qdrant: started on free loopback ports, ended by pid."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -111,6 +112,23 @@ def redis() -> Iterator[str]:
         server.terminate()
         server.wait(10)
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def qdrant(folder: Path | None = None, *, port: int | None = None) -> Iterator[str]:
+    """Starts `tests/qdrant_server.py`; yields its URL. With the same `folder` and `port` a second start goes on where the first ended."""
+    port = port or free_port()
+    command = [sys.executable, "-m", "tests.qdrant_server", "--port", str(port), *(["--folder", str(folder)] if folder else [])]
+    with tempfile.TemporaryDirectory(prefix="semantik-qdrant-") as scratch:
+        log = Path(scratch, "log")
+        with log.open("wb") as output:
+            server = subprocess.Popen(command, cwd=Path(__file__).parents[1], stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+        try:
+            _wait(lambda: _accepts(port), server, log)
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            server.kill()
+            server.wait()
 
 
 def _unprivileged() -> tuple[int, int] | None:

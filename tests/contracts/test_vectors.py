@@ -31,6 +31,18 @@ class TestQdrantLocalMode(VectorStoreContract):
         await store.close()
 
 
+class TestQdrantOverHttp(VectorStoreContract):
+    """The client's other half: requests over a socket instead of calls. The stand-in keeps its points between tests, like a server."""
+
+    @pytest.fixture
+    async def store(self, qdrant_url: str) -> AsyncIterator[VectorStore]:
+        store = QdrantStore(qdrant_url)
+        for space in (SPACE, Space("contract-4", 4)):
+            await store.drop(space)
+        yield store
+        await store.close()
+
+
 @pytest.mark.skipif("SEMANTIK_TEST_QDRANT_URL" not in os.environ, reason="SEMANTIK_TEST_QDRANT_URL names no Qdrant server")
 class TestQdrantServer(VectorStoreContract):
     @pytest.fixture
