@@ -1,8 +1,8 @@
 """Named places where tests make the process die, sleep or fail; nothing happens unless SEMANTIK_TEST_FAILPOINTS is set.
 
 The variable holds `point=action[@hit]`, joined by commas: `after_claim=kill@2` kills the process when that point is
-passed the second time. Actions: kill (SIGKILL to this process), sleep:<seconds> (of the whole thread: a frozen
-process), raise (a transient error). Points in the order a job meets them:
+passed the second time. Actions: kill (SIGKILL to this process), stop (SIGSTOP: until somebody continues it), sleep:<seconds>
+(of the whole thread: a frozen loop), raise (a transient error). Points in the order a job meets them:
 """
 
 from __future__ import annotations
@@ -59,6 +59,13 @@ def _parse(text: str) -> dict[str, tuple[str, int]]:
 _plan = _parse(os.environ.get("SEMANTIK_TEST_FAILPOINTS", ""))
 
 
+def arm(plan: str) -> None:
+    """Replaces the plan of this process, for workers that a test forks instead of starting."""
+    global _plan
+    _plan = _parse(plan)
+    _hits.clear()
+
+
 def fp(point: str) -> None:
     """Passes the named point."""
     if not _plan:
@@ -69,6 +76,8 @@ def fp(point: str) -> None:
         return
     if action == "kill":
         os.kill(os.getpid(), signal.SIGKILL)
+    elif action == "stop":
+        os.kill(os.getpid(), signal.SIGSTOP)
     elif action.startswith("sleep:"):
         time.sleep(float(action.removeprefix("sleep:")))
     elif action == "raise":

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -22,6 +24,9 @@ def apply(name: str | None) -> None:
         case "effects_early":
             # The effects are committed before the cursor: a crash in between doubles them.
             JobContext.step = _effects_first  # type: ignore[method-assign]
+        case "ack_early":
+            # The caller is told before the commit: a crash in between takes back what was promised.
+            AsyncSession.commit = _die  # type: ignore[method-assign]
         case "no_fence":
             # Writes name the job alone: a zombie writes into its successor's run.
             setattr(rows, "held", lambda lease: [jobs.c.id == lease.job_id])  # noqa: B010 - breaking it is the point
@@ -30,6 +35,13 @@ def apply(name: str | None) -> None:
 
 
 _true_step = JobContext.step
+_true_commit = AsyncSession.commit
+
+
+async def _die(self: AsyncSession) -> None:
+    if self.sync_session.info.get("job_events"):
+        os.kill(os.getpid(), signal.SIGKILL)
+    await _true_commit(self)
 
 
 @asynccontextmanager

@@ -34,7 +34,7 @@ def redis() -> Iterator[str]:
 @pytest.fixture
 async def effects(database: Database) -> None:
     async with database.write() as session:
-        await session.execute(sa.text(EFFECTS))
+        await session.run_sync(lambda bound: EFFECTS.create(bound.connection()))
         await session.commit()
 
 

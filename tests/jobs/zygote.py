@@ -1,17 +1,21 @@
 """Starts worker processes that tests kill: imports everything once, then forks, so that a start costs milliseconds.
 
-Reads a JSON line for each command on stdin: {"do": "start", "url": ..., "failpoints": ..., "pace_s": ..., "ttl_s": ...} answers
-{"pid": n}; {"do": "wait", "pid": n} answers {"status": n}. No engine, loop or thread exists before a fork.
+Reads one JSON command a line on stdin (`tests/jobs/forks.py` writes them) and answers each with one line: {"do": "start", ...}
+answers {"pid": n}; {"do": "wait", "pid": n} answers {"status": n}. No engine, loop or thread exists before a fork.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
+import signal
 import sys
+import time
 import traceback
 from collections.abc import AsyncIterator
+from datetime import datetime, tzinfo
 from pathlib import Path
 from typing import Any, ClassVar, cast
 
@@ -19,15 +23,18 @@ import sqlalchemy as sa
 
 from semantik.auth.actor import system
 from semantik.engines.events.memory import MemoryEvents
+from semantik.engines.events.redis import RedisEvents
 from semantik.jobs import failpoints, rescue
 from semantik.jobs.context import JobContext
+from semantik.jobs.dispatch import Dispatcher
+from semantik.jobs.dispatch_celery import CeleryDispatcher, make_worker
 from semantik.jobs.dispatch_local import LocalDispatcher
 from semantik.jobs.handlers import handles
 from semantik.jobs.queue import enqueue
 from semantik.jobs.states import ENDED
 from semantik.jobs.store import control
 from semantik.jobs.values import Effect, Item, JobArgs
-from semantik.kit import logs
+from semantik.kit import clock, logs
 from semantik.kit.database import AsyncSession, Database, open_database
 from semantik.kit.ids import TenantId
 from semantik.kit.settings import Settings
@@ -35,15 +42,25 @@ from semantik.runtime import Runtime
 from semantik.tables.jobs import jobs
 from tests.jobs import sabotage
 
-# No key and no uniqueness: a doubled effect must show.
-EFFECTS = "CREATE TABLE IF NOT EXISTS crash_effects (job_id TEXT, item_key TEXT, fence BIGINT)"
+# No key and no uniqueness: a doubled effect must show. `place` tells the order in which effects came to be.
+EFFECTS = sa.Table(
+    "crash_effects",
+    sa.MetaData(),
+    sa.Column("place", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=True),
+    sa.Column("job_id", sa.Text),
+    sa.Column("item_key", sa.Text),
+    sa.Column("fence", sa.BigInteger),
+)
 
 
 class Five(JobArgs):
+    """`kills`: the key of an item that ends its process with `signal`."""
+
     kind: ClassVar[str] = "five"
     items: int = 5
     pace_s: float = 0.051
     kills: str | None = None
+    signal: int = signal.SIGKILL
 
 
 @handles(Five)
@@ -56,49 +73,79 @@ class FiveJob:
             yield Item(str(number), number, number + 1)
 
     async def process(self, ctx: JobContext, args: Five, item: Item) -> Effect:
-        await asyncio.sleep(args.pace_s)
+        if args.pace_s:
+            await asyncio.sleep(args.pace_s)
         if item.key == args.kills:
-            os.kill(os.getpid(), 9)
+            os.kill(os.getpid(), args.signal)
 
         async def effect(session: AsyncSession) -> None:
-            row = {"job": ctx.job.id, "item": item.key, "fence": ctx.lease.fence}
-            await session.execute(sa.text("INSERT INTO crash_effects VALUES (:job, :item, :fence)"), row)
+            await session.execute(sa.insert(EFFECTS).values(job_id=ctx.job.id, item_key=item.key, fence=ctx.lease.fence))
 
         return effect
 
 
 async def work(command: dict[str, Any]) -> None:
-    """Makes the job if it is not there, pauses and resumes it once, and works until every job has ended."""
-    database = open_database(command["url"], pool_size=4, max_overflow=4)
-    settings = Settings(data_dir=Path("/nonexistent"), job_lease_ttl_s=command.get("ttl_s", 30), job_concurrency=1)
-    nothing = cast(Any, None)
-    runtime = Runtime(
-        settings=settings, database=database, keyring=nothing, blobs=nothing, vectors=nothing, extractor=nothing, events=MemoryEvents()
-    )  # fmt: skip
-    if command.get("tenant"):
-        await _make(database, command)
+    """One process of slots: makes the job it was told to, and works until every job has ended, or for ever."""
+    runtime = open_runtime(command)
     if command.get("alone", True):
-        await rescue.take_back_all(database)
-    dispatcher = LocalDispatcher(runtime)
+        await rescue.take_back_all(runtime.database)
+    dispatcher: Dispatcher = CeleryDispatcher(runtime, command["broker"]) if command.get("api") else LocalDispatcher(runtime)
     await dispatcher.start()
-    while await _open(database):
-        await asyncio.sleep(0.02)
+    asked_to_stop = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, asked_to_stop.set)
+    if command.get("tenant"):
+        await _make(runtime.database, command)
+    while not asked_to_stop.is_set() and (command.get("forever") or (not command.get("api") and await _open(runtime.database))):
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(asked_to_stop.wait(), 0.5 if command.get("forever") else 0.02)
     await dispatcher.stop(grace_s=1)
-    await database.close()
+    await runtime.database.close()
+
+
+def celery(command: dict[str, Any]) -> None:
+    """A Celery worker, in the way its command line starts one."""
+
+    async def opened() -> Runtime:
+        return open_runtime(command)
+
+    pool = command.get("pool", "threads")
+    app = make_worker(command["broker"], opened, pool=pool, slots=1)
+    options = ["worker", "-P", pool, "-c", "1", "-Q", "io,cpu,maintenance", "-l", "ERROR", "--without-mingle", "--without-gossip"]
+    app.worker_main([*options, "-n", f"fault-{os.getpid()}-{time.monotonic_ns()}@localhost"])
+
+
+def open_runtime(command: dict[str, Any]) -> Runtime:
+    """A runtime with nothing but what jobs need."""
+    settings = Settings(data_dir=Path("/nonexistent"), job_lease_ttl_s=command.get("ttl_s", 30), job_concurrency=command.get("slots", 1))
+    nothing = cast(Any, None)
+    events = RedisEvents(command["broker"].removesuffix("/0") + "/1") if command.get("broker") else MemoryEvents()
+    database = open_database(command["url"], pool_size=4, max_overflow=4)
+    return Runtime(settings=settings, database=database, keyring=nothing, blobs=nothing, vectors=nothing, extractor=nothing, events=events)
 
 
 async def _make(database: Database, command: dict[str, Any]) -> None:
+    """Makes the job, if it is not there, then pauses and resumes it; each answer that a client would have got goes into `acks`."""
     async with database.read() as session:
         if await session.scalar(sa.select(jobs.c.id)) is not None:
             return
     async with database.write() as session:
-        args = Five(pace_s=command.get("pace_s", 0.051), kills=command.get("kills"), items=command.get("items", 5))
+        args = Five.model_validate({name: command[name] for name in Five.model_fields if name in command})
         made = await enqueue(session, args, actor=system(TenantId(command["tenant"])), title="five")
+        if command.get("sabotage") == "ack_early":
+            _acknowledge(command, f"made {made.id}")
         await session.commit()
+    _acknowledge(command, f"made {made.id}")
     for verb in (control.pause, control.resume):
         async with database.write() as session:
             await verb(session, made.id, by=None)
             await session.commit()
+        _acknowledge(command, f"{verb.__name__}d {made.id}")
+
+
+def _acknowledge(command: dict[str, Any], line: str) -> None:
+    if path := command.get("acks"):
+        with Path(path).open("a") as file:
+            file.write(line + "\n")
 
 
 async def _open(database: Database) -> bool:
@@ -108,12 +155,34 @@ async def _open(database: Database) -> bool:
         return await session.scalar(sa.select(jobs.c.id).where(jobs.c.status.not_in(settled)).limit(1)) is not None
 
 
+def _skew(seconds: float) -> None:
+    """Lets this process's own clocks lie, as on a worker whose time is wrong."""
+    true_time = time.time
+
+    class Lying(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> Lying:
+            return cls.fromtimestamp(true_time() + seconds, tz)
+
+    setattr(time, "time", lambda: true_time() + seconds)  # noqa: B010 - lying is the point
+    setattr(clock, "datetime", Lying)  # noqa: B010
+
+
 def _child(command: dict[str, Any]) -> None:
-    logs.configure("error", "console")
-    failpoints._plan = failpoints._parse(command.get("failpoints", ""))
+    # Whatever is printed must not reach the pipe of answers.
+    os.dup2(2, 1)
+    logs.configure(command.get("log", "critical"), "console")
+    failpoints.arm(command.get("failpoints", ""))
     sabotage.apply(command.get("sabotage"))
+    if command.get("skew_s"):
+        _skew(command["skew_s"])
     try:
-        asyncio.run(work(command))
+        if command.get("celery"):
+            celery(command)
+        else:
+            asyncio.run(work(command))
+    except SystemExit as ended:
+        os._exit(ended.code if isinstance(ended.code, int) else 0)
     except BaseException:  # noqa: BLE001 (the end of this process: say why)
         traceback.print_exc()
         os._exit(1)
@@ -127,6 +196,7 @@ def main() -> None:
             pid = os.fork()
             if pid == 0:
                 os.close(0)
+                os.setpgid(0, 0)
                 _child(command)
             answer = {"pid": pid}
         else:

@@ -1,0 +1,94 @@
+"""Worker processes for tests that kill them: started, watched, frozen and reaped through a zygote."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+KILLED = -signal.SIGKILL
+_ROOT = Path(__file__).parents[2]
+
+
+class Zygote:
+    """One process that forks workers. `start` takes the keys of `zygote.work`; `wait` gives the exit code, negative for a signal."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.jobs.zygote"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=_ROOT
+        )
+        self._alive: set[int] = set()
+
+    def _ask(self, **command: Any) -> dict[str, int]:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps(command) + "\n")
+        self._process.stdin.flush()
+        answer: dict[str, int] = json.loads(self._process.stdout.readline())
+        return answer
+
+    def start(self, url: str, **command: Any) -> int:
+        pid = self._ask(do="start", url=url, **command)["pid"]
+        self._alive.add(pid)
+        return pid
+
+    def wait(self, pid: int) -> int:
+        status = self._ask(do="wait", pid=pid)["status"]
+        self._alive.discard(pid)
+        return status
+
+    def run(self, url: str, **command: Any) -> int:
+        return self.wait(self.start(url, **command))
+
+    def kill(self, pid: int, how: int = signal.SIGKILL) -> int:
+        """Ends the process and its children; its exit code."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(pid, how)
+        return self.wait(pid)
+
+    def close(self) -> None:
+        for pid in list(self._alive):
+            self.kill(pid)
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        self._process.wait(10)
+
+
+def state(pid: int) -> str:
+    """R, S, T (stopped), Z (dead, not reaped) ... as the kernel says; Z for one that is gone."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[0]
+    except OSError:
+        return "Z"
+
+
+def until_state(pid: int, *states: str, within_s: float = 20) -> str:
+    """Waits until the process is in one of these states, or dead."""
+    end = time.monotonic() + within_s
+    while (found := state(pid)) not in (*states, "Z") and time.monotonic() < end:
+        time.sleep(0.01)
+    return found
+
+
+def freeze(pid: int, database_url: str) -> None:
+    """Stops the process, but not inside a transaction: on SQLite that would stop every other writer with it."""
+    while True:
+        os.kill(pid, signal.SIGSTOP)
+        if not database_url.startswith("sqlite"):
+            return
+        try:
+            with contextlib.closing(sqlite3.connect(database_url.removeprefix("sqlite:///"), timeout=0.3)) as connection:
+                connection.execute("BEGIN IMMEDIATE")
+                connection.rollback()
+        except sqlite3.OperationalError:
+            os.kill(pid, signal.SIGCONT)
+            time.sleep(0.05)
+        else:
+            return
