@@ -17,7 +17,19 @@ from semantik.runtime import Runtime
 WEB_UI = Path(__file__).parents[1] / "webui"
 
 # In the order in which the reference shows them.
-FEATURES = ("accounts", "collections", "sources", "ingestion", "documents", "search", "activity", "schedules", "system")
+FEATURES = (
+    "accounts",
+    "collections",
+    "sources",
+    "ingestion",
+    "documents",
+    "search",
+    "activity",
+    "dead_letters",
+    "workers",
+    "schedules",
+    "system",
+)
 
 # Paths of the API and its kin: an unknown one is a problem, never the web UI's page.
 _NOT_PAGES = ("api/", "ws/", "docs", "openapi.json", "healthz", "readyz", "health/", "metrics", "assets/")

@@ -13,6 +13,7 @@ from semantik.engines.events.base import Event
 from semantik.jobs.eta import Pace
 from semantik.jobs.failpoints import fp
 from semantik.jobs.interruptions import LeaseLost, interruption
+from semantik.jobs.lines import Level, Lines, line
 from semantik.jobs.store import leases
 from semantik.jobs.store.leases import UNSET, Step
 from semantik.jobs.store.rows import OUTBOX, described
@@ -44,6 +45,7 @@ class JobContext:
         self.moved_at = time.monotonic()
         self._ttl_s = ttl_s
         self._writing = asyncio.Lock()
+        self._lines: Lines | None = None
         self._pace = Pace()
         self._pace.note(self.moved_at, job.processed)
         self._counted_at = self.moved_at
@@ -86,7 +88,7 @@ class JobContext:
                 job = await self._begin(session, change)
                 yield session
                 if items:
-                    await leases.record_items(session, job, items)
+                    job = await leases.record_items(session, job, items, await self._lines_of(session))
                 fp("in_step_before_commit")
                 await session.commit()
             self._wrote(job)
@@ -109,13 +111,22 @@ class JobContext:
                 await session.commit()
             self._wrote(job)
 
-    async def tell(self, event: str, *, level: str = "info", **metadata: Any) -> None:
-        """Adds a line of its own to the job's history, such as `ingest.archive_opened`."""
-        async with self._writing, self.runtime.database.write() as session:
-            if await leases.tell(session, self.lease, event, level=level, **metadata) is None:
-                self.lose()
-                self._raise_if_lost()
-            await session.commit()
+    async def log(self, text: str, *, level: Level = "info", **fields: Any) -> None:
+        """Adds a line to the job's log, which its owner reads on its page and with `semantik jobs logs`.
+
+        Written under the fence, like everything else: raises `LeaseLost` when the job belongs to someone else by now. A job
+        keeps at most so many lines (`jobs/lines.py`); `fields` are small and say what the line is about.
+        """
+        async with self._writing:
+            self._raise_if_lost()
+            async with self.runtime.database.write() as session:
+                lines = (await self._lines_of(session)).fit([line(text, level, fields)])
+                if not lines:
+                    return
+                if await leases.say(session, self.lease, lines) is None:
+                    self.lose()
+                    self._raise_if_lost()
+                await session.commit()
 
     async def check(self) -> None:
         """Raises Paused, Cancelled, Drained or LeaseLost when there is reason to stop. Call it at each item; it costs nothing."""
@@ -153,6 +164,11 @@ class JobContext:
         return passed
 
     # ------------------------------------------------------------------------------------------------------------------
+
+    async def _lines_of(self, session: AsyncSession) -> Lines:
+        if self._lines is None:
+            self._lines = await leases.lines_of(session, self.lease)
+        return self._lines
 
     def _step(self, **values: Any) -> Step:
         now = time.monotonic()

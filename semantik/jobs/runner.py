@@ -24,6 +24,7 @@ from semantik.jobs.context import JobContext
 from semantik.jobs.handlers import Handler
 from semantik.jobs.interruptions import Interruption, LeaseLost
 from semantik.jobs.items import run_items
+from semantik.jobs.lines import Line
 from semantik.jobs.store import claims, leases, reading
 from semantik.jobs.store.leases import Ending
 from semantik.jobs.store.rows import DATABASE_ERRORS
@@ -306,7 +307,7 @@ class Runner:
 
     async def _tell_stalled(self, attempt: _Attempt) -> None:
         async with self._database.write() as session:
-            await leases.tell(session, attempt.ctx.lease, "job.stalled", level="warning")
+            await leases.say(session, attempt.ctx.lease, [Line("job.stalled", "warning")])
             await session.commit()
 
     def _fence_self(self, now: float) -> None:

@@ -122,6 +122,11 @@ def why_not(job: Job, verb: Verb) -> str | None:
     return None
 
 
+def statuses_for(verb: Verb) -> frozenset[Status]:
+    """The states in which the verb may make sense."""
+    return _VERBS[verb]
+
+
 def wrong_state(job: Job, verb: Verb) -> WrongState:
     allowed = [str(one) for one in verbs(job)]
     reason = why_not(job, verb) or "its state changed meanwhile"

@@ -120,6 +120,12 @@ jobs = sa.Table(
         postgresql_where=sa.text("concurrency_key IS NOT NULL AND finished_at IS NULL"),
     ),
     sa.Index("ix_jobs_workflow_id", "workflow_id"),
+    sa.Index(
+        "ix_jobs_parent_id",
+        "parent_id",
+        sqlite_where=sa.text("parent_id IS NOT NULL"),
+        postgresql_where=sa.text("parent_id IS NOT NULL"),
+    ),
 )
 
 job_items = sa.Table(
@@ -135,9 +141,17 @@ job_items = sa.Table(
     sa.Column("error_class", sa.String(100)),
     sa.Column("error_code", sa.String(64)),
     sa.Column("error_message", sa.Text),
+    sa.Column("retried_in", sa.String(36), comment="the job that took this failed item over"),
     sa.Column("updated_at", Timestamp, nullable=False),
     sa.PrimaryKeyConstraint("job_id", "item_key"),
     one_of("state", "pending", "done", "failed", "quarantined", "skipped"),
+    sa.Index(
+        "ix_job_items_dead",
+        "tenant_id",
+        "updated_at",
+        sqlite_where=sa.text("state IN ('failed', 'quarantined') AND retried_in IS NULL"),
+        postgresql_where=sa.text("state IN ('failed', 'quarantined') AND retried_in IS NULL"),
+    ),
 )
 
 job_attempts = sa.Table(
@@ -154,6 +168,9 @@ job_attempts = sa.Table(
     sa.Column("to_cursor", Json),
     sa.Column("error", sa.Text),
     sa.PrimaryKeyConstraint("job_id", "fence"),
+    sa.Index(
+        "ix_job_attempts_lost", "tenant_id", "ended_at", sqlite_where=sa.text("how = 'lost'"), postgresql_where=sa.text("how = 'lost'")
+    ),
 )
 
 job_edges = sa.Table(

@@ -170,6 +170,7 @@ export function createJob(
       created: created_at,
       current_index: 0,
       cursor: null,
+      expires: null,
       in_hand: null,
       name: given.title,
       state: "queued",
@@ -179,6 +180,7 @@ export function createJob(
     },
     waits_for: [],
     waited_for_by: [],
+    repeated_in: [],
     events: [],
     attempts: [],
     items: [],
@@ -209,6 +211,17 @@ export function permit(job: JobRow) {
   );
 }
 
+const SAID: Record<string, string> = {
+  "job.created": "Created",
+  "job.started": "Started on embedded-1",
+  "job.pausing": "Asked to pause",
+  "job.paused": "Paused",
+  "job.queued": "Resumed",
+  "job.cancelling": "Asked to cancel",
+  "job.cancelled": "Cancelled",
+  "job.completed": "Completed",
+};
+
 export function record(
   db: Db,
   job: JobRow,
@@ -231,6 +244,7 @@ export function record(
     message: job.message,
     collection_id: job.collection_id,
     metadata,
+    text: SAID[type] ?? (typeof metadata.text === "string" ? metadata.text : (job.message ?? type)),
   };
   job.seq = seq;
   job.events.push(event);

@@ -23,4 +23,5 @@ async def clean_up_jobs(ctx: JobContext, args: CleanUpJobs) -> dict[str, Any]:
                 await cleaning.old_marks(session, tenant_id, days=args.keep_days)
         total += removed
         if removed < _BATCH:
+            await ctx.log(f"{total} jobs removed that ended more than {args.keep_days} days ago")
             return {"removed": total}

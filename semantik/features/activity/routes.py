@@ -1,4 +1,4 @@
-"""HTTP of jobs: list, watch, pause, resume, cancel, restart, retry; queues and workers."""
+"""HTTP of jobs: list, watch, pause, resume, cancel, restart, retry."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from fastapi.responses import Response
 from pydantic import Field
 
 from semantik.auth.actor import Actor
-from semantik.features.activity import live, repository, schemas, service
+from semantik.features.activity import live, repository, schemas, service, words
 from semantik.features.activity.feed import Feed, Message
 from semantik.http import sse
-from semantik.http.dependencies import Admin, CurrentRuntime, Reader, ReadSession, Writer, WriteSession
+from semantik.http.dependencies import CurrentRuntime, Reader, ReadSession, Writer, WriteSession
 from semantik.http.pagination import Cursor, Limit, Page, decode_cursor, encode_cursor
 from semantik.http.unit_of_work import UnitOfWork
 from semantik.jobs import values
+from semantik.jobs.lines import LEVELS, Level
 from semantik.jobs.states import ENDED, Status, Verb
 from semantik.jobs.store import reading
 from semantik.kit.database import AsyncSession
-from semantik.kit.errors import NotFound
 from semantik.runtime import Runtime
 
 router = APIRouter(prefix="/api/v1", tags=["jobs"], route_class=UnitOfWork)
@@ -30,13 +30,13 @@ sockets = live.router
 Statuses = Annotated[list[Status] | None, Query(description="Any of these; repeat it for more.")]
 Text = Annotated[str | None, Query(max_length=100)]
 
+_MOST_NODES = 200
+
 
 class JobPage(Page[schemas.Job]):
     summary: dict[str, int] = Field(description="Jobs by status, under the same filter but for the status.")
-
-
-class QueueUnknown(NotFound):
-    code = "queue_unknown"
+    verbs: dict[str, int] = Field(description="How many of the jobs under the filter are in a state that allows each verb of `bulk`.")
+    kinds: list[str] = Field(description="Kinds of which there are jobs.")
 
 
 @router.get("/jobs")
@@ -61,6 +61,8 @@ async def list_jobs(
         next_cursor=encode_cursor(last.created_at.isoformat(), last.id) if last is not None else None,
         total=sum(count for name, count in summary.items() if not status or name in status),
         summary=summary,
+        verbs=service.verbs_for({name: count for name, count in summary.items() if not status or name in status}),
+        kinds=await repository.kinds(session, actor),
     )
 
 
@@ -76,11 +78,20 @@ def _before(cursor: str | None) -> tuple[datetime, str] | None:
 
 @router.post("/jobs/bulk")
 async def bulk(body: schemas.Bulk, actor: Writer, session: WriteSession) -> schemas.BulkAnswer:
-    """Applies one verb to all jobs that the filter finds"""
-    changed, refused = await service.ask_many(
-        session, actor, Verb(body.verb), status=[*body.status], kind=body.kind, collection=body.collection, workflow=body.workflow
+    """Applies one verb to all jobs that the filter finds, oldest first"""
+    done = await service.ask_many(
+        session,
+        actor,
+        Verb(body.verb),
+        status=[*body.status],
+        kind=body.kind,
+        collection=body.collection,
+        workflow=body.workflow,
+        priority=body.priority,
+        after=_before(body.cursor),
     )
-    return schemas.BulkAnswer(changed=len(changed), refused=refused, job_ids=changed)
+    cursor = encode_cursor(done.last[1].isoformat(), done.last[0]) if done.last is not None else None
+    return schemas.BulkAnswer(changed=len(done.changed), refused=done.refused, job_ids=done.changed, next_cursor=cursor)
 
 
 @router.get("/jobs/{job_id}")
@@ -88,8 +99,12 @@ async def get_job(job_id: str, actor: Reader, session: ReadSession) -> schemas.J
     """Reads one job with its checkpoint, parameters and neighbours"""
     job = await repository.get(session, actor, job_id)
     before, behind = await repository.neighbours(session, actor, job_id)
+    shown = schemas.Job.of(job, await reading.now(session))
+    if "retry-failed" in shown.allowed and await repository.retriable_items(session, actor, job_id) == 0:
+        shown.allowed.remove("retry-failed")
+        shown.why_not["retry-failed"] = "its failed items were taken over by other jobs, or stand with their documents"
     return schemas.JobDetail(
-        **schemas.Job.of(job, await reading.now(session)).model_dump(),
+        **shown.model_dump(),
         params=job.params,
         checkpoint=schemas.Checkpoint(
             task_id=job.id,
@@ -101,9 +116,30 @@ async def get_job(job_id: str, actor: Reader, session: ReadSession) -> schemas.J
             in_hand=job.inflight_key,
             created=job.created_at,
             updated=job.last_progress_at,
+            expires=await service.expires(session, actor, job),
         ),
+        repeated_in=[
+            schemas.Repeat(job_id=row.id, title=row.title, status=row.status) for row in await repository.made_from(session, actor, job_id)
+        ],
         waits_for=[_edge(row) for row in before],
         waited_for_by=[_edge(row) for row in behind],
+    )
+
+
+@router.get("/jobs/{job_id}/graph")
+async def get_graph(job_id: str, actor: Reader, session: ReadSession) -> schemas.Graph:
+    """Draws what the job hangs together with: jobs, and who waits for whom"""
+    await repository.get(session, actor, job_id)
+    nodes, edges = await repository.graph(session, actor, job_id, most=_MOST_NODES + 1)
+    shown = {row.id for row in nodes[:_MOST_NODES]}
+    return schemas.Graph(
+        nodes=[schemas.Node(job_id=row.id, title=row.title, kind=row.kind, status=row.status) for row in nodes[:_MOST_NODES]],
+        edges=[
+            schemas.GraphEdge(waited_for=row.parent_id, waits=row.child_id, on_end=row.on_end)
+            for row in edges
+            if row.parent_id in shown and row.child_id in shown
+        ],
+        complete=len(nodes) <= _MOST_NODES,
     )
 
 
@@ -144,9 +180,10 @@ async def retry(job_id: str, actor: Writer, session: WriteSession) -> schemas.Jo
 
 
 @router.post("/jobs/{job_id}/retry-failed")
-async def retry_failed(job_id: str, actor: Writer, session: WriteSession) -> schemas.Job:
-    """Makes a new job of the failed and quarantined items of this one"""
-    return await _answer(session, await service.ask(session, actor, job_id, Verb.RETRY_FAILED))
+async def retry_failed(job_id: str, actor: Writer, session: WriteSession, body: schemas.RetryFailed | None = None) -> schemas.Job:
+    """Makes a new job of the failed and quarantined items of this one, or of some of them"""
+    keys = body.keys if body is not None else None
+    return await _answer(session, await service.ask(session, actor, job_id, Verb.RETRY_FAILED, keys=keys))
 
 
 @router.post("/jobs/{job_id}/priority")
@@ -188,6 +225,7 @@ async def list_items(
             error=schemas.JobError(code=row.error_code or "internal", message=row.error_message or "", error_class=row.error_class)
             if row.error_class
             else None,
+            retried_in=row.retried_in,
             updated_at=row.updated_at,
         )
         for row in found[:limit]
@@ -203,6 +241,43 @@ async def list_attempts(job_id: str, actor: Reader, session: ReadSession) -> Pag
     fields = tuple(schemas.Attempt.model_fields)
     items = [schemas.Attempt(**{name: getattr(row, name) for name in fields}) for row in found]
     return Page(items=items, next_cursor=None, total=len(items))
+
+
+@router.get("/jobs/{job_id}/logs")
+async def list_log(
+    job_id: str,
+    actor: Reader,
+    session: ReadSession,
+    level: Annotated[Level, Query(description="Lines of this level and above.")] = "info",
+    newest: Annotated[bool, Query(description="Newest first.")] = False,
+    limit: Limit = 100,
+    cursor: Cursor = None,
+) -> Page[schemas.LogLine]:
+    """Lists the lines of a job's log: what its handler said, what happened to it, and items that failed"""
+    job = await repository.get(session, actor, job_id)
+    key = decode_cursor(cursor, int)
+    seq = int(key[0] or 0) if key is not None else None
+    found = await repository.log(
+        session,
+        actor,
+        job_id,
+        levels=LEVELS[LEVELS.index(level) :],
+        after=None if newest else seq,
+        before=(seq if seq is not None else job.event_seq + 1) if newest else None,
+        limit=limit + 1,
+    )
+    items = [
+        schemas.LogLine(
+            seq=row.seq,
+            at=row.created_at,
+            level=row.level,
+            type=row.type,
+            text=words.of(row.type, row.payload.get("metadata", {}), message=row.payload.get("message")),
+            fields=row.payload.get("metadata", {}),
+        )
+        for row in found[:limit]
+    ]
+    return Page(items=items, next_cursor=encode_cursor(items[-1].seq) if len(found) > limit else None, total=None)
 
 
 @router.get(
@@ -254,58 +329,6 @@ def _sse(message: Message) -> sse.Message:
 
 
 def _event(message: Message) -> schemas.JobEvent:
-    return schemas.JobEvent(**message.as_json(), level=message.level, at=message.at)
-
-
-@router.get("/queues")
-async def list_queues(actor: Reader, session: ReadSession) -> Page[schemas.QueueState]:
-    """Shows each queue: your jobs in it, and whether it is paused or limited"""
-    depths = {row["queue"]: row for row in await repository.depths(session, actor)}
-    settings = await reading.queue_settings(session)
-    empty = {"ready": 0, "later": 0, "blocked": 0, "paused": 0, "running": 0, "oldest_ready_at": None}
-    items = [
-        schemas.QueueState(
-            **{**empty, "queue": queue, **depths.get(queue, {})},
-            paused_at=settings[queue].paused_at if queue in settings else None,
-            max_running=settings[queue].max_running if queue in settings else None,
-        )
-        for queue in values.QUEUES
-    ]
-    return Page(items=items, next_cursor=None, total=len(items))
-
-
-@router.patch("/queues/{queue}")
-async def change_queue(queue: str, body: schemas.QueueChange, actor: Admin, session: WriteSession) -> schemas.QueueState:
-    """Pauses a queue for everybody, or limits how many of its jobs run at once"""
-    if queue not in values.QUEUES:
-        raise QueueUnknown(f"there is no queue {queue!r}", hint=f"There are: {', '.join(values.QUEUES)}.")
-    changes: dict[str, Any] = {}
-    if body.paused is not None:
-        changes["paused_at"] = await reading.now(session) if body.paused else None
-    if body.max_running is not None or body.unlimited:
-        changes["max_running"] = None if body.unlimited else body.max_running
-    if changes:
-        await reading.set_queue(session, queue, changes)
-    return next(one for one in (await list_queues(actor, session)).items if one.queue == queue)
-
-
-@router.get("/workers")
-async def list_workers(actor: Reader, session: ReadSession) -> Page[schemas.Worker]:
-    """Shows the processes that run jobs, when they were last seen, and which of your jobs they hold"""
-    now = await reading.now(session)
-    held = await repository.held_by(session, actor)
-    items = [
-        schemas.Worker(
-            id=row.id,
-            pool=row.pool,
-            queues=row.queues,
-            slots=row.slots,
-            version=row.version,
-            state="silent" if row.state != "down" and (now - row.last_seen_at).total_seconds() > 60 else row.state,
-            started_at=row.started_at,
-            last_seen_at=row.last_seen_at,
-            running=held.get(row.id, []),
-        )
-        for row in await reading.all_workers(session)
-    ]
-    return Page(items=items, next_cursor=None, total=len(items))
+    told = message.as_json()
+    text = words.of(message.type, told["metadata"], message=told["message"])
+    return schemas.JobEvent(**told, level=message.level, at=message.at, text=text)

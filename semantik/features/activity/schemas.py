@@ -1,11 +1,11 @@
-"""The JSON of jobs, their items, attempts and events, of queues and workers."""
+"""The JSON of jobs, their items, attempts, events and log."""
 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from semantik.jobs import eta, handlers, values
 from semantik.jobs.states import Status, Verb, display, verbs, why_not
@@ -105,7 +105,7 @@ class Job(BaseModel):
 
 
 class Checkpoint(BaseModel):
-    """Where another attempt would go on. A paused job keeps it for ever: `expires` is always null."""
+    """Where another attempt would go on. It never expires by itself, and a paused job keeps it for ever."""
 
     task_id: str
     name: str
@@ -116,7 +116,10 @@ class Checkpoint(BaseModel):
     in_hand: str | None = Field(description="Key of the item that was begun and not finished.")
     created: datetime
     updated: datetime | None
-    expires: None = None
+    expires: datetime | None = Field(
+        description="When the clean-up may delete the ended job with all of this: its days to keep after the end. Null for a job "
+        "that has not ended, paused or not, and where no clean-up is scheduled."
+    )
 
 
 class Edge(BaseModel):
@@ -126,11 +129,41 @@ class Edge(BaseModel):
     on_end: str
 
 
+class Repeat(BaseModel):
+    """A job made by restarting this one, or of failed items of it."""
+
+    job_id: str
+    title: str
+    status: Status
+
+
+class Node(BaseModel):
+    job_id: str
+    title: str
+    kind: str
+    status: Status
+
+
+class GraphEdge(BaseModel):
+    waited_for: str
+    waits: str
+    on_end: str = Field(description="success: starts only when the other one succeeded. finished: however it ended.")
+
+
+class Graph(BaseModel):
+    """Jobs that wait for each other, directly or not."""
+
+    nodes: list[Node]
+    edges: list[GraphEdge]
+    complete: bool = Field(description="False when there are more than 200 jobs: the nearest are shown.")
+
+
 class JobDetail(Job):
     params: dict[str, Any]
     checkpoint: Checkpoint
     waits_for: list[Edge]
     waited_for_by: list[Edge]
+    repeated_in: list[Repeat]
 
 
 class JobItem(BaseModel):
@@ -142,6 +175,7 @@ class JobItem(BaseModel):
     attempts: int
     crashes: int
     error: JobError | None
+    retried_in: str | None = Field(description="The job that took this item over.")
     updated_at: datetime
 
 
@@ -156,8 +190,19 @@ class Attempt(BaseModel):
     error: str | None
 
 
+class LogLine(BaseModel):
+    """`seq` is the number of the event that the line is; numbers in between were progress, or lines of a lower level."""
+
+    seq: int
+    at: datetime
+    level: str
+    type: str
+    text: str
+    fields: dict[str, Any]
+
+
 class JobEvent(BaseModel):
-    """The same message that the sockets send."""
+    """The same message that the sockets send, with its time, its level and what it says in words."""
 
     type: str
     job_id: str
@@ -171,6 +216,7 @@ class JobEvent(BaseModel):
     collection_id: str | None = None
     metadata: dict[str, Any] = {}
     at: datetime | None = None
+    text: str = ""
 
 
 class Priority(BaseModel):
@@ -180,50 +226,35 @@ class Priority(BaseModel):
 
 
 class Bulk(BaseModel):
-    """One verb for all jobs that the filter finds, at most 1,000 at a call."""
+    """One verb for all jobs that the filter finds, at most 1,000 at a call: pass `next_cursor` back for the others."""
 
     model_config = ConfigDict(extra="forbid")
 
-    verb: Literal["pause", "resume", "cancel", "restart", "retry", "retry-failed", "delete"]
+    verb: Literal["pause", "resume", "cancel", "restart", "retry", "retry-failed", "priority", "delete"]
     status: list[Status] = Field([], description="Any of these; empty: all.")
     kind: str | None = None
     collection: str | None = None
     workflow: str | None = None
+    priority: int | None = Field(None, ge=0, le=9, description="For the verb priority: 0 first, 9 last.")
+    cursor: str | None = Field(None, max_length=2000)
+
+    @model_validator(mode="after")
+    def _has_what_it_needs(self) -> Bulk:
+        if (self.verb == "priority") != (self.priority is not None):
+            raise ValueError("priority is given with the verb priority, and only with it")
+        return self
 
 
 class BulkAnswer(BaseModel):
     changed: int
     refused: int = Field(description="Jobs whose state does not allow the verb.")
     job_ids: list[str]
+    next_cursor: str | None = Field(description="Null when all were asked.")
 
 
-class QueueState(BaseModel):
-    queue: str
-    ready: int
-    later: int
-    blocked: int
-    paused: int
-    running: int
-    oldest_ready_at: datetime | None
-    paused_at: datetime | None
-    max_running: int | None
-
-
-class QueueChange(BaseModel):
+class RetryFailed(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    paused: bool | None = None
-    max_running: int | None = Field(None, ge=1, le=10_000, description="Null leaves it as it is.")
-    unlimited: bool = Field(False, description="Takes the limit away.")
-
-
-class Worker(BaseModel):
-    id: str
-    pool: str
-    queues: list[str]
-    slots: int
-    version: str
-    state: str = Field(description="up, draining, down, or silent when it has not been seen for a minute.")
-    started_at: datetime
-    last_seen_at: datetime
-    running: list[str] = Field(description="Ids of your jobs it holds.")
+    keys: list[Annotated[str, Field(max_length=300)]] | None = Field(
+        None, min_length=1, max_length=1000, description="Only these items; all when it is left out."
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -10,7 +11,7 @@ from semantik.jobs.failpoints import fp
 from semantik.jobs.states import ENDED, LEASED, Status, Verb, why_not, wrong_state
 from semantik.jobs.store import edges, rows
 from semantik.jobs.store.clock import db_time
-from semantik.jobs.store.create import JobUnknown, NewJob, copy_items, create, link, weigh
+from semantik.jobs.store.create import JobUnknown, NewJob, create, dead_items, hand_over, link, repeat_items, weigh
 from semantik.jobs.store.leases import end_attempt
 from semantik.jobs.values import Control, Job
 from semantik.kit.database import AsyncSession
@@ -41,9 +42,10 @@ def _asked(control: Control, by: str | None) -> dict[str, Any]:
     return {"control": control, "control_by": by, "control_at": db_time()}
 
 
-async def _set(session: AsyncSession, job: Job, event: str, *, by: str | None, **values: Any) -> Job:
+async def _set(session: AsyncSession, job: Job, event: str, *, by: str | None, told: dict[str, Any] | None = None, **values: Any) -> Job:
+    metadata = {"by": by, **(told or {})}
     changed = await rows.change(
-        session, jobs.c.id == job.id, jobs.c.status == job.status, jobs.c.fence == job.fence, event=event, metadata={"by": by}, **values
+        session, jobs.c.id == job.id, jobs.c.status == job.status, jobs.c.fence == job.fence, event=event, metadata=metadata, **values
     )
     assert changed is not None, "the row was locked"
     fp("in_control_before_commit")
@@ -121,18 +123,39 @@ async def restart(session: AsyncSession, job_id: str, *, by: str | None) -> Job:
     """From zero. A job that ended well is history: its restart is a new job that names it as its parent."""
     job = await _locked(session, job_id, Verb.RESTART)
     if job.status in (Status.COMPLETED, Status.SKIPPED):
-        return await _copy(session, job, by=by)
-    await session.execute(sa.delete(job_items).where(job_items.c.job_id == job.id))
+        copy = await _copy(session, job, by=by)
+        if not job.only_items:
+            return copy
+        return await _only(session, copy, await repeat_items(session, tenant_id=job.tenant_id, from_job=job.id, to_job=copy.id))
+    mine = job_items.c.job_id == job.id
+    if job.only_items:
+        # Its items are what it was asked to do: they wait again, instead of being forgotten.
+        fresh = {"state": "pending", "attempts": 0, "crashes": 0, "error_class": None, "error_code": None, "error_message": None}
+        total = await session.scalar(sa.select(sa.func.count()).select_from(job_items).where(mine))
+        await session.execute(sa.update(job_items).where(mine).values(**fresh, retried_in=None, updated_at=db_time()))
+        return await _again(session, job, "job.restarted", by=by, **{**_FROM_ZERO, "total": total})
+    await session.execute(sa.delete(job_items).where(mine))
     return await _again(session, job, "job.restarted", by=by, **_FROM_ZERO)
 
 
-async def retry_failed(session: AsyncSession, job_id: str, *, by: str | None) -> Job:
-    """A new job of the same kind for the failed and quarantined items only."""
+async def retry_failed(session: AsyncSession, job_id: str, *, by: str | None, keys: Sequence[str] | None = None) -> Job:
+    """A new job of the same kind for the failed and quarantined items that no other job took over; for these `keys` only.
+
+    Raises `NoFailedItems`, with nothing written, when there is none.
+    """
     job = await _locked(session, job_id, Verb.RETRY_FAILED)
+    found = await dead_items(session, job.id, keys)
+    if not found:
+        raise NoFailedItems(
+            f"job {job.id} keeps no failed items that could be retried" if keys is None else "none of these items waits to be retried",
+            hint="Those it had were taken over by other jobs, or stand with their documents.",
+        )
     copy = await _copy(session, job, by=by, dedup=False)
-    total = await copy_items(session, tenant_id=job.tenant_id, from_job=job.id, to_job=copy.id, states=("failed", "quarantined"))
-    if total == 0:
-        raise NoFailedItems(f"job {job.id} keeps no failed items of its own", hint="Retry its documents from their collection.")
+    await hand_over(session, tenant_id=job.tenant_id, from_job=job.id, to_job=copy.id, items=found)
+    return await _only(session, copy, len(found))
+
+
+async def _only(session: AsyncSession, copy: Job, total: int) -> Job:
     changed = await rows.change(session, jobs.c.id == copy.id, event=None, total=total, only_items=True)
     assert changed is not None
     return changed
@@ -187,7 +210,7 @@ async def _copy(session: AsyncSession, job: Job, *, by: str | None, dedup: bool 
 
 async def set_priority(session: AsyncSession, job_id: str, priority: int, *, by: str | None) -> Job:
     job = await _locked(session, job_id, Verb.PRIORITY)
-    return await _set(session, job, "job.priority", by=by, priority=priority)
+    return await _set(session, job, "job.priority", by=by, told={"priority": priority}, priority=priority)
 
 
 async def delete(session: AsyncSession, job_id: str) -> None:

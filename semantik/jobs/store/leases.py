@@ -10,12 +10,13 @@ import sqlalchemy as sa
 
 from semantik.engines.events.base import Event
 from semantik.jobs.failpoints import fp
+from semantik.jobs.lines import COUNTED, Line, Lines
 from semantik.jobs.states import Status
 from semantik.jobs.store import edges, rows
 from semantik.jobs.store.clock import db_time
 from semantik.jobs.values import Control, Failure, ItemOutcome, Job, Lease
 from semantik.kit.database import AsyncSession, Database, upsert
-from semantik.tables.jobs import job_attempts, job_items, jobs
+from semantik.tables.jobs import job_attempts, job_events, job_items, jobs
 
 UNSET: Any = object()
 
@@ -81,8 +82,8 @@ async def mark_inflight(database: Database, lease: Lease, key: str, *, ttl_s: fl
     return job is not None
 
 
-async def record_items(session: AsyncSession, job: Job, outcomes: Sequence[ItemOutcome]) -> None:
-    """Keeps the rows of items that did not simply succeed, with an event each for those that failed."""
+async def record_items(session: AsyncSession, job: Job, outcomes: Sequence[ItemOutcome], lines: Lines) -> Job:
+    """Keeps the rows of items that did not simply succeed, with a line each for those that failed."""
     now = await session.scalar(sa.select(db_time()))
     await upsert(
         session,
@@ -99,17 +100,32 @@ async def record_items(session: AsyncSession, job: Job, outcomes: Sequence[ItemO
                 "error_class": one.error_class,
                 "error_code": one.error_code,
                 "error_message": one.error_message,
+                "retried_in": None,
                 "updated_at": now,
             }
             for one in outcomes
         ],
         keys=["job_id", "item_key"],
     )
+    bad = [one for one in outcomes if one.state in ("failed", "quarantined")]
+    return await rows.add_lines(session, job, lines.fit([_line_of(one) for one in bad]))
 
 
-async def tell(session: AsyncSession, lease: Lease, type_: str, *, level: str = "info", **metadata: Any) -> Job | None:
-    """Appends an event in the name of the holder; None when the lease is lost."""
-    return await rows.change(session, *rows.held(lease), event=type_, level=level, metadata=metadata)
+def _line_of(one: ItemOutcome) -> Line:
+    words = {"key": one.key, "label": one.label, "code": one.error_code, "text": one.error_message}
+    return Line(f"item.{one.state}", "warning", {name: value for name, value in words.items() if value is not None})
+
+
+async def say(session: AsyncSession, lease: Lease, lines: Sequence[Line]) -> Job | None:
+    """Appends lines in the name of the holder; None when the lease is lost."""
+    job = await rows.change(session, *rows.held(lease), event=None, lease_owner=lease.owner)
+    return await rows.add_lines(session, job, lines) if job is not None else None
+
+
+async def lines_of(session: AsyncSession, lease: Lease) -> Lines:
+    """How many lines the job has written so far. The holder of the lease is the only one that adds to them."""
+    statement = sa.select(sa.func.count()).where(job_events.c.job_id == lease.job_id, job_events.c.type.in_(COUNTED))
+    return Lines(await session.scalar(statement) or 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,8 +214,9 @@ async def settle(
         else:
             burned = 0 if ending == "retry" else 1
             event = "job.retrying" if ending == "retry" else "job.released"
+            level = "warning" if failure is not None else "info"
             job = await rows.change(
-                session, *held, event=event, metadata={"delay_s": round(delay_s, 1), **error}, status=Status.QUEUED,
+                session, *held, event=event, level=level, metadata={"delay_s": round(delay_s, 1), **error}, status=Status.QUEUED,
                 available_at=db_time(delay_s), attempt=jobs.c.attempt - burned, **error, **spent,
             )  # fmt: skip
         assert job is not None, "the row was locked under this fence"

@@ -5,6 +5,8 @@ Events and wake-ups noted on a session leave the process only after its commit; 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Protocol
 
 import sqlalchemy as sa
@@ -14,6 +16,7 @@ from sqlalchemy.orm import Session
 from semantik.engines.events.base import Event
 from semantik.jobs import eta
 from semantik.jobs.failpoints import fp
+from semantik.jobs.lines import Line
 from semantik.jobs.states import Status
 from semantik.jobs.store.clock import db_time
 from semantik.jobs.values import JOB_FIELDS, Job, Lease, job_of
@@ -77,6 +80,18 @@ def held(lease: Lease) -> list[sa.ColumnElement[bool]]:
 
 # No longer leased, whatever comes next.
 RELEASED: dict[str, Any] = {"lease_owner": None, "lease_expires_at": None, "control": None, "control_by": None, "control_at": None}
+
+
+async def add_lines(session: AsyncSession, job: Job, lines: Sequence[Line]) -> Job:
+    """Appends lines to the history of a job whose row this transaction has locked; returns the job with its newest number."""
+    if not lines:
+        return job
+    statement = sa.update(jobs).where(jobs.c.id == job.id).values(event_seq=jobs.c.event_seq + len(lines)).returning(*JOB_COLUMNS)
+    told = job_of((await session.execute(statement)).mappings().one())
+    first = told.event_seq - len(lines) + 1
+    for number, line in enumerate(lines, first):
+        await append(session, replace(told, event_seq=number), line.type, level=line.level, metadata=line.metadata)
+    return told
 
 
 async def append(session: AsyncSession, job: Job, type_: str, *, level: str = "info", metadata: dict[str, Any] | None = None) -> None:

@@ -15,7 +15,9 @@ from fastapi import FastAPI
 
 from semantik.features.activity import live
 from semantik.features.activity.routes import router
+from semantik.features.dead_letters.routes import router as dead_letters
 from semantik.features.schedules.routes import router as schedules
+from semantik.features.workers.routes import router as workers
 from semantik.http import middleware, problems
 from semantik.http.local import as_local
 from semantik.jobs.dispatch_local import LocalDispatcher
@@ -29,7 +31,7 @@ def app(world: World) -> FastAPI:  # noqa: F811
     made.state.runtime = world.runtime
     problems.install(made)
     middleware.install(made, world.runtime.settings)
-    for one in (router, schedules, live.router):
+    for one in (router, dead_letters, workers, schedules, live.router):
         made.include_router(one)
     return made
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
 import httpx2
 import pytest
 
+from semantik.features.activity import service
 from semantik.jobs.context import JobContext
 from semantik.jobs.dispatch_local import LocalDispatcher
 from semantik.jobs.handlers import handles
@@ -63,6 +65,7 @@ async def test_a_job_of_others_is_not_there(world: World, stranger: httpx2.Async
     for method, path in [
         ("GET", ""), ("POST", "/pause"), ("POST", "/resume"), ("POST", "/cancel"), ("POST", "/restart"), ("POST", "/retry"),
         ("POST", "/retry-failed"), ("DELETE", ""), ("GET", "/items"), ("GET", "/attempts"), ("GET", "/events"),
+        ("GET", "/logs"), ("GET", "/graph"),
     ]:  # fmt: skip
         answer = await stranger.request(method, f"/jobs/{made.id}{path}")
         assert (answer.status_code, answer.json()["code"]) == (404, "job_unknown"), path
@@ -113,7 +116,67 @@ async def test_bulk_applies_a_verb_to_what_the_filter_finds(world: World, client
     assert (answer["changed"], answer["refused"]) == (5, 1)
     assert ids < set(answer["job_ids"])
     assert done.id not in answer["job_ids"]
+    assert (await client.get("/jobs", params={"status": "cancelled"})).json()["verbs"] == {
+        "restart": 5,
+        "retry": 5,
+        "retry-failed": 5,
+        "delete": 5,
+    }
     assert (await client.post("/jobs/bulk", json={"verb": "delete", "status": ["cancelled"]})).json()["changed"] == 5
+    left = (await client.get("/jobs")).json()
+    assert (left["kinds"], left["verbs"]["delete"]) == (["walk"], 1)
+
+
+async def test_bulk_sets_priorities_and_goes_on_where_one_call_ends(
+    world: World, client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "_MOST_AT_ONCE", 2)
+    ids = [(await world.put(Walk())).id for _ in range(5)]
+    asked: dict[str, object] = {"verb": "priority", "priority": 1}
+    seen: list[str] = []
+    while True:
+        answer = (await client.post("/jobs/bulk", json=asked)).json()
+        seen += answer["job_ids"]
+        if answer["next_cursor"] is None:
+            break
+        asked["cursor"] = answer["next_cursor"]
+    assert seen == ids
+    assert (await world.job(ids[4])).priority == 1
+    assert (await client.post("/jobs/bulk", json={"verb": "priority"})).status_code == 422
+    assert (await client.post("/jobs/bulk", json={"verb": "pause", "priority": 1})).status_code == 422
+
+
+async def test_only_an_ended_job_has_a_time_when_its_checkpoint_may_go(world: World, client: httpx2.AsyncClient) -> None:
+    paused, done = await world.put(Walk()), await world.put(Walk(), priority=0)
+    await world.work(at_most=1)
+    await world.ask(world.pause, paused.id)
+
+    async def expires(job_id: str) -> str | None:
+        found: str | None = (await client.get(f"/jobs/{job_id}")).json()["checkpoint"]["expires"]
+        return found
+
+    assert await expires(done.id) is None, "nothing cleans up yet"
+    schedule = {"name": "Clean", "kind": "clean_up_jobs", "params": {"keep_days": 10}, "cron": "0 3 * * *"}
+    made = (await client.post("/schedules", json=schedule)).json()
+    ended = (await world.job(done.id)).finished_at
+    assert ended is not None
+    assert datetime.fromisoformat(str(await expires(done.id))) == ended + timedelta(days=10)
+    assert await expires(paused.id) is None
+    await client.post(f"/schedules/{made['id']}/pause")
+    assert await expires(done.id) is None
+
+
+async def test_a_job_shows_what_it_hangs_together_with(world: World, client: httpx2.AsyncClient) -> None:
+    first, second = await world.put(Walk(), title="first"), await world.put(Walk(), title="second")
+    body = await world.put(Walk(), title="body", depends_on=[first.id, second.id])
+    tail = await world.put(Walk(), title="tail", depends_on=[body.id], dep_policy="all_finished")
+    await world.put(Walk(), title="alone")
+    graph = (await client.get(f"/jobs/{first.id}/graph")).json()
+    assert [node["title"] for node in graph["nodes"]][:2] == ["first", "body"]
+    assert {node["job_id"] for node in graph["nodes"]} == {first.id, second.id, body.id, tail.id}
+    edges = {(edge["waited_for"], edge["waits"], edge["on_end"]) for edge in graph["edges"]}
+    assert edges == {(first.id, body.id, "success"), (second.id, body.id, "success"), (body.id, tail.id, "finished")}
+    assert graph["complete"]
 
 
 @pytest.mark.parametrize("verb", ["pause", "cancel"])
@@ -150,17 +213,3 @@ async def _stream(client: httpx2.AsyncClient, job_id: str, headers: dict[str, st
     answer = await client.get(f"/jobs/{job_id}/events", headers={"Accept": "text/event-stream", **(headers or {})}, timeout=20)
     blocks = [block for block in answer.text.strip().split("\n\n") if not block.startswith(":")]
     return [dict(line.split(": ", 1) for line in block.splitlines()) for block in blocks]
-
-
-async def test_queues_and_workers_show_what_is_going_on(world: World, client: httpx2.AsyncClient, dispatcher: LocalDispatcher) -> None:
-    await client.patch("/queues/cpu", json={"paused": True, "max_running": 4})
-    made = await world.put(Walk())
-    await asyncio.sleep(0.2)
-    queues = {one["queue"]: one for one in (await client.get("/queues")).json()["items"]}
-    assert (queues["cpu"]["ready"], queues["cpu"]["max_running"]) == (1, 4)
-    assert queues["cpu"]["paused_at"] is not None
-    workers = (await client.get("/workers")).json()["items"]
-    assert (workers[0]["pool"], workers[0]["state"]) == ("local", "up")
-    await client.patch("/queues/cpu", json={"paused": False, "unlimited": True})
-    await world.until(made.id, Status.COMPLETED)
-    assert (await client.patch("/queues/nope", json={"paused": True})).status_code == 404

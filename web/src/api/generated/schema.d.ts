@@ -213,6 +213,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/dead-letters": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists failed jobs, and the failed and quarantined items of ended jobs that nothing took over, newest first */
+        get: operations["dead letters_list_dead_letters"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/dead-letters/retry": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Tries all that the filter finds again: jobs from their cursor, items as new jobs */
+        post: operations["dead letters_retry_dead_letters"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/documents": {
         parameters: {
             query?: never;
@@ -342,7 +376,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Applies one verb to all jobs that the filter finds */
+        /** Applies one verb to all jobs that the filter finds, oldest first */
         post: operations["jobs_bulk"];
         delete?: never;
         options?: never;
@@ -419,6 +453,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/jobs/{job_id}/graph": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Draws what the job hangs together with: jobs, and who waits for whom */
+        get: operations["jobs_get_graph"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/jobs/{job_id}/items": {
         parameters: {
             query?: never;
@@ -428,6 +479,23 @@ export interface paths {
         };
         /** Lists the items that did not simply succeed */
         get: operations["jobs_list_items"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/{job_id}/logs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the lines of a job's log: what its handler said, what happened to it, and items that failed */
+        get: operations["jobs_list_log"];
         put?: never;
         post?: never;
         delete?: never;
@@ -530,7 +598,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Makes a new job of the failed and quarantined items of this one */
+        /** Makes a new job of the failed and quarantined items of this one, or of some of them */
         post: operations["jobs_retry_failed"];
         delete?: never;
         options?: never;
@@ -596,8 +664,8 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Shows each queue: your jobs in it, and whether it is paused or limited */
-        get: operations["jobs_list_queues"];
+        /** Shows each queue: your jobs in it, who serves it, and whether it is paused or limited */
+        get: operations["workers_list_queues"];
         put?: never;
         post?: never;
         delete?: never;
@@ -620,7 +688,24 @@ export interface paths {
         options?: never;
         head?: never;
         /** Pauses a queue for everybody, or limits how many of its jobs run at once */
-        patch: operations["jobs_change_queue"];
+        patch: operations["workers_change_queue"];
+        trace?: never;
+    };
+    "/api/v1/recoveries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the workers that were lost with your jobs, and what became of the jobs */
+        get: operations["workers_list_recoveries"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
     "/api/v1/schedules": {
@@ -824,7 +909,7 @@ export interface paths {
             cookie?: never;
         };
         /** Shows the processes that run jobs, when they were last seen, and which of your jobs they hold */
-        get: operations["jobs_list_workers"];
+        get: operations["workers_list_workers"];
         put?: never;
         post?: never;
         delete?: never;
@@ -977,13 +1062,20 @@ export interface components {
         };
         /**
          * Bulk
-         * @description One verb for all jobs that the filter finds, at most 1,000 at a call.
+         * @description One verb for all jobs that the filter finds, at most 1,000 at a call: pass `next_cursor` back for the others.
          */
         Bulk: {
             /** Collection */
             collection?: string | null;
+            /** Cursor */
+            cursor?: string | null;
             /** Kind */
             kind?: string | null;
+            /**
+             * Priority
+             * @description For the verb priority: 0 first, 9 last.
+             */
+            priority?: number | null;
             /**
              * Status
              * @description Any of these; empty: all.
@@ -994,7 +1086,7 @@ export interface components {
              * Verb
              * @enum {string}
              */
-            verb: "pause" | "resume" | "cancel" | "restart" | "retry" | "retry-failed" | "delete";
+            verb: "pause" | "resume" | "cancel" | "restart" | "retry" | "retry-failed" | "priority" | "delete";
             /** Workflow */
             workflow?: string | null;
         };
@@ -1005,6 +1097,11 @@ export interface components {
             /** Job Ids */
             job_ids: string[];
             /**
+             * Next Cursor
+             * @description Null when all were asked.
+             */
+            next_cursor: string | null;
+            /**
              * Refused
              * @description Jobs whose state does not allow the verb.
              */
@@ -1012,7 +1109,7 @@ export interface components {
         };
         /**
          * Checkpoint
-         * @description Where another attempt would go on. A paused job keeps it for ever: `expires` is always null.
+         * @description Where another attempt would go on. It never expires by itself, and a paused job keeps it for ever.
          */
         Checkpoint: {
             /**
@@ -1024,8 +1121,11 @@ export interface components {
             current_index: number;
             /** Cursor */
             cursor: unknown;
-            /** Expires */
-            expires?: null;
+            /**
+             * Expires
+             * @description When the clean-up may delete the ended job with all of this: its days to keep after the end. Null for a job that has not ended, paused or not, and where no clean-up is scheduled.
+             */
+            expires: string | null;
             /**
              * In Hand
              * @description Key of the item that was begun and not finished.
@@ -1183,6 +1283,95 @@ export interface components {
              * @description Written down at most once a minute.
              */
             used_at: string | null;
+        };
+        /**
+         * DeadLetter
+         * @description A job that failed for good, or an item that an ended job left failed or set aside and that nothing took over yet.
+         */
+        DeadLetter: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Code */
+            code: string | null;
+            /** Collection Id */
+            collection_id: string | null;
+            /** Error Class */
+            error_class: string | null;
+            /** Job Id */
+            job_id: string;
+            /**
+             * Key
+             * @description Of the item; null for a job.
+             */
+            key: string | null;
+            /** Kind */
+            kind: string;
+            /** Label */
+            label: string | null;
+            /** Message */
+            message: string | null;
+            /**
+             * State
+             * @description failed, or quarantined: the item ended its process three times.
+             */
+            state: string;
+            /**
+             * Title
+             * @description Of the job.
+             */
+            title: string;
+            /** Tries */
+            tries: number;
+            /**
+             * What
+             * @enum {string}
+             */
+            what: "job" | "item";
+        };
+        /** DeadLetterPage */
+        DeadLetterPage: {
+            /**
+             * Failed Items
+             * @description Items among them, under the same kind and collection.
+             */
+            failed_items: number;
+            /**
+             * Failed Jobs
+             * @description Jobs among them, under the same kind and collection.
+             */
+            failed_jobs: number;
+            /** Items */
+            items: components["schemas"]["DeadLetter"][];
+            /**
+             * Next Cursor
+             * @description Pass it as `cursor` for the next page; null on the last one.
+             */
+            next_cursor?: string | null;
+            /**
+             * Reasons
+             * @description The same by reason, most first.
+             */
+            reasons: components["schemas"]["DeadReason"][];
+            /**
+             * Total
+             * @description Items on all pages, where known.
+             */
+            total?: number | null;
+        };
+        /** DeadReason */
+        DeadReason: {
+            /** Code */
+            code: string | null;
+            /** Count */
+            count: number;
+            /**
+             * What
+             * @enum {string}
+             */
+            what: "job" | "item";
         };
         /** DirectorySettings */
         DirectorySettings: {
@@ -1431,6 +1620,33 @@ export interface components {
              */
             tags: string[];
         };
+        /**
+         * Graph
+         * @description Jobs that wait for each other, directly or not.
+         */
+        Graph: {
+            /**
+             * Complete
+             * @description False when there are more than 200 jobs: the nearest are shown.
+             */
+            complete: boolean;
+            /** Edges */
+            edges: components["schemas"]["GraphEdge"][];
+            /** Nodes */
+            nodes: components["schemas"]["Node"][];
+        };
+        /** GraphEdge */
+        GraphEdge: {
+            /**
+             * On End
+             * @description success: starts only when the other one succeeded. finished: however it ended.
+             */
+            on_end: string;
+            /** Waited For */
+            waited_for: string;
+            /** Waits */
+            waits: string;
+        };
         /** Health */
         Health: {
             /** Parts */
@@ -1441,6 +1657,14 @@ export interface components {
              * @enum {string}
              */
             status: "ok" | "degraded" | "down";
+        };
+        /** HeldJob */
+        HeldJob: {
+            /** Job Id */
+            job_id: string;
+            status: components["schemas"]["Status"];
+            /** Title */
+            title: string;
         };
         /** HitDocument */
         HitDocument: {
@@ -1652,6 +1876,8 @@ export interface components {
             queue: string;
             /** Rate Per S */
             rate_per_s: number | null;
+            /** Repeated In */
+            repeated_in: components["schemas"]["Repeat"][];
             /** Result */
             result: {
                 [key: string]: unknown;
@@ -1693,7 +1919,7 @@ export interface components {
         };
         /**
          * JobEvent
-         * @description The same message that the sockets send.
+         * @description The same message that the sockets send, with its time, its level and what it says in words.
          */
         JobEvent: {
             /** At */
@@ -1728,6 +1954,11 @@ export interface components {
             seq: number | null;
             /** Status */
             status?: string | null;
+            /**
+             * Text
+             * @default
+             */
+            text: string;
             /** Type */
             type: string;
         };
@@ -1745,6 +1976,11 @@ export interface components {
             key: string;
             /** Label */
             label: string | null;
+            /**
+             * Retried In
+             * @description The job that took this item over.
+             */
+            retried_in: string | null;
             /** State */
             state: string;
             /**
@@ -1757,6 +1993,11 @@ export interface components {
         JobPage: {
             /** Items */
             items: components["schemas"]["Job"][];
+            /**
+             * Kinds
+             * @description Kinds of which there are jobs.
+             */
+            kinds: string[];
             /**
              * Next Cursor
              * @description Pass it as `cursor` for the next page; null on the last one.
@@ -1774,6 +2015,13 @@ export interface components {
              * @description Items on all pages, where known.
              */
             total?: number | null;
+            /**
+             * Verbs
+             * @description How many of the jobs under the filter are in a state that allows each verb of `bulk`.
+             */
+            verbs: {
+                [key: string]: number;
+            };
         };
         /**
          * Ledger
@@ -1815,6 +2063,29 @@ export interface components {
              * @default 0
              */
             skipped: number;
+        };
+        /**
+         * LogLine
+         * @description `seq` is the number of the event that the line is; numbers in between were progress, or lines of a lower level.
+         */
+        LogLine: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Fields */
+            fields: {
+                [key: string]: unknown;
+            };
+            /** Level */
+            level: string;
+            /** Seq */
+            seq: number;
+            /** Text */
+            text: string;
+            /** Type */
+            type: string;
         };
         /** Login */
         Login: {
@@ -1990,6 +2261,16 @@ export interface components {
              */
             sync: boolean;
         };
+        /** Node */
+        Node: {
+            /** Job Id */
+            job_id: string;
+            /** Kind */
+            kind: string;
+            status: components["schemas"]["Status"];
+            /** Title */
+            title: string;
+        };
         /** OutlineEntry */
         OutlineEntry: {
             /** Level */
@@ -2098,6 +2379,21 @@ export interface components {
         Page_JobItem_: {
             /** Items */
             items: components["schemas"]["JobItem"][];
+            /**
+             * Next Cursor
+             * @description Pass it as `cursor` for the next page; null on the last one.
+             */
+            next_cursor?: string | null;
+            /**
+             * Total
+             * @description Items on all pages, where known.
+             */
+            total?: number | null;
+        };
+        /** Page[LogLine] */
+        Page_LogLine_: {
+            /** Items */
+            items: components["schemas"]["LogLine"][];
             /**
              * Next Cursor
              * @description Pass it as `cursor` for the next page; null on the last one.
@@ -2358,11 +2654,17 @@ export interface components {
              */
             unlimited: boolean;
         };
-        /** QueueState */
+        /**
+         * QueueState
+         * @description Your jobs in one queue. Pause and limit hold for everybody.
+         */
         QueueState: {
             /** Blocked */
             blocked: number;
-            /** Later */
+            /**
+             * Later
+             * @description Queued for a later time.
+             */
             later: number;
             /** Max Running */
             max_running: number | null;
@@ -2378,6 +2680,16 @@ export interface components {
             ready: number;
             /** Running */
             running: number;
+            /**
+             * Slots
+             * @description How many jobs those workers run at once, over all their queues.
+             */
+            slots: number;
+            /**
+             * Workers
+             * @description Living workers that serve it. 0: nothing in it starts.
+             */
+            workers: number;
         };
         /** Ready */
         Ready: {
@@ -2396,12 +2708,130 @@ export interface components {
             /** State */
             state: string;
         };
+        /** Recoveries */
+        Recoveries: {
+            /**
+             * Items
+             * @description Newest first, at most 200.
+             */
+            items: components["schemas"]["Recovery"][];
+            /** Lost */
+            lost: number;
+            /** Resumed */
+            resumed: number;
+            /**
+             * Words
+             * @description The whole in a sentence, such as: 3 leases lost, all resumed.
+             */
+            words: string;
+        };
+        /**
+         * Recovery
+         * @description A worker that was lost with a job, and what became of it.
+         */
+        Recovery: {
+            /**
+             * Became
+             * @description resumed, waiting (for a worker), paused, cancelled or failed.
+             */
+            became: string;
+            /**
+             * Fence
+             * @description Number of the attempt that was lost.
+             */
+            fence: number;
+            /** Job Id */
+            job_id: string;
+            /**
+             * Lost At
+             * Format: date-time
+             * @description When the lease was taken back.
+             */
+            lost_at: string;
+            /** Owner */
+            owner: string;
+            /**
+             * Resumed At
+             * @description When another attempt went on; null while none has.
+             */
+            resumed_at: string | null;
+            /**
+             * Started At
+             * Format: date-time
+             */
+            started_at: string;
+            /** @description Of the job, now. */
+            status: components["schemas"]["Status"];
+            /** Title */
+            title: string;
+        };
+        /**
+         * Repeat
+         * @description A job made by restarting this one, or of failed items of it.
+         */
+        Repeat: {
+            /** Job Id */
+            job_id: string;
+            status: components["schemas"]["Status"];
+            /** Title */
+            title: string;
+        };
+        /** Retried */
+        Retried: {
+            /**
+             * Failed Items
+             * @description Items that new jobs took over.
+             */
+            failed_items: number;
+            /**
+             * Failed Jobs
+             * @description Failed jobs that go on from their cursor.
+             */
+            failed_jobs: number;
+            /**
+             * Job Ids
+             * @description The jobs that are at work now.
+             */
+            job_ids: string[];
+            /**
+             * More
+             * @description There was more than one call takes: ask again.
+             */
+            more: boolean;
+            /**
+             * Refused
+             * @description Jobs that could not be tried again, such as one whose twin is at work.
+             */
+            refused: number;
+        };
+        /**
+         * Retry
+         * @description Which dead letters to try again; empty: all. At most 1,000 at a call.
+         */
+        Retry: {
+            /** Code */
+            code?: string | null;
+            /** Collection */
+            collection?: string | null;
+            /** Kind */
+            kind?: string | null;
+            /** What */
+            what?: ("job" | "item") | null;
+        };
         /** RetryAccepted */
         RetryAccepted: {
             /** Documents */
             documents: number;
             /** Job Id */
             job_id: string | null;
+        };
+        /** RetryFailed */
+        RetryFailed: {
+            /**
+             * Keys
+             * @description Only these items; all when it is left out.
+             */
+            keys?: string[] | null;
         };
         /** RetryFailedRequest */
         RetryFailedRequest: {
@@ -2964,9 +3394,9 @@ export interface components {
             queues: string[];
             /**
              * Running
-             * @description Ids of your jobs it holds.
+             * @description Your jobs it holds.
              */
-            running: string[];
+            running: components["schemas"]["HeldJob"][];
             /** Slots */
             slots: number;
             /**
@@ -6204,6 +6634,371 @@ export interface operations {
             };
         };
     };
+    "dead letters_list_dead_letters": {
+        parameters: {
+            query?: {
+                what?: ("job" | "item") | null;
+                kind?: string | null;
+                collection?: string | null;
+                code?: string | null;
+                /** @description Items on one page. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeadLetterPage"];
+                };
+            };
+            /** @description Log in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unauthenticated",
+                     *       "detail": "what happened, with the values in it",
+                     *       "hint": null,
+                     *       "instance": "/api/v1/...",
+                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
+                     *       "status": 401,
+                     *       "title": "Log in first",
+                     *       "type": "/docs/errors#unauthenticated"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "forbidden",
+                     *       "detail": "what happened, with the values in it",
+                     *       "hint": null,
+                     *       "instance": "/api/v1/...",
+                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
+                     *       "status": 403,
+                     *       "title": "Not allowed",
+                     *       "type": "/docs/errors#forbidden"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request holds a value that cannot be used */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "invalid_input",
+                     *       "detail": "what happened, with the values in it",
+                     *       "hint": null,
+                     *       "instance": "/api/v1/...",
+                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
+                     *       "status": 422,
+                     *       "title": "The request holds a value that cannot be used",
+                     *       "type": "/docs/errors#invalid_input"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "rate_limited",
+                     *       "detail": "what happened, with the values in it",
+                     *       "hint": null,
+                     *       "instance": "/api/v1/...",
+                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
+                     *       "status": 429,
+                     *       "title": "Too many requests",
+                     *       "type": "/docs/errors#rate_limited"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not available at the moment */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unavailable",
+                     *       "detail": "what happened, with the values in it",
+                     *       "hint": null,
+                     *       "instance": "/api/v1/...",
+                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
+                     *       "status": 503,
+                     *       "title": "Not available at the moment",
+                     *       "type": "/docs/errors#unavailable"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "dead letters_retry_dead_letters": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Retry"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Retried"];
+                };
+            };
+            /** @description The body cannot be read */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unreadable_body",
+                     *       "detail": "what happened, with the values in it",
+                     *       "hint": null,
+                     *       "instance": "/api/v1/...",
+                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
+                     *       "status": 400,
+                     *       "title": "The body cannot be read",
+                     *       "type": "/docs/errors#unreadable_body"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Log in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unauthenticated",
+                     *       "detail": "what happened, with the values in it",
+                     *       "hint": null,
+                     *       "instance": "/api/v1/...",
+                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
+                     *       "status": 401,
+                     *       "title": "Log in first",
+                     *       "type": "/docs/errors#unauthenticated"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "forbidden",
+                     *       "detail": "what happened, with the values in it",
+                     *       "hint": null,
+                     *       "instance": "/api/v1/...",
+                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
+                     *       "status": 403,
+                     *       "title": "Not allowed",
+                     *       "type": "/docs/errors#forbidden"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request does not fit the present state */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "conflict",
+                     *       "detail": "what happened, with the values in it",
+                     *       "hint": null,
+                     *       "instance": "/api/v1/...",
+                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
+                     *       "status": 409,
+                     *       "title": "The request does not fit the present state",
+                     *       "type": "/docs/errors#conflict"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "too_large",
+                     *       "detail": "what happened, with the values in it",
+                     *       "hint": null,
+                     *       "instance": "/api/v1/...",
+                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
+                     *       "status": 413,
+                     *       "title": "Too large",
+                     *       "type": "/docs/errors#too_large"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This media type is not understood here */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "wrong_media_type",
+                     *       "detail": "what happened, with the values in it",
+                     *       "hint": null,
+                     *       "instance": "/api/v1/...",
+                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
+                     *       "status": 415,
+                     *       "title": "This media type is not understood here",
+                     *       "type": "/docs/errors#wrong_media_type"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request holds a value that cannot be used */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "invalid_input",
+                     *       "detail": "what happened, with the values in it",
+                     *       "hint": null,
+                     *       "instance": "/api/v1/...",
+                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
+                     *       "status": 422,
+                     *       "title": "The request holds a value that cannot be used",
+                     *       "type": "/docs/errors#invalid_input"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "rate_limited",
+                     *       "detail": "what happened, with the values in it",
+                     *       "hint": null,
+                     *       "instance": "/api/v1/...",
+                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
+                     *       "status": 429,
+                     *       "title": "Too many requests",
+                     *       "type": "/docs/errors#rate_limited"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not available at the moment */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unavailable",
+                     *       "detail": "what happened, with the values in it",
+                     *       "hint": null,
+                     *       "instance": "/api/v1/...",
+                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
+                     *       "status": 503,
+                     *       "title": "Not available at the moment",
+                     *       "type": "/docs/errors#unavailable"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     documents_list_documents: {
         parameters: {
             query?: {
@@ -8552,6 +9347,163 @@ export interface operations {
             };
         };
     };
+    jobs_get_graph: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Graph"];
+                };
+            };
+            /** @description Log in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unauthenticated",
+                     *       "detail": "what happened, with the values in it",
+                     *       "hint": null,
+                     *       "instance": "/api/v1/...",
+                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
+                     *       "status": 401,
+                     *       "title": "Log in first",
+                     *       "type": "/docs/errors#unauthenticated"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "forbidden",
+                     *       "detail": "what happened, with the values in it",
+                     *       "hint": null,
+                     *       "instance": "/api/v1/...",
+                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
+                     *       "status": 403,
+                     *       "title": "Not allowed",
+                     *       "type": "/docs/errors#forbidden"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "not_found",
+                     *       "detail": "what happened, with the values in it",
+                     *       "hint": null,
+                     *       "instance": "/api/v1/...",
+                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
+                     *       "status": 404,
+                     *       "title": "Not found",
+                     *       "type": "/docs/errors#not_found"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request holds a value that cannot be used */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "invalid_input",
+                     *       "detail": "what happened, with the values in it",
+                     *       "hint": null,
+                     *       "instance": "/api/v1/...",
+                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
+                     *       "status": 422,
+                     *       "title": "The request holds a value that cannot be used",
+                     *       "type": "/docs/errors#invalid_input"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "rate_limited",
+                     *       "detail": "what happened, with the values in it",
+                     *       "hint": null,
+                     *       "instance": "/api/v1/...",
+                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
+                     *       "status": 429,
+                     *       "title": "Too many requests",
+                     *       "type": "/docs/errors#rate_limited"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not available at the moment */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unavailable",
+                     *       "detail": "what happened, with the values in it",
+                     *       "hint": null,
+                     *       "instance": "/api/v1/...",
+                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
+                     *       "status": 503,
+                     *       "title": "Not available at the moment",
+                     *       "type": "/docs/errors#unavailable"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     jobs_list_items: {
         parameters: {
             query?: {
@@ -8577,6 +9529,172 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Page_JobItem_"];
+                };
+            };
+            /** @description Log in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unauthenticated",
+                     *       "detail": "what happened, with the values in it",
+                     *       "hint": null,
+                     *       "instance": "/api/v1/...",
+                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
+                     *       "status": 401,
+                     *       "title": "Log in first",
+                     *       "type": "/docs/errors#unauthenticated"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "forbidden",
+                     *       "detail": "what happened, with the values in it",
+                     *       "hint": null,
+                     *       "instance": "/api/v1/...",
+                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
+                     *       "status": 403,
+                     *       "title": "Not allowed",
+                     *       "type": "/docs/errors#forbidden"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "not_found",
+                     *       "detail": "what happened, with the values in it",
+                     *       "hint": null,
+                     *       "instance": "/api/v1/...",
+                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
+                     *       "status": 404,
+                     *       "title": "Not found",
+                     *       "type": "/docs/errors#not_found"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request holds a value that cannot be used */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "invalid_input",
+                     *       "detail": "what happened, with the values in it",
+                     *       "hint": null,
+                     *       "instance": "/api/v1/...",
+                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
+                     *       "status": 422,
+                     *       "title": "The request holds a value that cannot be used",
+                     *       "type": "/docs/errors#invalid_input"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "rate_limited",
+                     *       "detail": "what happened, with the values in it",
+                     *       "hint": null,
+                     *       "instance": "/api/v1/...",
+                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
+                     *       "status": 429,
+                     *       "title": "Too many requests",
+                     *       "type": "/docs/errors#rate_limited"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not available at the moment */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unavailable",
+                     *       "detail": "what happened, with the values in it",
+                     *       "hint": null,
+                     *       "instance": "/api/v1/...",
+                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
+                     *       "status": 503,
+                     *       "title": "Not available at the moment",
+                     *       "type": "/docs/errors#unavailable"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    jobs_list_log: {
+        parameters: {
+            query?: {
+                /** @description Lines of this level and above. */
+                level?: "info" | "warning" | "error";
+                /** @description Newest first. */
+                newest?: boolean;
+                /** @description Items on one page. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path: {
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_LogLine_"];
                 };
             };
             /** @description Log in first */
@@ -9598,7 +10716,11 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody?: never;
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["RetryFailed"] | null;
+            };
+        };
         responses: {
             /** @description Successful Response */
             200: {
@@ -9607,6 +10729,27 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Job"];
+                };
+            };
+            /** @description The body cannot be read */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unreadable_body",
+                     *       "detail": "what happened, with the values in it",
+                     *       "hint": null,
+                     *       "instance": "/api/v1/...",
+                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
+                     *       "status": 400,
+                     *       "title": "The body cannot be read",
+                     *       "type": "/docs/errors#unreadable_body"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description Log in first */
@@ -9667,6 +10810,69 @@ export interface operations {
                      *       "status": 404,
                      *       "title": "Not found",
                      *       "type": "/docs/errors#not_found"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request does not fit the present state */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "conflict",
+                     *       "detail": "what happened, with the values in it",
+                     *       "hint": null,
+                     *       "instance": "/api/v1/...",
+                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
+                     *       "status": 409,
+                     *       "title": "The request does not fit the present state",
+                     *       "type": "/docs/errors#conflict"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "too_large",
+                     *       "detail": "what happened, with the values in it",
+                     *       "hint": null,
+                     *       "instance": "/api/v1/...",
+                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
+                     *       "status": 413,
+                     *       "title": "Too large",
+                     *       "type": "/docs/errors#too_large"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This media type is not understood here */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "wrong_media_type",
+                     *       "detail": "what happened, with the values in it",
+                     *       "hint": null,
+                     *       "instance": "/api/v1/...",
+                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
+                     *       "status": 415,
+                     *       "title": "This media type is not understood here",
+                     *       "type": "/docs/errors#wrong_media_type"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
@@ -10234,7 +11440,7 @@ export interface operations {
             };
         };
     };
-    jobs_list_queues: {
+    workers_list_queues: {
         parameters: {
             query?: never;
             header?: never;
@@ -10368,7 +11574,7 @@ export interface operations {
             };
         };
     };
-    jobs_change_queue: {
+    workers_change_queue: {
         parameters: {
             query?: never;
             header?: never;
@@ -10534,6 +11740,143 @@ export interface operations {
                      *       "status": 415,
                      *       "title": "This media type is not understood here",
                      *       "type": "/docs/errors#wrong_media_type"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request holds a value that cannot be used */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "invalid_input",
+                     *       "detail": "what happened, with the values in it",
+                     *       "hint": null,
+                     *       "instance": "/api/v1/...",
+                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
+                     *       "status": 422,
+                     *       "title": "The request holds a value that cannot be used",
+                     *       "type": "/docs/errors#invalid_input"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "rate_limited",
+                     *       "detail": "what happened, with the values in it",
+                     *       "hint": null,
+                     *       "instance": "/api/v1/...",
+                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
+                     *       "status": 429,
+                     *       "title": "Too many requests",
+                     *       "type": "/docs/errors#rate_limited"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not available at the moment */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unavailable",
+                     *       "detail": "what happened, with the values in it",
+                     *       "hint": null,
+                     *       "instance": "/api/v1/...",
+                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
+                     *       "status": 503,
+                     *       "title": "Not available at the moment",
+                     *       "type": "/docs/errors#unavailable"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    workers_list_recoveries: {
+        parameters: {
+            query?: {
+                /** @description How far to look back. */
+                days?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Recoveries"];
+                };
+            };
+            /** @description Log in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unauthenticated",
+                     *       "detail": "what happened, with the values in it",
+                     *       "hint": null,
+                     *       "instance": "/api/v1/...",
+                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
+                     *       "status": 401,
+                     *       "title": "Log in first",
+                     *       "type": "/docs/errors#unauthenticated"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "forbidden",
+                     *       "detail": "what happened, with the values in it",
+                     *       "hint": null,
+                     *       "instance": "/api/v1/...",
+                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
+                     *       "status": 403,
+                     *       "title": "Not allowed",
+                     *       "type": "/docs/errors#forbidden"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
@@ -13523,7 +14866,7 @@ export interface operations {
             };
         };
     };
-    jobs_list_workers: {
+    workers_list_workers: {
         parameters: {
             query?: never;
             header?: never;

@@ -2,7 +2,7 @@ import { waitFor, within } from "@testing-library/react";
 import { describe, expect, it } from "vitest";
 import type { Job, JobEvent } from "@/api/types";
 import { ids, open, screen, world } from "@/test/app";
-import { counters, elapsed, eventDetail, eventWords, pace, story, sum } from "./say";
+import { counters, elapsed, eventDetail, pace, story, sum } from "./say";
 
 const event = (seq: number, type: string, given: Partial<JobEvent> = {}): JobEvent => ({
   type,
@@ -10,6 +10,7 @@ const event = (seq: number, type: string, given: Partial<JobEvent> = {}): JobEve
   job_id: "j",
   level: "info",
   metadata: {},
+  text: "",
   ...given,
 });
 
@@ -42,13 +43,12 @@ describe("how a job speaks", () => {
       event(4, "job.completed"),
     ]);
     expect(told.map((e) => e.seq)).toEqual([4, 3, 1]);
-    expect(eventWords(event(1, "job.lost"))).toBe("Lease lost; taken back");
-    expect(eventWords(event(1, "job.something_new"))).toBe("Something new");
-    expect(eventDetail(event(1, "x", { message: "a.pdf", counts: { total: 3, done: 1 } }))).toBe(
-      "a.pdf · 1 of 3 items",
+    expect(story([event(1, "job.log"), event(2, "item.failed")])).toEqual([]);
+    expect(eventDetail(event(1, "job.progress", { counts: { total: 3, done: 1, failed: 1 } }))).toBe(
+      "2 of 3 items · 1 failed",
     );
-    expect(eventDetail(event(1, "x", { metadata: { kind: "k", owner: "w1" } }))).toBe("owner w1");
-    expect(eventDetail(event(1, "x", { progress: 41.7 }))).toBe("42 %");
+    expect(eventDetail(event(1, "job.paused", { progress: 41.7 }))).toBe("42 %");
+    expect(eventDetail(event(1, "job.completed", { counts: { total: 3, done: 3 } }))).toBe("");
   });
 
   it("counts by status in the order of a job's life", () => {
@@ -110,7 +110,7 @@ describe("a run", () => {
   it("tells its timeline, its failed items, its attempts and its details", async () => {
     const db = world();
     const { user, url } = open(`/jobs/${ids(db).job("completed", "partial").id}`, db);
-    expect(await screen.findByText("Lease lost; taken back")).toBeVisible();
+    expect(await screen.findByText(/Worker embedded-1 was lost/)).toBeVisible();
     await user.click(screen.getByRole("link", { name: /Failed items/ }));
     expect(await screen.findByText("scans/wall-survey.tiff")).toBeVisible();
     expect(screen.getByText(/Reader crashed. The reader died three times/)).toBeVisible();

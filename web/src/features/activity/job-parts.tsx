@@ -12,7 +12,7 @@ import { Status } from "@/ui/status";
 import table from "@/ui/table.module.css";
 import { Ago } from "@/ui/time";
 import styles from "./activity.module.css";
-import { eventDetail, eventWords, story } from "./say";
+import { eventDetail, story } from "./say";
 import { useAttempts, useEvents, useItems } from "./use-activity";
 
 export function Timeline({ job, moving }: { job: Job; moving: boolean }) {
@@ -34,7 +34,7 @@ export function Timeline({ job, moving }: { job: Job; moving: boolean }) {
               <span />
             )}
             <span className={event.level === "error" ? styles.failed : event.level === "warning" ? styles.warned : ""}>
-              {eventWords(event)}
+              {event.text}
             </span>
             <span className={styles.dim}>{eventDetail(event)}</span>
           </li>

@@ -1,0 +1,109 @@
+"""HTTP of what stands behind jobs: queues, workers, and the log of recoveries."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+
+from semantik.features.workers import repository, schemas, service
+from semantik.http.dependencies import Admin, Reader, ReadSession, WriteSession
+from semantik.http.pagination import Page
+from semantik.jobs import values
+from semantik.jobs.store import reading
+from semantik.kit.errors import NotFound
+
+router = APIRouter(prefix="/api/v1", tags=["workers"])
+
+_MOST = 200
+
+
+class QueueUnknown(NotFound):
+    code = "queue_unknown"
+
+
+@router.get("/queues")
+async def list_queues(actor: Reader, session: ReadSession) -> Page[schemas.QueueState]:
+    """Shows each queue: your jobs in it, who serves it, and whether it is paused or limited"""
+    depths = {row["queue"]: row for row in await repository.depths(session, actor)}
+    settings = await reading.queue_settings(session)
+    alive = await service.alive(session)
+    empty = {"ready": 0, "later": 0, "blocked": 0, "paused": 0, "running": 0, "oldest_ready_at": None}
+    items = [
+        schemas.QueueState(
+            **{**empty, "queue": queue, **depths.get(queue, {})},
+            paused_at=settings[queue].paused_at if queue in settings else None,
+            max_running=settings[queue].max_running if queue in settings else None,
+            workers=sum(queue in row.queues for row in alive),
+            slots=sum(row.slots for row in alive if queue in row.queues),
+        )
+        for queue in values.QUEUES
+    ]
+    return Page(items=items, next_cursor=None, total=len(items))
+
+
+@router.patch("/queues/{queue}")
+async def change_queue(queue: str, body: schemas.QueueChange, actor: Admin, session: WriteSession) -> schemas.QueueState:
+    """Pauses a queue for everybody, or limits how many of its jobs run at once"""
+    if queue not in values.QUEUES:
+        raise QueueUnknown(f"there is no queue {queue!r}", hint=f"There are: {', '.join(values.QUEUES)}.")
+    changes: dict[str, Any] = {}
+    if body.paused is not None:
+        changes["paused_at"] = await reading.now(session) if body.paused else None
+    if body.max_running is not None or body.unlimited:
+        changes["max_running"] = None if body.unlimited else body.max_running
+    if changes:
+        await reading.set_queue(session, queue, changes)
+    return next(one for one in (await list_queues(actor, session)).items if one.queue == queue)
+
+
+@router.get("/workers")
+async def list_workers(actor: Reader, session: ReadSession) -> Page[schemas.Worker]:
+    """Shows the processes that run jobs, when they were last seen, and which of your jobs they hold"""
+    now = await reading.now(session)
+    held = await repository.held_by(session, actor)
+    items = [
+        schemas.Worker(
+            id=row.id,
+            pool=row.pool,
+            queues=row.queues,
+            slots=row.slots,
+            version=row.version,
+            state=service.state_of(row, now),
+            started_at=row.started_at,
+            last_seen_at=row.last_seen_at,
+            running=[schemas.HeldJob(job_id=job.id, title=job.title, status=job.status) for job in held.get(row.id, [])],
+        )
+        for row in await reading.all_workers(session)
+    ]
+    return Page(items=items, next_cursor=None, total=len(items))
+
+
+@router.get("/recoveries")
+async def list_recoveries(
+    actor: Reader, session: ReadSession, days: Annotated[int, Query(ge=1, le=366, description="How far to look back.")] = 7
+) -> schemas.Recoveries:
+    """Lists the workers that were lost with your jobs, and what became of the jobs"""
+    since = await reading.now(session) - timedelta(days=days)
+    rows = await repository.recoveries(session, actor, since=since, limit=_MOST)
+    items = [
+        schemas.Recovery(
+            job_id=row.job_id,
+            title=row.title,
+            status=row.status,
+            fence=row.fence,
+            owner=row.owner,
+            started_at=row.started_at,
+            lost_at=row.lost_at,
+            resumed_at=row.resumed_at,
+            became=service.became(row.status, row.resumed_at is not None),
+        )
+        for row in rows
+    ]
+    return schemas.Recoveries(
+        items=items,
+        lost=len(items),
+        resumed=sum(one.became == "resumed" for one in items),
+        words=service.in_words([one.became for one in items]),
+    )

@@ -1,0 +1,72 @@
+"""The JSON of queues, workers and recoveries."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from semantik.jobs.states import Status
+
+
+class QueueState(BaseModel):
+    """Your jobs in one queue. Pause and limit hold for everybody."""
+
+    queue: str
+    ready: int
+    later: int = Field(description="Queued for a later time.")
+    blocked: int
+    paused: int
+    running: int
+    oldest_ready_at: datetime | None
+    paused_at: datetime | None
+    max_running: int | None
+    workers: int = Field(description="Living workers that serve it. 0: nothing in it starts.")
+    slots: int = Field(description="How many jobs those workers run at once, over all their queues.")
+
+
+class QueueChange(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    paused: bool | None = None
+    max_running: int | None = Field(None, ge=1, le=10_000, description="Null leaves it as it is.")
+    unlimited: bool = Field(False, description="Takes the limit away.")
+
+
+class HeldJob(BaseModel):
+    job_id: str
+    title: str
+    status: Status
+
+
+class Worker(BaseModel):
+    id: str
+    pool: str
+    queues: list[str]
+    slots: int
+    version: str
+    state: str = Field(description="up, draining, down, or silent when it has not been seen for a minute.")
+    started_at: datetime
+    last_seen_at: datetime
+    running: list[HeldJob] = Field(description="Your jobs it holds.")
+
+
+class Recovery(BaseModel):
+    """A worker that was lost with a job, and what became of it."""
+
+    job_id: str
+    title: str
+    status: Status = Field(description="Of the job, now.")
+    fence: int = Field(description="Number of the attempt that was lost.")
+    owner: str
+    started_at: datetime
+    lost_at: datetime = Field(description="When the lease was taken back.")
+    resumed_at: datetime | None = Field(description="When another attempt went on; null while none has.")
+    became: str = Field(description="resumed, waiting (for a worker), paused, cancelled or failed.")
+
+
+class Recoveries(BaseModel):
+    items: list[Recovery] = Field(description="Newest first, at most 200.")
+    lost: int
+    resumed: int
+    words: str = Field(description="The whole in a sentence, such as: 3 leases lost, all resumed.")

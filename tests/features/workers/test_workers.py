@@ -1,0 +1,89 @@
+"""Queues, workers, and what became of jobs whose worker was lost."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from typing import Any, ClassVar
+
+import httpx2
+import pytest
+import sqlalchemy as sa
+
+from semantik.features.workers import service
+from semantik.jobs import rescue
+from semantik.jobs.context import JobContext
+from semantik.jobs.dispatch_local import LocalDispatcher
+from semantik.jobs.handlers import handles, known_kinds
+from semantik.jobs.states import Status
+from semantik.jobs.store import claims
+from semantik.jobs.values import JobArgs
+from semantik.tables.jobs import workers
+from tests.jobs.conftest import World
+
+
+class Dig(JobArgs):
+    kind: ClassVar[str] = "dig"
+
+
+@pytest.fixture(autouse=True)
+def _dig() -> None:
+    @handles(Dig)
+    async def dig(ctx: JobContext, args: Dig) -> None: ...
+
+
+async def test_queues_and_workers_show_what_is_going_on(world: World, client: httpx2.AsyncClient, dispatcher: LocalDispatcher) -> None:
+    await client.patch("/queues/cpu", json={"paused": True, "max_running": 4})
+    made = await world.put(Dig())
+    await asyncio.sleep(0.2)
+    queues = {one["queue"]: one for one in (await client.get("/queues")).json()["items"]}
+    assert (queues["cpu"]["ready"], queues["cpu"]["max_running"], queues["cpu"]["workers"]) == (1, 4, 1)
+    assert queues["cpu"]["paused_at"] is not None
+    found = (await client.get("/workers")).json()["items"]
+    assert (found[0]["pool"], found[0]["state"]) == ("local", "up")
+    await client.patch("/queues/cpu", json={"paused": False, "unlimited": True})
+    await world.until(made.id, Status.COMPLETED)
+    assert (await client.patch("/queues/nope", json={"paused": True})).status_code == 404
+
+
+async def test_a_queue_that_nobody_serves_says_so(world: World, client: httpx2.AsyncClient) -> None:
+    long_ago = datetime.now(UTC) - timedelta(minutes=5)
+    signs = {"pool": "celery", "queues": ["gpu"], "slots": 2, "version": "1", "started_at": long_ago}
+    async with world.database.write() as session:
+        rows = [
+            {**signs, "id": "silent", "state": "up", "last_seen_at": long_ago},
+            {**signs, "id": "gone", "state": "down", "last_seen_at": long_ago},
+        ]
+        await session.execute(sa.insert(workers), rows)
+        await session.commit()
+    queues = {one["queue"]: one for one in (await client.get("/queues")).json()["items"]}
+    assert (queues["gpu"]["workers"], queues["gpu"]["slots"]) == (0, 0)
+    assert {one["id"]: one["state"] for one in (await client.get("/workers")).json()["items"]} == {"silent": "silent", "gone": "down"}
+
+
+async def _lose(world: World, job_id: str) -> None:
+    job = await claims.claim(world.database, "cpu", owner="worker a", ttl_s=30, kinds=known_kinds())
+    assert job is not None and job.id == job_id
+    await rescue.take_back(world.database, job.id, job.fence, even_valid=True)
+
+
+async def test_the_log_of_recoveries_tells_what_became_of_lost_jobs(
+    world: World, client: httpx2.AsyncClient, stranger: httpx2.AsyncClient
+) -> None:
+    made = await world.put(Dig(), title="Dig a well")
+    assert (await client.get("/recoveries")).json() == {"items": [], "lost": 0, "resumed": 0, "words": "No lease was lost"}
+    await _lose(world, made.id)
+    waiting: dict[str, Any] = (await client.get("/recoveries")).json()
+    assert (waiting["items"][0]["became"], waiting["words"]) == ("waiting", "1 lease lost: 1 waiting for a worker")
+    await _lose(world, made.id)
+    await world.work()
+    found = (await client.get("/recoveries")).json()
+    assert (found["lost"], found["resumed"], found["words"]) == (2, 2, "2 leases lost, all resumed")
+    newest = found["items"][0]
+    assert (newest["title"], newest["owner"], newest["status"], newest["fence"]) == ("Dig a well", "worker a", "completed", 2)
+    assert newest["resumed_at"] >= newest["lost_at"]
+    assert (await stranger.get("/recoveries")).json()["lost"] == 0
+
+
+def test_mixed_fates_are_counted() -> None:
+    assert service.in_words(["resumed", "failed", "resumed", "waiting"]) == "4 leases lost: 2 resumed, 1 waiting for a worker, 1 failed"
