@@ -114,7 +114,7 @@ class Runtime:
 
 
 async def open_runtime(settings: Settings) -> Runtime:
-    """Opens what the settings name. The caller owns the data folder and has brought the schema up to date."""
+    """Opens what the settings name. The caller owns or shares the data folder and has brought the schema up to date."""
     async with AsyncExitStack() as stack:
         database = open_database(
             settings.sqlalchemy_url,
@@ -129,7 +129,7 @@ async def open_runtime(settings: Settings) -> Runtime:
         stack.push_async_callback(database.close)
         blobs: BlobStore = registry.load("blobs", blob_backends.BACKENDS, "files")(settings.data_dir / "blobs")
         stack.push_async_callback(blobs.close)
-        events: EventBus = _open_events(settings)
+        events: EventBus = open_events(settings)
         stack.push_async_callback(events.close)
         vectors: VectorStore = _open_vectors(settings)
         stack.push_async_callback(vectors.close)
@@ -156,7 +156,8 @@ def prepare_schema(settings: Settings) -> None:
         migrations.require_head(settings.sqlalchemy_url)
 
 
-def _open_events(settings: Settings) -> EventBus:
+def open_events(settings: Settings) -> EventBus:
+    """The bus alone, for a process that opens nothing else of a runtime."""
     if settings.redis_url is None:
         bus: EventBus = registry.load("events", event_backends.BACKENDS, "memory")()
     else:

@@ -68,12 +68,12 @@ def _sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def _postgres_template(postgres_server: services.Postgres) -> str:
     name = f"template_{uuid.uuid4().hex[:8]}"
-    _administer(postgres_server, f'CREATE DATABASE "{name}"')
+    administer(postgres_server, f'CREATE DATABASE "{name}"')
     migrations.upgrade(postgres_server.url(name))
     return name
 
 
-def _administer(server: services.Postgres, statement: str) -> None:
+def administer(server: services.Postgres, statement: str) -> None:
     engine = sa.create_engine(server.url("postgres"), isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
     with engine.connect() as connection:
         connection.execute(sa.text(statement))
@@ -91,9 +91,9 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
     server: services.Postgres = request.getfixturevalue("postgres_server")
     template = request.getfixturevalue("_postgres_template")
     name = f"test_{uuid.uuid4().hex[:12]}"
-    _administer(server, f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY file_copy')
+    administer(server, f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY file_copy')
     yield server.url(name)
-    _administer(server, f'DROP DATABASE "{name}" WITH (FORCE)')
+    administer(server, f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
 @pytest.fixture

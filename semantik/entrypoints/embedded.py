@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 
-from fastapi import FastAPI
-
-from semantik.auth.actor import Actor
 from semantik.entrypoints import all_jobs, api
+from semantik.entrypoints.opened import Opened
 from semantik.features.accounts.startup import local_actor
 from semantik.features.activity import job_args as activity
 from semantik.features.ingestion import job_args as ingestion
@@ -21,26 +18,16 @@ from semantik.jobs.dispatch_local import LocalDispatcher
 from semantik.kit import ownership
 from semantik.kit.concurrency import run_cpu
 from semantik.kit.database import DatabaseDamaged, sqlite_damage
-from semantik.kit.ownership import Ownership
 from semantik.kit.settings import Settings
-from semantik.runtime import Runtime, open_runtime, prepare_schema
+from semantik.runtime import open_runtime, prepare_schema
 
 DEFAULT_SCHEDULES = (*activity.DEFAULT_SCHEDULES, *ingestion.DEFAULT_SCHEDULES)
 
 assert all_jobs.MODULES, "importing it registers the handlers"
 
 
-@dataclass(frozen=True, slots=True)
-class Embedded:
-    app: FastAPI
-    actor: Actor
-    runtime: Runtime
-    dispatcher: LocalDispatcher
-    owner: Ownership
-
-
 @asynccontextmanager
-async def opened(settings: Settings) -> AsyncIterator[Embedded]:
+async def opened(settings: Settings) -> AsyncIterator[Opened]:
     """Claims the data folder, brings the schema up to date, opens the engines, takes back jobs that a crash left, starts work.
 
     Raises a `SemantikError` with a clear sentence, and leaves everything as it was, when any of that is impossible.
@@ -60,7 +47,7 @@ async def opened(settings: Settings) -> AsyncIterator[Embedded]:
                 await startup.add_schedules(runtime.database, actor.tenant_id, DEFAULT_SCHEDULES)
                 app = api.build(runtime)
                 app.state.owner = OwnerCredential(actor, owner.token)
-                yield Embedded(app=app, actor=actor, runtime=runtime, dispatcher=dispatcher, owner=owner)
+                yield Opened(app=app, actor=actor, runtime=runtime, dispatcher=dispatcher, owner=owner)
             finally:
                 await dispatcher.stop()
                 await guard.stop()

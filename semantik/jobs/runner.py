@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from semantik import __version__
-from semantik.jobs import handlers, interruptions, rescue, retry, schedule
+from semantik.jobs import handlers, interruptions, rescue, retry
 from semantik.jobs.context import JobContext
 from semantik.jobs.handlers import Handler
 from semantik.jobs.interruptions import Interruption, LeaseLost
@@ -28,6 +28,7 @@ from semantik.jobs.lines import Line
 from semantik.jobs.store import claims, leases, reading
 from semantik.jobs.store.leases import Ending
 from semantik.jobs.store.rows import DATABASE_ERRORS
+from semantik.jobs.upkeep import Upkeep
 from semantik.jobs.values import QUEUES, Control, Failure, Job
 from semantik.kit import logs, metrics
 from semantik.kit.ids import TenantId, new_id
@@ -40,7 +41,6 @@ log = logs.get(__name__)
 # A pause or cancel must be seen within two seconds of being asked, wherever it was asked.
 _LOOK_EVERY_S = 0.5
 _SIGN_EVERY_S = 10.0
-_LIFT_EVERY_S = 60.0
 # A handler that lost its lease, or ignores a drain, is cancelled as a task after this long.
 _LOST_GRACE_S = 2.0
 
@@ -237,8 +237,8 @@ class Runner:
 
     async def _beat(self) -> None:
         renew_every = self._ttl_s / 3
-        rescue_every = min(5.0, max(0.5, self._ttl_s / 3))
-        renewed = rescued = signed = lifted = time.monotonic()
+        upkeep = Upkeep(self._database, lease_ttl_s=self._ttl_s)
+        renewed = signed = time.monotonic()
         while True:
             await asyncio.sleep(_LOOK_EVERY_S)
             now = time.monotonic()
@@ -253,13 +253,7 @@ class Runner:
                 else:
                     renewed = now
                 # After renewing: a process that was frozen must not take back what it can still keep.
-                if now - rescued >= rescue_every:
-                    await rescue.sweep(self._database)
-                    rescued = now
-                    await schedule.tick(self._database)
-                if now - lifted >= _LIFT_EVERY_S:
-                    await rescue.lift_the_waiting(self._database)
-                    lifted = now
+                await upkeep.turn()
                 if now - signed >= _SIGN_EVERY_S:
                     await reading.seen(self._database, self.owner, "draining" if self._stopping else "up")
                     signed = now

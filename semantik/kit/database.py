@@ -7,6 +7,7 @@ sessions see a snapshot and never wait for a writer (WAL). On PostgreSQL both us
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
@@ -67,10 +68,15 @@ class DatabaseDamaged(Unavailable):
     default_hint = "Nothing was changed. Restore the database from a backup; the index is rebuilt from it."
 
 
+class OpenedBeforeFork(RuntimeError):
+    """A database that was opened before a fork: its connections are shared by all children and answer with each other's rows."""
+
+
 class Database:
     """Sessions of one database. Nobody but the request, the job step, the job store and the CLI commits."""
 
     def __init__(self, engine: AsyncEngine, writer: AsyncEngine) -> None:
+        self._pid = os.getpid()
         self.engine = engine
         self._writer = writer
         # What every session carries in its `info`; whoever composes the process may add to it.
@@ -85,6 +91,7 @@ class Database:
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncSession]:
         """A session for reading only: rolled back at the end."""
+        self._refuse_after_fork()
         with _in_our_words():
             async with self._read() as session:
                 yield session
@@ -92,9 +99,14 @@ class Database:
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncSession]:
         """A session whose owner commits; what is not committed when it closes is rolled back."""
+        self._refuse_after_fork()
         with _in_our_words():
             async with self._write() as session:
                 yield session
+
+    def _refuse_after_fork(self) -> None:
+        if os.getpid() != self._pid:
+            raise OpenedBeforeFork("this database was opened before the fork; open it anew in the child")
 
     async def close(self) -> None:
         await self.engine.dispose()

@@ -1,4 +1,7 @@
-"""A data folder has one owner at a time: a lock held by the process, with its pid and address for whoever comes second."""
+"""A data folder has one owner at a time, or is shared by the processes of a server: a lock held by the process.
+
+The owner leaves its pid and address for whoever comes second. Those who share come and go; an owner and they exclude each other.
+"""
 
 from __future__ import annotations
 
@@ -36,20 +39,24 @@ class Owner:
 class Ownership:
     """Holds the lock until `release` or the end of the process, however it ends."""
 
-    def __init__(self, file: IO[str]) -> None:
+    def __init__(self, file: IO[str], *, alone: bool = True) -> None:
         self._file = file
+        self._alone = alone
         self.token = secrets.token_urlsafe(32)
 
     def announce(self, address: str) -> None:
-        """Writes down where this process answers, for the command line to find."""
+        """Writes down where this process answers, for the command line to find. Of several that share, none is the one to ask."""
+        if not self._alone:
+            return
         self._file.seek(0)
         self._file.truncate()
         json.dump({"pid": os.getpid(), "address": address, "token": self.token}, self._file)
         self._file.flush()
 
     def release(self) -> None:
-        self._file.seek(0)
-        self._file.truncate()
+        if self._alone:
+            self._file.seek(0)
+            self._file.truncate()
         self._file.close()
 
 
@@ -58,6 +65,20 @@ def claim(data_dir: Path) -> Ownership:
 
     Raises `DataDirBusy` with the pid and address of the present owner, `DataDirUnusable` when it cannot be written.
     """
+    file = _locked(data_dir, fcntl.LOCK_EX)
+    file.seek(0)
+    file.truncate()
+    json.dump({"pid": os.getpid(), "address": None}, file)
+    file.flush()
+    return Ownership(file)
+
+
+def share(data_dir: Path) -> Ownership:
+    """Joins the processes of a server that use the folder side by side: stored files, models, keys. Raises as `claim` does."""
+    return Ownership(_locked(data_dir, fcntl.LOCK_SH), alone=False)
+
+
+def _locked(data_dir: Path, kind: int) -> IO[str]:
     path = data_dir / "owner.lock"
     try:
         data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -69,11 +90,11 @@ def claim(data_dir: Path) -> Ownership:
             hint="Give this user the right to write it, or set SEMANTIK_DATA_DIR to another folder.",
         ) from error
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(file, kind | fcntl.LOCK_NB)
     except BlockingIOError:
         file.close()
         owner = present_owner(data_dir)
-        who = f"process {owner.pid}" if owner else "another process"
+        who = f"process {owner.pid}" if owner else "the processes of a server"
         where = f" at {owner.address}" if owner and owner.address else ""
         raise DataDirBusy(
             f"the data folder {data_dir} is in use by {who}{where}",
@@ -81,11 +102,7 @@ def claim(data_dir: Path) -> Ownership:
             pid=owner.pid if owner else None,
             address=owner.address if owner else None,
         ) from None
-    file.seek(0)
-    file.truncate()
-    json.dump({"pid": os.getpid(), "address": None}, file)
-    file.flush()
-    return Ownership(file)
+    return file
 
 
 def present_owner(data_dir: Path) -> Owner | None:

@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit, urlunsplit
 
 from dotenv import dotenv_values
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
@@ -55,7 +56,12 @@ class Settings(BaseModel):
     database_statement_timeout_s: Positive = Field(120, description="Longest time that PostgreSQL may take for one statement.")
     database_lock_timeout_s: Positive = Field(20, description="Longest time that a statement waits for a lock of PostgreSQL.")
     database_slow_query_s: float = Field(1.0, gt=0, description="Statements that take so long are logged, by the function that asked.")
-    redis_url: SecretStr | None = Field(None, description="Redis that carries live events. Unset: within this process.")
+    redis_url: SecretStr | None = Field(
+        None, description="Redis that carries live events. On PostgreSQL with it, jobs run in `semantik worker` processes."
+    )
+    broker_url: SecretStr | None = Field(
+        None, description="Redis that carries doorbells to workers. Unset: the next database number of SEMANTIK_REDIS_URL."
+    )
     qdrant_url: SecretStr | None = Field(None, description="Qdrant server or cluster. Unset: the embedded vector engine.")
 
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severe event that is logged.")
@@ -97,6 +103,21 @@ class Settings(BaseModel):
     job_concurrency: int = Field(0, ge=0, description="Jobs that run at once in this process. 0: two.")
     job_lease_ttl_s: Positive = Field(30, description="Time after which the job of a silent worker is taken back.")
 
+    worker_concurrency: int = Field(
+        0, ge=0, description="Jobs that one `semantik worker` runs at once, never more than the cores less one. 0: that many."
+    )
+    worker_recycle_after: Positive = Field(200, description="Doorbells that a child of a prefork worker answers before it is replaced.")
+    worker_memory_bytes: Positive = Field(
+        1536 * 1024**2, description="Resident memory at which a child of a prefork worker is replaced, between two doorbells."
+    )
+    worker_deaf_s: Positive = Field(
+        60, description="Time after which an idle worker that hears none of the doorbells waiting for it ends with code 70."
+    )
+    worker_metrics_port: int | None = Field(
+        None, ge=1, le=65535, description="Port of a worker's /metrics on SEMANTIK_HOST, opened by SEMANTIK_METRICS_TOKEN. Unset: none."
+    )
+    flower_password: SecretStr | None = Field(None, description="Password of the user semantik in `semantik flower`, which needs one.")
+
     @field_validator("data_dir", mode="after")
     @classmethod
     def _expand(cls, value: Path) -> Path:
@@ -117,6 +138,28 @@ class Settings(BaseModel):
         if self.database_url is not None:
             return self.database_url.get_secret_value()
         return f"sqlite:///{self.data_dir / 'semantik.db'}"
+
+    @property
+    def server_mode(self) -> bool:
+        """Whether jobs run in processes of their own: on PostgreSQL, with a Redis to ring them through."""
+        return self.redis_url is not None and not self.sqlalchemy_url.startswith("sqlite")
+
+    @property
+    def broker(self) -> str:
+        """The Redis of the doorbells, apart from that of the events: one may be wiped without the other.
+
+        Raises `Misconfigured` when it is neither named nor to be told from SEMANTIK_REDIS_URL.
+        """
+        if self.broker_url is not None:
+            return self.broker_url.get_secret_value()
+        parts = urlsplit(self.redis_url.get_secret_value() if self.redis_url is not None else "")
+        number = parts.path.strip("/") or "0"
+        if parts.scheme not in ("redis", "rediss") or not number.isdecimal():
+            raise Misconfigured(
+                "no Redis for doorbells can be told from SEMANTIK_REDIS_URL",
+                hint="Set SEMANTIK_BROKER_URL, for example to redis://127.0.0.1:6379/1.",
+            )
+        return urlunsplit(parts._replace(path=f"/{int(number) + 1}"))
 
     @property
     def loopback_only(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -23,8 +24,12 @@ class TestFiles(BlobsContract):
         (tmp_path / "blobs" / "incoming").mkdir(parents=True)
         stray = tmp_path / "blobs" / "incoming" / "half"
         stray.write_bytes(b"half")
+        os.utime(stray, (0, 0))
+        fresh = stray.with_name("whole")
+        fresh.write_bytes(b"somebody else is writing this")
 
         opened = FileBlobs(tmp_path / "blobs")
 
         assert not stray.exists()
+        assert fresh.exists()
         assert (await opened.put(ONE, pieces(b"fine"))).size_bytes == 4

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from semantik.engines.events.redis import RedisEvents
-from semantik.jobs.dispatch_celery import make_worker
+from semantik.jobs.worker_celery import Plan, make_worker
 from semantik.kit import logs
 from semantik.kit.database import open_database
 from semantik.kit.settings import Settings
@@ -28,4 +28,4 @@ async def open_runtime() -> Runtime:
 
 
 pool = os.environ["SEMANTIK_TEST_POOL"]
-app = make_worker(os.environ["SEMANTIK_TEST_BROKER"], open_runtime, pool=pool, slots=1 if pool == "prefork" else 2)
+app = make_worker(os.environ["SEMANTIK_TEST_BROKER"], open_runtime, Plan(pool=pool, slots=2))

@@ -52,3 +52,19 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
 
     with pytest.raises(ownership.DataDirUnusable, match="file/data cannot be written"):
         ownership.claim(tmp_path / "file" / "data")
+
+
+def test_those_who_share_a_folder_keep_an_owner_out_and_an_owner_them(tmp_path: Path) -> None:
+    one, two = ownership.share(tmp_path), ownership.share(tmp_path)
+    one.announce("http://127.0.0.1:8080")
+
+    with pytest.raises(ownership.DataDirBusy, match="processes of a server"):
+        ownership.claim(tmp_path)
+    assert ownership.present_owner(tmp_path) is None
+    one.release()
+    two.release()
+
+    owner = ownership.claim(tmp_path)
+    with pytest.raises(ownership.DataDirBusy, match=f"process {os.getpid()}"):
+        ownership.share(tmp_path)
+    owner.release()

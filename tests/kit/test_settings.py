@@ -83,3 +83,28 @@ def test_loopback_is_told_from_the_network(host: str, only: bool) -> None:
 
 def test_every_setting_says_what_it_is() -> None:
     assert all(row.description.endswith(".") for row in settings.origins({}, None))
+
+
+@pytest.mark.parametrize(
+    ("redis", "named", "broker"),
+    [
+        ("redis://10.0.0.5", None, "redis://10.0.0.5/1"),
+        ("rediss://:secret@cache:6380/3?ssl_cert_reqs=none", None, "rediss://:secret@cache:6380/4?ssl_cert_reqs=none"),
+        ("redis://10.0.0.5/0", "redis://other/0", "redis://other/0"),
+    ],
+)
+def test_doorbells_have_a_redis_database_of_their_own(redis: str, named: str | None, broker: str) -> None:
+    environ = {"SEMANTIK_REDIS_URL": redis, "SEMANTIK_DATABASE_URL": "postgresql://db/semantik"} | (
+        {"SEMANTIK_BROKER_URL": named} if named else {}
+    )
+    chosen = settings.load(environ, None)
+    assert chosen.server_mode
+    assert chosen.broker == broker
+
+
+def test_a_broker_that_cannot_be_told_is_asked_for() -> None:
+    chosen = settings.load({"SEMANTIK_REDIS_URL": "unix:///run/redis.sock"}, None)
+    assert not chosen.server_mode, "on SQLite everything stays in one process"
+    with pytest.raises(Misconfigured, match="no Redis for doorbells") as refused:
+        _ = chosen.broker
+    assert "SEMANTIK_BROKER_URL" in str(refused.value.hint)

@@ -8,7 +8,7 @@ import os
 import secrets
 import time
 from collections.abc import AsyncIterable, AsyncIterator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from semantik.engines.blobs.base import BlobMissing, BlobRef, BlobStore
@@ -18,6 +18,7 @@ from semantik.kit.errors import TooLarge, Unavailable
 from semantik.kit.ids import TenantId
 
 _PIECE_BYTES = 1024 * 1024
+_STRAY_S = 3600.0
 
 
 class BlobsUnwritable(Unavailable):
@@ -31,8 +32,11 @@ class FileBlobs(BlobStore):
         self._root = root
         self._incoming = root / "incoming"
         self._incoming.mkdir(parents=True, exist_ok=True)
+        # Other processes may be writing here; nobody's piece is an hour on its way.
         for stray in self._incoming.iterdir():
-            stray.unlink(missing_ok=True)
+            with suppress(FileNotFoundError):
+                if time.time() - stray.stat().st_mtime > _STRAY_S:
+                    stray.unlink()
 
     async def put(self, tenant: TenantId, pieces: AsyncIterable[bytes], *, max_bytes: int | None = None) -> BlobRef:
         digest = hashlib.sha256()

@@ -21,7 +21,7 @@ from semantik.kit.errors import Misconfigured, SemantikError, Unavailable
 from semantik.kit.settings import Settings
 
 if TYPE_CHECKING:
-    from semantik.entrypoints.embedded import Embedded
+    from semantik.entrypoints.opened import Opened
 
 T = TypeVar("T")
 
@@ -155,9 +155,9 @@ async def connect(settings: Settings) -> AsyncIterator[Client]:
         async with _remote(owner.address, owner.token) as client:
             yield client
         return
-    from semantik.entrypoints import embedded
+    from semantik.entrypoints.opened import open_all
 
-    async with embedded.opened(settings) as opened, in_process(opened) as client:
+    async with open_all(settings) as opened, in_process(opened) as client:
         await _index_rebuilt(client)
         yield client
 
@@ -174,7 +174,7 @@ async def _index_rebuilt(client: Client) -> None:
 
 
 @asynccontextmanager
-async def in_process(opened: Embedded) -> AsyncIterator[Client]:
+async def in_process(opened: Opened) -> AsyncIterator[Client]:
     """A client of the app in this very process, as the machine's owner."""
     from semantik.http.local import as_local
 

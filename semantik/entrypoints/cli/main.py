@@ -56,6 +56,27 @@ def serve(
 
 
 @app.command()
+def worker(
+    queues: Annotated[str | None, typer.Option(help="Queues to work on: io,cpu,gpu,llm,maintenance. All by default.")] = None,
+    pool: Annotated[str, typer.Option(help="prefork (reading, embedding), threads (waiting for networks) or solo (one GPU).")] = "prefork",
+    concurrency: Annotated[int | None, typer.Option(help="Jobs at once, instead of SEMANTIK_WORKER_CONCURRENCY.")] = None,
+    autoscale: Annotated[str | None, typer.Option(help="Most and least children of a prefork pool, such as 10,2.")] = None,
+) -> None:
+    """Run jobs of a server (PostgreSQL, Redis and Qdrant), beside other workers and API replicas."""
+    from semantik.entrypoints.cli import processes
+
+    processes.worker(queues, pool, concurrency, autoscale)
+
+
+@app.command()
+def scheduler() -> None:
+    """Fire schedules and take back lost jobs of a server, for those who want that apart from the workers."""
+    from semantik.entrypoints.cli import processes
+
+    processes.scheduler()
+
+
+@app.command()
 def demo(
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
     port: Annotated[int | None, typer.Option(help="Port; the next free one is taken when it is busy.")] = None,

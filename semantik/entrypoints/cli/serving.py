@@ -10,10 +10,10 @@ from pathlib import Path
 import uvicorn
 
 from semantik import sample
-from semantik.entrypoints import embedded
 from semantik.entrypoints.api import WEB_UI
 from semantik.entrypoints.cli import client, console, ingesting, searching
 from semantik.entrypoints.cli.options import chosen
+from semantik.entrypoints.opened import Opened, open_all
 from semantik.features.accounts.startup import ensure_setup_token
 from semantik.kit.errors import Misconfigured
 from semantik.kit.settings import Settings
@@ -30,7 +30,7 @@ def serve(host: str | None, port: int | None) -> None:
 
     async def work() -> None:
         settings = client.chosen_settings(host=host, port=port)
-        async with embedded.opened(settings) as opened:
+        async with open_all(settings) as opened:
             await _listen(opened, settings)
 
     client.guarded(work())
@@ -42,7 +42,7 @@ def demo(host: str | None, port: int | None) -> None:
 
     async def work() -> None:
         settings = client.chosen_settings(host=host, port=port)
-        async with embedded.opened(settings) as opened:
+        async with open_all(settings) as opened:
             async with client.in_process(opened) as local:
                 console.note(f"Indexing the sample corpus ({sample.FOLDER.name}) ...")
                 await ingesting.into(local, [sample.FOLDER], collection=sample.COLLECTION, include=[], exclude=None, wait=True)
@@ -58,7 +58,7 @@ def demo(host: str | None, port: int | None) -> None:
     client.guarded(work())
 
 
-async def _listen(opened: embedded.Embedded, settings: Settings) -> None:
+async def _listen(opened: Opened, settings: Settings) -> None:
     listening = _bind(settings.host, settings.port)
     port = listening.getsockname()[1]
     shown_host = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host  # noqa: S104 - compared, not bound

@@ -1,0 +1,27 @@
+"""`semantik worker` and `semantik scheduler`: the processes of a server that answer no requests."""
+
+from __future__ import annotations
+
+import sys
+
+from semantik.entrypoints import scheduler as ticking
+from semantik.entrypoints import worker as working
+from semantik.entrypoints.cli import client
+from semantik.entrypoints.cli.options import chosen
+from semantik.jobs.values import QUEUES
+from semantik.kit.errors import SemantikError
+
+
+def worker(queues: str | None, pool: str, concurrency: int | None, autoscale: str | None) -> None:
+    chosen.serving = True
+    names = [name.strip() for name in queues.split(",") if name.strip()] if queues is not None else QUEUES
+    try:
+        code = working.run(client.chosen_settings(), queues=names, pool=pool, concurrency=concurrency, autoscale=autoscale)
+    except SemantikError as error:
+        client.fail(error)
+    sys.exit(code)
+
+
+def scheduler() -> None:
+    chosen.serving = True
+    client.guarded(ticking.run(client.chosen_settings()))

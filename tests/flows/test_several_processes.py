@@ -1,0 +1,58 @@
+"""A server of several processes, as its parts are started by hand: who does what, and what each refuses."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+
+import httpx2
+import pytest
+
+from tests import services
+from tests.conftest import administer
+from tests.flows import several
+from tests.flows.several import Process, Site
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def site(postgres_server: services.Postgres, _postgres_template: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    name = f"several_{uuid.uuid4().hex[:8]}"
+    administer(postgres_server, f'CREATE DATABASE "{name}" TEMPLATE "{_postgres_template}" STRATEGY file_copy')
+    with services.redis() as redis, services.qdrant() as qdrant:
+        settings = {"SEMANTIK_DATABASE_URL": postgres_server.url(name), "SEMANTIK_REDIS_URL": redis, "SEMANTIK_QDRANT_URL": qdrant}
+        with several.site(tmp_path_factory.mktemp("several"), **settings) as opened:
+            yield opened
+    administer(postgres_server, f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@pytest.fixture(scope="module")
+def served(site: Site) -> tuple[Process, str]:
+    return site.api()
+
+
+@pytest.fixture(scope="module")
+def api(served: tuple[Process, str]) -> httpx2.Client:
+    return several.set_up(*served)
+
+
+def test_a_worker_runs_what_a_replica_enqueued(site: Site, api: httpx2.Client) -> None:
+    collection = api.post("/api/v1/collections", json={"name": "Papers"}).json()["id"]
+    files = [("files", ("valves.md", b"# Valves\n\nValve seven is closed at night.\n"))]
+    asked = api.post(f"/api/v1/collections/{collection}/uploads", files=files, headers={"X-Request-ID": "asked-by-hand-1"})
+    assert asked.status_code == 202, asked.text
+    assert api.get(f"/api/v1/jobs/{asked.json()['job_id']}").json()["status"] == "queued", "a replica runs no jobs"
+
+    worker = site.worker("--concurrency", "1")
+    done = several.ended(api, asked.json()["job_id"])
+
+    assert (done["status"], done["counts"]["failed"]) == ("completed", 0), done
+    hits = api.post("/api/v1/search", json={"query": "which valve is closed at night"}).json()["hits"]
+    assert "Valve seven" in hits[0]["passage"]["text"]
+    told = [line for line in worker.lines if line.get("request_id") == "asked-by-hand-1"]
+    assert {"job claimed", "job attempt ended"} <= {line["event"] for line in told}
+    assert {line["job_id"] for line in told} == {done["id"]}
+    (shown,) = [one for one in api.get("/api/v1/workers").json()["items"] if one["state"] == "up"]
+    assert (shown["pool"], shown["slots"], sorted(shown["queues"])) == ("prefork", 1, ["cpu", "gpu", "io", "llm", "maintenance"])
+    assert worker.stop() == 0
