@@ -59,12 +59,13 @@ documents = sa.Table(
 )
 
 # Visible only while chunks.version = documents.version and the document lives. The id is also the id of its point.
+# On PostgreSQL in sixteen partitions, so that a question to a collection reads one of them; a key must hold what they are cut by.
 chunks = sa.Table(
     "chunks",
     metadata,
     identifier(),
     tenant(),
-    sa.Column("collection_id", sa.ForeignKey("collections.id", ondelete="CASCADE"), nullable=False),
+    sa.Column("collection_id", sa.ForeignKey("collections.id", ondelete="CASCADE"), primary_key=True),
     sa.Column("document_id", sa.ForeignKey("documents.id", ondelete="CASCADE"), nullable=False),
     sa.Column("version", sa.Integer, nullable=False),
     sa.Column("generation", sa.Integer, nullable=False),
@@ -78,10 +79,19 @@ chunks = sa.Table(
     sa.Column("position", Json, nullable=False, comment="{page, page_end, slide, sheet, row_start, row_end}, what applies"),
     sa.Column("language", sa.String(8)),
     sa.Column("embedding_hash", sa.String(64), nullable=False, comment="of the embedded text; key into embeddings"),
-    sa.Index("uq_chunks_document_id_version_generation_ordinal", "document_id", "version", "generation", "ordinal", unique=True),
+    sa.Index(
+        "uq_chunks_document_id_version_generation_ordinal",
+        "document_id",
+        "version",
+        "generation",
+        "ordinal",
+        "collection_id",
+        unique=True,
+    ),
     sa.Index("ix_chunks_collection_id_generation_id", "collection_id", "generation", "id"),
     # Whether any chunk still holds a text: asked for each stored vector when a collection is deleted.
     sa.Index("ix_chunks_tenant_id_embedding_hash", "tenant_id", "embedding_hash"),
+    postgresql_partition_by="HASH (collection_id)",
 )
 
 # What was computed or paid for. Tenant-bound: whether a text was seen before must not leak between tenants.

@@ -60,26 +60,35 @@ async def has_chunks(session: AsyncSession, actor: Actor, ids: Sequence[str]) ->
 
 # SQLite takes at most 32,766 variables in a statement; candidates are at most some thousands.
 _BATCH = 10_000
+# Of `chunks` on PostgreSQL.
+_PARTITIONS = 16
 
 
-async def documents_of(session: AsyncSession, actor: Actor, chunk_ids: Sequence[str]) -> dict[str, str]:
-    """Document of each chunk that lives and may be read; what the index holds beyond that is not in it."""
+async def documents_of(session: AsyncSession, actor: Actor, collection_ids: Sequence[str], chunk_ids: Sequence[str]) -> dict[str, str]:
+    """Document of each chunk of these collections that lives and may be read; what the index holds beyond that is not in it."""
     found: dict[str, str] = {}
     for start in range(0, len(chunk_ids), _BATCH):
         batch = chunk_ids[start : start + _BATCH]
-        statement = access.readable_chunks(actor).where(chunks.c.id.in_(batch)).with_only_columns(chunks.c.id, chunks.c.document_id)
+        statement = _lying_in(access.readable_chunks(actor), collection_ids).where(chunks.c.id.in_(batch))
+        statement = statement.with_only_columns(chunks.c.id, chunks.c.document_id)
         found.update({row.id: row.document_id for row in await session.execute(statement)})
     return found
 
 
-async def passages(session: AsyncSession, actor: Actor, chunk_ids: Sequence[str]) -> dict[str, Passage]:
-    """The passages of chunks that live and may be read."""
+def _lying_in(statement: sa.Select[Any], collection_ids: Sequence[str]) -> sa.Select[Any]:
+    """Names the partitions to look into; for many collections that says nothing any more and only makes the statement long."""
+    return statement.where(chunks.c.collection_id.in_(collection_ids)) if len(collection_ids) <= _PARTITIONS else statement
+
+
+async def passages(session: AsyncSession, actor: Actor, collection_ids: Sequence[str], chunk_ids: Sequence[str]) -> dict[str, Passage]:
+    """The passages of chunks of these collections that live and may be read."""
     columns: list[sa.Column[Any]] = [
         chunks.c.id, chunks.c.text, chunks.c.start, chunks.c.end, chunks.c.page, chunks.c.heading_path, chunks.c.position,
         chunks.c.language, chunks.c.document_id, documents.c.name, documents.c.title, documents.c.path, documents.c.media_type,
         documents.c.collection_id, documents.c.source_id,
     ]  # fmt: skip
-    rows = await session.execute(access.readable_chunks(actor).where(chunks.c.id.in_(chunk_ids)).with_only_columns(*columns))
+    statement = _lying_in(access.readable_chunks(actor), collection_ids).where(chunks.c.id.in_(chunk_ids))
+    rows = await session.execute(statement.with_only_columns(*columns))
     return {
         row.id: Passage(
             chunk_id=row.id,

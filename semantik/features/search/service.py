@@ -57,7 +57,8 @@ async def search(runtime: Runtime, actor: Actor, request: Request) -> SearchResu
     place = open_place(request.cursor, _fingerprint(request, query))
     async with runtime.database.read() as session:
         found = await repository.searchable(session, actor, request.collections)
-        languages = await repository.languages(session, actor, [one.id for one in found]) if request.mode is not Mode.DENSE else []
+        ids = [one.id for one in found]
+        languages = await repository.languages(session, actor, ids) if request.mode is not Mode.DENSE else []
     notes: list[str] = []
     foreign = is_foreign(query, languages)
     spaces = await _spaces(runtime, found)
@@ -74,10 +75,10 @@ async def search(runtime: Runtime, actor: Actor, request: Request) -> SearchResu
     while True:
         candidates = await _candidates(runtime, actor, request, spaces, asked, depth, foreign=foreign)
         async with runtime.database.read() as session:
-            documents = await repository.documents_of(session, actor, [candidate.id for candidate in candidates])
+            documents = await repository.documents_of(session, actor, ids, [candidate.id for candidate in candidates])
             ranked, members = _ranked(candidates, documents, request)
             chosen = ranked[place.offset : place.offset + request.limit]
-            passages = await repository.passages(session, actor, [candidate.id for candidate in chosen])
+            passages = await repository.passages(session, actor, ids, [candidate.id for candidate in chosen])
         full = len(candidates) >= depth
         if len(chosen) >= request.limit or not full or depth == _DEEPEST:
             break

@@ -265,7 +265,7 @@ async def store_vectors(session: AsyncSession, rows: Sequence[Row]) -> None:
 
 
 async def store_chunks(session: AsyncSession, rows: Sequence[Row]) -> None:
-    await upsert(session, chunks, rows, keys=["id"])
+    await upsert(session, chunks, rows, keys=["id", "collection_id"])
 
 
 async def retire_chunks(session: AsyncSession, actor: Actor, *, document_id: str, keep_version: int, keep_below: int, space: str) -> None:
