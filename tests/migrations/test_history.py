@@ -16,7 +16,6 @@ from alembic.script import ScriptDirectory
 from semantik import migrations
 from semantik.tables.base import metadata
 
-_FIRST = "0001"
 _PARTITION = re.compile(r"chunks_\d\d")
 
 
