@@ -27,13 +27,14 @@ from semantik.engines.events.redis import RedisEvents
 from semantik.jobs import failpoints, rescue
 from semantik.jobs.context import JobContext
 from semantik.jobs.dispatch import Dispatcher
-from semantik.jobs.dispatch_celery import CeleryDispatcher, make_worker
+from semantik.jobs.dispatch_celery import CeleryDispatcher
 from semantik.jobs.dispatch_local import LocalDispatcher
 from semantik.jobs.handlers import handles
 from semantik.jobs.queue import enqueue
 from semantik.jobs.states import ENDED
 from semantik.jobs.store import control
 from semantik.jobs.values import Effect, Item, JobArgs
+from semantik.jobs.worker_celery import Plan, make_worker
 from semantik.kit import clock, logs
 from semantik.kit.database import AsyncSession, Database, open_database
 from semantik.kit.ids import TenantId
@@ -109,7 +110,7 @@ def celery(command: dict[str, Any]) -> None:
         return open_runtime(command)
 
     pool = command.get("pool", "threads")
-    app = make_worker(command["broker"], opened, pool=pool, slots=1)
+    app = make_worker(command["broker"], opened, Plan(pool=pool, slots=1))
     options = ["worker", "-P", pool, "-c", "1", "-Q", "io,cpu,maintenance", "-l", "ERROR", "--without-mingle", "--without-gossip"]
     app.worker_main([*options, "-n", f"fault-{os.getpid()}-{time.monotonic_ns()}@localhost"])
 
