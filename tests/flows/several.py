@@ -17,6 +17,8 @@ from typing import Any, TypeVar
 
 import httpx2
 
+from semantik.kit import settings
+
 T = TypeVar("T")
 
 ACCOUNT = {"email": "ada@example.org", "password": "four good words"}
@@ -39,7 +41,7 @@ class Process:
         return [json.loads(line) for line in self.text.splitlines() if line.startswith("{")]
 
     def until(self, pattern: str, within_s: float = 60) -> re.Match[str]:
-        return wait_for(lambda: re.search(pattern, self.text), self._why, within_s, self.popen)
+        return wait_for(lambda: re.search(pattern, self.text), self.why, within_s, self.popen)
 
     def kill(self) -> None:
         """kill -9 of the process and of every child it has."""
@@ -51,7 +53,7 @@ class Process:
         self.popen.send_signal(signal.SIGTERM)
         return self.popen.wait(within_s)
 
-    def _why(self) -> str:
+    def why(self) -> str:
         return f"process {self.popen.args!r} (ended with {self.popen.poll()}) said:\n{self.text[-3000:]}"
 
 
@@ -62,6 +64,10 @@ class Site:
     folder: Path
     environment: dict[str, str]
     started: list[Process] = field(default_factory=list)
+
+    @property
+    def broker(self) -> str:
+        return settings.load(self.environment, None).broker
 
     def start(self, *arguments: str, **environment: str) -> Process:
         log = self.folder / f"{len(self.started)}-{arguments[0]}.log"
@@ -105,14 +111,14 @@ class Site:
 
 @contextmanager
 def site(folder: Path, **environment: str) -> Iterator[Site]:
-    settings = {
+    common = {
         "SEMANTIK_DATA_DIR": str(folder / "data"),
         "SEMANTIK_EMBEDDING_MODEL": "hashing",
         "SEMANTIK_OCR": "false",
         "SEMANTIK_LOG_FORMAT": "json",
         "SEMANTIK_JOB_LEASE_TTL_S": "3",
     }
-    opened = Site(folder, settings | environment)
+    opened = Site(folder, common | environment)
     try:
         yield opened
     finally:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import uuid
 from collections.abc import Iterator
 
 import httpx2
 import pytest
 
+from semantik.jobs.dispatch_celery import CeleryBell
 from tests import services
 from tests.conftest import administer
 from tests.flows import several
@@ -56,3 +59,40 @@ def test_a_worker_runs_what_a_replica_enqueued(site: Site, api: httpx2.Client) -
     (shown,) = [one for one in api.get("/api/v1/workers").json()["items"] if one["state"] == "up"]
     assert (shown["pool"], shown["slots"], sorted(shown["queues"])) == ("prefork", 1, ["cpu", "gpu", "io", "llm", "maintenance"])
     assert worker.stop() == 0
+
+
+def test_flower_shows_workers_and_doorbells_to_whoever_knows_the_password(site: Site) -> None:
+    port = services.free_port()
+    refused = site.start("flower", "--port", str(port))
+    assert refused.popen.wait(60) == 78
+    assert "SEMANTIK_FLOWER_PASSWORD" in refused.text
+
+    worker = site.worker("--concurrency", "1", "--queues", "maintenance")
+    flower = site.start("flower", "--port", str(port), SEMANTIK_FLOWER_PASSWORD="a-password-of-the-test")
+    address = f"http://127.0.0.1:{port}"
+    several.wait_for(lambda: _answers(f"{address}/healthcheck"), flower.why, 60, flower.popen)
+
+    for path in ("/", "/workers", "/api/workers", "/api/queues/length", "/tasks"):
+        assert httpx2.get(address + path).status_code == 401, path
+    with httpx2.Client(base_url=address, auth=("semantik", "a-password-of-the-test"), timeout=30) as known:
+        shown = several.wait_for(lambda: known.get("/api/workers", params={"refresh": 1}).json() or None, flower.why, 30)
+        os.killpg(worker.popen.pid, signal.SIGSTOP)
+        bell = CeleryBell(site.broker)
+        bell.ring("maintenance", 3)
+        bell.close()
+        lengths = {one["name"]: one["messages"] for one in known.get("/api/queues/length").json()["active_queues"]}
+        os.killpg(worker.popen.pid, signal.SIGCONT)
+        shut = known.post(f"/api/worker/shutdown/{next(iter(shown))}")
+    assert [queue["name"] for queue in next(iter(shown.values()))["active_queues"]] == ["maintenance"]
+    # Celery may have asked for one before it was frozen.
+    assert lengths["maintenance"] in (2, 3)
+    assert shut.status_code == 403, "it only reads"
+    assert flower.stop() == 0
+    assert worker.stop() == 0
+
+
+def _answers(address: str) -> bool | None:
+    try:
+        return httpx2.get(address).status_code == 200 or None
+    except httpx2.TransportError:
+        return None

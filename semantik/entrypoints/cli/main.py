@@ -77,6 +77,17 @@ def scheduler() -> None:
 
 
 @app.command()
+def flower(
+    host: Annotated[str, typer.Option(help="Address to listen on. Its /metrics asks for no password: keep it private.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on.")] = 5555,
+) -> None:
+    """Show a server's workers and waiting doorbells in Flower, for the user semantik with SEMANTIK_FLOWER_PASSWORD."""
+    from semantik.entrypoints.cli import processes
+
+    processes.flower(host, port)
+
+
+@app.command()
 def demo(
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
     port: Annotated[int | None, typer.Option(help="Port; the next free one is taken when it is busy.")] = None,

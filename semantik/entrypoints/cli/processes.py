@@ -1,9 +1,10 @@
-"""`semantik worker` and `semantik scheduler`: the processes of a server that answer no requests."""
+"""`semantik worker`, `semantik scheduler` and `semantik flower`: the processes of a server beside its API replicas."""
 
 from __future__ import annotations
 
 import sys
 
+from semantik.entrypoints import flower as watching
 from semantik.entrypoints import scheduler as ticking
 from semantik.entrypoints import worker as working
 from semantik.entrypoints.cli import client
@@ -25,3 +26,11 @@ def worker(queues: str | None, pool: str, concurrency: int | None, autoscale: st
 def scheduler() -> None:
     chosen.serving = True
     client.guarded(ticking.run(client.chosen_settings()))
+
+
+def flower(host: str, port: int) -> None:
+    chosen.serving = True
+    try:
+        watching.run(client.chosen_settings(), host=host, port=port)
+    except SemantikError as error:
+        client.fail(error)
