@@ -80,7 +80,7 @@ async def authenticate(connection: HTTPConnection, bearer: str | None) -> Actor:
         found: Actor = owner.actor
         return found
     runtime = current_runtime(connection)
-    async with runtime.database.read() as session:
+    async with runtime.database.lookup() as session:
         proven = await credentials.resolve(session, runtime.keyring, bearer)
     if proven.actor.via == "key" and (proven.key_used_at is None or now() - proven.key_used_at > _TOUCH_EVERY):
         if connection.scope["type"] == "websocket":

@@ -195,3 +195,25 @@ async def test_a_database_opened_before_a_fork_is_refused_in_the_child(database:
         finally:
             os._exit(code)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 42
+
+
+async def test_a_lookup_sees_what_was_committed_and_leaves_nothing(database: Database) -> None:
+    async with database.write() as session:
+        await session.execute(sa.insert(tenants), [row("kept")])
+        async with database.lookup() as other:
+            assert await other.scalar(sa.select(tenants.c.id).where(tenants.c.id == "kept")) is None
+        await session.commit()
+    async with database.lookup() as session:
+        assert await session.scalar(sa.select(tenants.c.created_at).where(tenants.c.id == "kept")) == AT
+        found = await session.stream(sa.select(tenants.c.id).where(tenants.c.id == "kept"))
+        assert [one.id async for one in found] == ["kept"]
+        await session.execute(sa.insert(tenants), [row("not kept")])
+    assert "not kept" not in await names(database)
+
+
+async def test_a_lookup_fails_in_our_words(tmp_path: Path) -> None:
+    database = open_database(f"sqlite:///{tmp_path / 'nowhere' / 'semantik.db'}")
+    with pytest.raises(DatabaseUnavailable):
+        async with database.lookup() as session:
+            await session.execute(sa.text("SELECT 1"))
+    await database.close()

@@ -64,13 +64,14 @@ def fuse(answer: Answer, *, foreign: bool = False) -> list[Candidate]:
     dense, sparse = _side(answer.dense, cap=math.inf), _side(answer.sparse, cap=_CAP)
     weights = weigh(dense, sparse, foreign=foreign)
     ids = {*(dense.scores if dense else ()), *(sparse.scores if sparse else ())}
+    lowest_dense, lowest_sparse = dense.floor if dense else 0.0, sparse.floor if sparse else 0.0
     candidates = []
     for id in ids:
         total = 0.0
         if dense is not None:
-            total += weights.dense * dense.z.get(id, dense.floor)
+            total += weights.dense * dense.z.get(id, lowest_dense)
         if sparse is not None:
-            total += weights.sparse * sparse.z.get(id, sparse.floor)
+            total += weights.sparse * sparse.z.get(id, lowest_sparse)
         candidates.append(
             Candidate(
                 id=id,
