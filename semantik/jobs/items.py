@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 from semantik.jobs.context import JobContext
@@ -71,7 +71,7 @@ async def run_items(ctx: JobContext, handler: Items, args: Any, *, ttl_s: float)
 class _Batch:
     """Items whose slow work is done and whose effects wait for their checkpoint."""
 
-    def __init__(self, ctx: JobContext, *, total: int | None, careful: bool, chosen: frozenset[str] | None) -> None:
+    def __init__(self, ctx: JobContext, *, total: int | None, careful: bool, chosen: Mapping[str, str | None] | None) -> None:
         self.ctx = ctx
         self.chosen = chosen
         self._total = total

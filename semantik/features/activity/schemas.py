@@ -167,7 +167,7 @@ class JobDetail(Job):
 
 
 class JobItem(BaseModel):
-    """An item that did not simply succeed. `label` is what people call it."""
+    """An item that did not simply succeed. `label` is what people call it; of an ingest job, `key` is the document's id."""
 
     key: str
     state: str

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
@@ -18,14 +18,16 @@ from semantik.features.ingestion import listing, pipeline, repository
 from semantik.features.ingestion.embedder import Embedder
 from semantik.features.ingestion.job_args import CleanUpStore, IngestSource, RebuildIndex, RemoveDocument, RemoveSource
 from semantik.features.ingestion.pipeline_key import pipeline_key
-from semantik.features.ingestion.publish import Publisher, new_document, payload
+from semantik.features.ingestion.publish import Publisher, failed_item, new_document, payload
 from semantik.features.ingestion.stages import Stages
 from semantik.features.ingestion.values import Target, Work
 from semantik.jobs.context import JobContext
 from semantik.jobs.failpoints import fp
 from semantik.jobs.handlers import handles
 from semantik.jobs.retry import PermanentFailure
+from semantik.jobs.store import reading
 from semantik.jobs.store.create import open_to_twins
+from semantik.jobs.values import ItemOutcome
 from semantik.kit import registry
 from semantik.kit.concurrency import cpu_count, run_cpu
 
@@ -42,7 +44,11 @@ class SourceGone(PermanentFailure):
 
 @handles(IngestSource)
 async def ingest_source(ctx: JobContext, args: IngestSource) -> dict[str, Any]:
-    """Lists the source, carries out the plan, then reads what is due. Every part repeats harmlessly after a crash."""
+    """Lists the source, carries out the plan, then reads what is due. Every part repeats harmlessly after a crash.
+
+    Each document that fails is an item of the job, under its id. A retry of failed items lists nothing: it makes those
+    documents due and reads.
+    """
     async with ctx.runtime.database.read() as session:
         source = await repository.source(session, ctx.actor, args.source_id)
         collection = None if source is None else await repository.collection(session, ctx.actor, source["collection_id"])
@@ -51,10 +57,13 @@ async def ingest_source(ctx: JobContext, args: IngestSource) -> dict[str, Any]:
     target = await _target(ctx, source, collection)
     async with ctx.step() as session:
         await open_to_twins(session, ctx.job.id)
+    chosen = await reading.chosen_items(ctx.runtime.database, ctx.job)
     connector = await _open(ctx, source)
     try:
         summary: dict[str, Any] = {}
-        if connector is not None and args.listing:
+        if chosen is not None:
+            await _make_due(ctx, list(chosen))
+        elif connector is not None and args.listing:
             summary = await _sync(ctx, target, connector)
         await _read_due(ctx, target, connector)
     finally:
@@ -63,6 +72,8 @@ async def ingest_source(ctx: JobContext, args: IngestSource) -> dict[str, Any]:
     fp("ingest_read")
     await sweep(ctx, target.space)
     fp("ingest_swept")
+    if chosen is not None:
+        await _tell_fates(ctx, chosen)
     async with ctx.step() as session:
         await repository.source_synced(session, ctx.actor, args.source_id, summary.get("listed"))
     return summary
@@ -148,6 +159,33 @@ async def clean_up_store(ctx: JobContext, args: CleanUpStore) -> dict[str, Any]:
     return {"files_removed": removed}
 
 
+async def _make_due(ctx: JobContext, document_ids: Sequence[str]) -> None:
+    """Makes due what still fails of the documents; once a job, so that one which failed again is not read for ever."""
+    if ctx.job.cursor is not None:
+        return
+    async with ctx.step(cursor={"made_due": True}) as session:
+        for batch in _split(document_ids, _ROWS_A_STEP):
+            fates = await repository.fates(session, ctx.actor, batch)
+            await repository.make_due_again(session, ctx.actor, [id for id, row in fates.items() if row["state"] == "failed"])
+
+
+async def _tell_fates(ctx: JobContext, chosen: Mapping[str, str | None]) -> None:
+    """Writes down what became of the documents that a retry was asked for."""
+    for batch in _split(list(chosen), _ROWS_A_STEP):
+        async with ctx.runtime.database.read() as session:
+            fates = await repository.fates(session, ctx.actor, batch)
+        async with ctx.step(items=[_fate(id, chosen[id], fates.get(id)) for id in batch]):
+            pass
+
+
+def _fate(document_id: str, label: str | None, row: Mapping[Any, Any] | None) -> ItemOutcome:
+    if row is None:
+        return ItemOutcome(document_id, "skipped", label)
+    if row["state"] == "failed":
+        return failed_item(document_id, row["path"], row["code"], row["reason"])
+    return ItemOutcome(document_id, "done", row["path"])
+
+
 async def _target(ctx: JobContext, source: Any, collection: Any) -> Target:
     encoder = await ctx.runtime.encoder(collection["embedding_model"])
     space = await ctx.runtime.space(collection["embedding_model"])
@@ -193,12 +231,17 @@ async def _sync(ctx: JobContext, target: Target, connector: Connector) -> dict[s
                 )
     for paths in _split(plan.added, _ROWS_A_STEP):
         await ctx.check()
-        async with ctx.step() as session:
-            await repository.add_documents(session, [_listed_row(ctx, target, items[path]) for path in paths])
+        rows = [_listed_row(ctx, target, items[path]) for path in paths]
+        failed = [failed_item(row["id"], row["path"], row["code"], row["reason"]) for row in rows if row["state"] == "failed"]
+        skipped = sum(row["state"] == "skipped" for row in rows)
+        async with ctx.step(failed=len(failed), skipped=skipped, items=failed) as session:
+            await repository.add_documents(session, rows)
     unread = set(plan.modified)
     for batch in _split(list(touched), _ROWS_A_STEP):
         await ctx.check()
-        async with ctx.step() as session:
+        worse = [(touched[path], _problem(items[path])) for path in batch if items[path].problem is not None and path in unread]
+        failed = [failed_item(before.id, before.path, why["code"], why["reason"]) for before, why in worse if why["state"] == "failed"]
+        async with ctx.step(failed=len(failed), skipped=len(worse) - len(failed), items=failed) as session:
             for path in batch:
                 item, before = items[path], touched[path]
                 if item.problem is not None:

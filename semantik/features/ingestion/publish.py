@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,8 @@ from semantik.features.ingestion import repository
 from semantik.features.ingestion.values import Batch, ChunkDraft, Finish, NewMember, Target, Work
 from semantik.jobs.context import JobContext
 from semantik.jobs.failpoints import fp
+from semantik.jobs.retry import ErrorClass
+from semantik.jobs.values import ItemOutcome
 from semantik.kit import metrics
 from semantik.kit.clock import now
 from semantik.kit.concurrency import run_cpu
@@ -33,9 +36,23 @@ _GROUP_SECONDS = 1.0
 _PRIOR_CHUNKS = 20
 
 
-_New = Sequence[NewMember]
-_Changed = Sequence[tuple[str, NewMember]]
-_Inside = tuple[_New, _Changed, Sequence[str]]
+@dataclass(frozen=True, slots=True)
+class _Inside:
+    """What a container holds now, against what was known of it."""
+
+    fresh: Sequence[Mapping[str, Any]]  # rows of members that are new
+    changed: Sequence[tuple[str, NewMember]]  # (document, member to be read again)
+    refused: Sequence[tuple[str, NewMember]]  # (document, member that the container does not give, or no longer)
+    gone: Sequence[str]  # documents that it holds no longer
+
+    @property
+    def to_come(self) -> int:
+        return sum(row["due"] is not None for row in self.fresh) + len(self.changed)
+
+    def failed(self) -> list[ItemOutcome]:
+        new = [failed_item(row["id"], row["path"], row["code"], row["reason"]) for row in self.fresh if row["state"] == "failed"]
+        known = [(document_id, member.path, refusal(member)) for document_id, member in self.refused]
+        return new + [failed_item(id, path, why["code"], why["reason"]) for id, path, why in known if why["state"] == "failed"]
 
 
 class Publisher:
@@ -83,19 +100,22 @@ class Publisher:
         finishes = [(batch.work, batch.finish) for batch in group if batch.finish is not None]
         ended = [finish.state for _, finish in finishes]
         inside = await self._inside(finishes)
-        to_come = sum(sum(one.problem is None for one in fresh) + len(changed) for fresh, changed, _ in inside.values())
+        refused = [outcome for one in inside.values() for outcome in one.failed()]
+        failed = refused + [_failed(work, finish) for work, finish in finishes if finish.state == "failed"]
+        more = sum(one.to_come for one in inside.values()) + len(refused)
         async with self._ctx.step(
             done=sum(state in ("indexed", "partial") for state in ended),
-            failed=ended.count("failed"),
+            failed=len(failed),
             skipped=ended.count("skipped"),
-            total=(self._ctx.job.total or 0) + to_come if to_come else None,
+            total=(self._ctx.job.total or 0) + more if more else None,
             message=group[-1].work.name,
+            items=failed,
         ) as session:
             await self._store(session, group)
             for work, finish in finishes:
                 await self._finish(session, work, finish)
                 if work.id in inside:
-                    await self._members(session, work, *inside[work.id])
+                    await self._members(session, inside[work.id])
         fp("ingest_published")
         for state in ended:
             metrics.DOCUMENTS_INGESTED.labels(state=state).inc()
@@ -210,7 +230,6 @@ class Publisher:
         await repository.finish_document(session, actor, work.id, values)
 
     async def _inside(self, finishes: Sequence[tuple[Work, Finish]]) -> dict[str, _Inside]:
-        """For each container: members that are new, members that changed, ids of documents it holds no longer."""
         inside: dict[str, _Inside] = {}
         async with self._ctx.runtime.database.read() as session:
             for work, finish in finishes:
@@ -218,17 +237,26 @@ class Publisher:
                     continue
                 before = await repository.children(session, self._ctx.actor, work.id) if work.version or finish.members else {}
                 listed = {member.path for member in finish.members}
-                fresh = [member for member in finish.members if member.path not in before]
-                changed = [one for one in finish.members if one.path in before and before[one.path]["content_hash"] != one.content_hash]
-                gone = [row["id"] for path, row in before.items() if path not in listed]
-                inside[work.id] = (fresh, [(before[one.path]["id"], one) for one in changed], gone)
+                known = [(before[member.path], member) for member in finish.members if member.path in before]
+                inside[work.id] = _Inside(
+                    fresh=[self._member_row(work, member) for member in finish.members if member.path not in before],
+                    changed=[
+                        (row["id"], member)
+                        for row, member in known
+                        if member.problem is None and row["content_hash"] != member.content_hash
+                    ],
+                    refused=[(row["id"], member) for row, member in known if member.problem is not None],
+                    gone=[row["id"] for path, row in before.items() if path not in listed],
+                )
         return inside
 
-    async def _members(self, session: AsyncSession, work: Work, fresh: _New, changed: _Changed, gone: Sequence[str]) -> None:
-        actor = self._ctx.actor
-        await repository.remove_documents(session, actor, gone, self._target.space.key)
-        await repository.add_documents(session, [self._member_row(work, member) for member in fresh])
-        for document_id, member in changed:
+    async def _members(self, session: AsyncSession, inside: _Inside) -> None:
+        actor, space = self._ctx.actor, self._target.space.key
+        await repository.remove_documents(session, actor, inside.gone, space)
+        await repository.add_documents(session, inside.fresh)
+        for document_id, member in inside.refused:
+            await repository.refuse_document(session, actor, document_id, refusal(member), space)
+        for document_id, member in inside.changed:
             values = {
                 "content_hash": member.content_hash,
                 "size_bytes": member.size_bytes,
@@ -239,8 +267,7 @@ class Publisher:
             await repository.finish_document(session, actor, document_id, values)
 
     def _member_row(self, work: Work, member: NewMember) -> Mapping[str, Any]:
-        code, reason, hint = member.problem or (None, None, None)
-        state = "pending" if member.problem is None else ("failed" if code in ("needs_password", "damaged") else "skipped")
+        fate: dict[str, Any] = {"state": "pending", "due": "member"} if member.problem is None else refusal(member)
         return new_document(
             tenant_id=self._ctx.actor.tenant_id,
             collection_id=self._target.collection_id,
@@ -248,17 +275,33 @@ class Publisher:
             parent_id=work.id,
             path=member.path,
             name=member.name.rpartition("/")[2] or member.name,
-            state=state,
-            code=code,
-            reason=reason,
-            hint=hint,
-            due="member" if member.problem is None else None,
             container=dict(member.container),
             content_hash=member.content_hash,
             size_bytes=member.size_bytes,
             modified_at=work.modified_at,
             tags=list(work.tags),
+            **fate,
         )
+
+
+def refusal(member: NewMember) -> dict[str, Any]:
+    """What the row of a member says that its container does not give."""
+    assert member.problem is not None, "only refused members have a reason"
+    code, reason, hint = member.problem
+    state = "failed" if code in ("needs_password", "wrong_password", "damaged") else "skipped"
+    return {"state": state, "code": code, "reason": reason, "hint": hint, "due": None}
+
+
+def failed_item(document_id: str, path: str, code: str | None, reason: str | None) -> ItemOutcome:
+    """A failed document as an item of the job: its key is the document's id."""
+    said = reason or "it cannot be read"
+    return ItemOutcome(document_id, "failed", path, error_class=str(ErrorClass.ITEM), error_code=code or "failed", error_message=said)
+
+
+def _failed(work: Work, finish: Finish) -> ItemOutcome:
+    if finish.unchanged:
+        return failed_item(work.id, work.path, "unchanged", "it is still the file that could not be read before")
+    return failed_item(work.id, work.path, finish.outcome.code, finish.outcome.reason)
 
 
 def new_document(**values: Any) -> dict[str, Any]:

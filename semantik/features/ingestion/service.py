@@ -72,7 +72,7 @@ async def retry(session: AsyncSession, actor: Actor, keyring: Keyring, document_
     if document is None:
         raise DocumentUnknown(f"there is no document {document_id}")
     sealed = keyring.seal(password.encode()) if password is not None else None
-    await repository.make_due_again(session, actor, document_id, sealed)
+    await repository.make_due_again(session, actor, [document_id], sealed)
     return await enqueue_ingest(
         session,
         actor,

@@ -28,12 +28,13 @@ async def events(database: Database, job_id: str) -> list[tuple[int, str]]:
         return [(row.seq, row.payload["status"]) for row in await session.execute(statement)]
 
 
-async def chosen_items(database: Database, job: Job) -> frozenset[str] | None:
-    """Keys of the items that a retry of failed items is about; None for a job that is about all."""
+async def chosen_items(database: Database, job: Job) -> dict[str, str | None] | None:
+    """Keys and labels of the items that a retry of failed items is about; None for a job that is about all."""
     if not job.only_items:
         return None
     async with database.read() as session:
-        return frozenset(await session.scalars(sa.select(job_items.c.item_key).where(job_items.c.job_id == job.id)))
+        found = await session.execute(sa.select(job_items.c.item_key, job_items.c.label).where(job_items.c.job_id == job.id))
+        return {row.item_key: row.label for row in found}
 
 
 @dataclass(frozen=True, slots=True)

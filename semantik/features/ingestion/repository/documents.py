@@ -287,6 +287,20 @@ async def finish_document(session: AsyncSession, actor: Actor, document_id: str,
     )
 
 
+async def refuse_document(session: AsyncSession, actor: Actor, document_id: str, values: Mapping[str, Any], space: str) -> None:
+    """A member that its container no longer gives: its chunks go, its row says why."""
+    await retire_chunks(session, actor, document_id=document_id, keep_version=-1, keep_below=0, space=space)
+    emptied: dict[str, Any] = {
+        "content_hash": None,
+        "text_hash": None,
+        "text_chars": 0,
+        "chunk_count": 0,
+        "indexed_at": None,
+        "outline": [],
+    }
+    await finish_document(session, actor, document_id, {**values, **emptied})
+
+
 async def children(session: AsyncSession, actor: Actor, parent_id: str) -> dict[str, Row]:
     statement = sa.select(documents.c.id, documents.c.path, documents.c.content_hash).where(
         documents.c.tenant_id == actor.tenant_id, documents.c.parent_id == parent_id
@@ -349,12 +363,21 @@ async def document(session: AsyncSession, actor: Actor, document_id: str) -> Row
     return None if row is None else row._mapping
 
 
-async def make_due_again(session: AsyncSession, actor: Actor, document_id: str, sealed_password: bytes | None) -> None:
+async def make_due_again(session: AsyncSession, actor: Actor, document_ids: Sequence[str], sealed_password: bytes | None = None) -> None:
+    """Has documents read again. In place of a member that its container did not give, the container: the bytes are in there."""
     values: dict[str, Any] = {"due": sa.func.coalesce(documents.c.signature, "retry"), "pipeline_key": None, "updated_at": now()}
     if sealed_password is not None:
         values["sealed_password"] = sealed_password
-    owned = access.readable_documents(actor).where(documents.c.id == document_id).with_only_columns(documents.c.id)
-    await session.execute(sa.update(documents).where(documents.c.id.in_(owned)).values(**values))
+    wanted = list(document_ids)
+    while wanted:
+        containers: set[str] = set()
+        for start in range(0, len(wanted), 5000):
+            asked = access.readable_documents(actor).where(documents.c.id.in_(wanted[start : start + 5000]))
+            rows = (await session.execute(asked.with_only_columns(documents.c.id, documents.c.parent_id, documents.c.content_hash))).all()
+            containers |= {row.parent_id for row in rows if row.parent_id is not None and row.content_hash is None}
+            readable = [row.id for row in rows if row.parent_id is None or row.content_hash is not None]
+            await session.execute(sa.update(documents).where(documents.c.id.in_(readable)).values(**values))
+        wanted = list(containers)
 
 
 async def make_failed_due(session: AsyncSession, actor: Actor, collection_id: str, codes: Sequence[str]) -> dict[str, int]:
@@ -365,17 +388,20 @@ async def make_failed_due(session: AsyncSession, actor: Actor, collection_id: st
     if codes:
         failed = failed.where(documents.c.code.in_(codes))
     rows = (await session.execute(failed.with_only_columns(documents.c.id, documents.c.source_id))).all()
-    ids = [row.id for row in rows]
-    for start in range(0, len(ids), 5000):
-        await session.execute(
-            sa.update(documents)
-            .where(documents.c.id.in_(ids[start : start + 5000]))
-            .values(due=sa.func.coalesce(documents.c.signature, "retry"), pipeline_key=None, updated_at=now())
-        )
+    await make_due_again(session, actor, [row.id for row in rows])
     counts: dict[str, int] = {}
     for row in rows:
         counts[row.source_id] = counts.get(row.source_id, 0) + 1
     return counts
+
+
+async def fates(session: AsyncSession, actor: Actor, document_ids: Sequence[str]) -> dict[str, Row]:
+    """Path, state, code and reason of those that are still there, by id."""
+    statement = access.readable_documents(actor).where(documents.c.id.in_(document_ids))
+    found = await session.execute(
+        statement.with_only_columns(documents.c.id, documents.c.path, documents.c.state, documents.c.code, documents.c.reason)
+    )
+    return {row.id: row._mapping for row in found}
 
 
 async def bury_document(session: AsyncSession, actor: Actor, document_id: str) -> None:

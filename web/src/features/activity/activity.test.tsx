@@ -112,7 +112,7 @@ describe("a run", () => {
     const { user, url } = open(`/jobs/${ids(db).job("completed", "partial").id}`, db);
     expect(await screen.findByText(/Worker embedded-1 was lost/)).toBeVisible();
     await user.click(screen.getByRole("link", { name: /Failed items/ }));
-    expect(await screen.findByText("scans/wall-survey.tiff")).toBeVisible();
+    expect(await screen.findByRole("link", { name: "scans/wall-survey.tiff" })).toHaveAttribute("href", "/documents/c");
     expect(screen.getByText(/Reader crashed. The reader died three times/)).toBeVisible();
     await user.click(screen.getByRole("link", { name: /Attempts/ }));
     expect(await screen.findByText("lease lost")).toBeVisible();

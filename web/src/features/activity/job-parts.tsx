@@ -2,10 +2,10 @@
 import { Link } from "react-router";
 import { problemOf } from "@/api/problem";
 import type { Job } from "@/api/types";
-import { asSentence, counted, duration, exact } from "@/lib/format";
+import { asSentence, duration, exact } from "@/lib/format";
 import { paths } from "@/lib/paths";
 import { codeWords, endingWords, sentence } from "@/lib/words";
-import { Button, buttonClass } from "@/ui/button";
+import { Button } from "@/ui/button";
 import { Empty, ProblemNotice } from "@/ui/notice";
 import { SkeletonRows } from "@/ui/skeleton";
 import { Status } from "@/ui/status";
@@ -63,23 +63,8 @@ export function Items({ job, moving }: { job: Job; moving: boolean }) {
   if (items.isError) return <ProblemNotice problem={problemOf(items.error)} />;
   if (!items.data) return <SkeletonRows rows={4} />;
   const rows = items.data.pages.flatMap((page) => page.items);
-  const { failed, quarantined } = job.counts;
-  if (rows.length === 0 && failed + quarantined > 0)
-    return (
-      // Documents keep their own reasons; the job only counted them.
-      <Empty
-        action={
-          job.collection_id && (
-            <Link to={paths.collectionFailures(job.collection_id)} className={buttonClass()}>
-              Show the failures
-            </Link>
-          )
-        }
-      >
-        {counted(failed + quarantined, "document")} failed. The reasons stand with the documents, among the failures of
-        the collection.
-      </Empty>
-    );
+  // The items of an ingest job are documents, and their keys the documents' ids.
+  const documents = job.kind === "ingest_source";
   if (rows.length === 0) return <Empty>No item failed{moving ? " so far" : ""}.</Empty>;
   return (
     <>
@@ -98,7 +83,13 @@ export function Items({ job, moving }: { job: Job; moving: boolean }) {
             return (
               <tr key={item.key}>
                 <td className={table.main}>
-                  <span className={styles.itemName}>{item.label ?? item.key}</span>
+                  {documents ? (
+                    <Link to={paths.document(item.key)} className={styles.itemName}>
+                      {item.label ?? item.key}
+                    </Link>
+                  ) : (
+                    <span className={styles.itemName}>{item.label ?? item.key}</span>
+                  )}
                   <span className={styles.itemReason}>
                     {item.error && `${codeWords(item.error.code)}. ${asSentence(item.error.message)}`}
                   </span>
