@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
 
 from semantik import migrations
 from semantik.engines import blobs as blob_backends
@@ -14,16 +15,21 @@ from semantik.engines import events as event_backends
 from semantik.engines import extract as extract_backends
 from semantik.engines import vectors as vector_backends
 from semantik.engines.blobs.base import BlobStore
-from semantik.engines.embedding.base import Encoder
+from semantik.engines.embedding.base import Encoder, TextModel
 from semantik.engines.events.base import EventBus
 from semantik.engines.extract.base import Extractor, Limits
 from semantik.engines.vectors.base import Space, VectorStore
 from semantik.engines.weights import catalog
-from semantik.kit import registry
-from semantik.kit.concurrency import cpu_count
+from semantik.kit import logs, registry
+from semantik.kit.concurrency import cpu_count, run_cpu
 from semantik.kit.database import Database, open_database
+from semantik.kit.errors import SemantikError
 from semantik.kit.secrets import Keyring, open_keyring
 from semantik.kit.settings import Settings
+
+log = logs.get(__name__)
+
+T = TypeVar("T")
 
 
 class Bell(Protocol):
@@ -54,25 +60,39 @@ class Runtime:
     events: EventBus
     bell: Bell = field(default_factory=SilentBell)
     _encoders: dict[str, asyncio.Task[Encoder]] = field(default_factory=dict)
+    _text_models: dict[str, asyncio.Task[TextModel]] = field(default_factory=dict)
+    _warming: asyncio.Task[None] | None = None
     _stack: AsyncExitStack = field(default_factory=AsyncExitStack)
 
     async def encoder(self, model: str) -> Encoder:
         """The encoder of a model, opened on first use and shared. Raises `ModelMissing`."""
-        if model not in self._encoders:
-            self._encoders[model] = asyncio.create_task(self._open_encoder(model))
-        try:
-            return await asyncio.shield(self._encoders[model])
-        except asyncio.CancelledError:
-            raise
-        except BaseException:
-            # A failure is not remembered: the model may be installed by the next call.
-            self._encoders.pop(model, None)
-            raise
+        return await _once(self._encoders, model, self._open_encoder)
+
+    async def text_model(self, model: str) -> TextModel:
+        """The spec and the tokenizer of a model, without waiting until it can embed. Raises `ModelMissing`."""
+        if catalog.engine_of(model) not in embedding_backends.TEXT_MODELS:
+            return await self.encoder(model)
+        return await _once(self._text_models, model, self._open_text_model)
 
     async def space(self, model: str) -> Space:
         """The vector space of a model's vectors."""
-        spec = (await self.encoder(model)).spec
+        spec = (await self.text_model(model)).spec
         return Space(key=f"{spec.key}-{spec.dimensions}", dimensions=spec.dimensions)
+
+    def warm(self) -> None:
+        """Starts to open the default model in the background: the first search finds it ready, and building it once holds up nobody."""
+        if self._warming is None:
+            self._warming = asyncio.create_task(self._warm(), name="warm-model")
+
+    async def _warm(self) -> None:
+        model = self.settings.embedding_model
+        try:
+            await self.encoder(model)
+        except SemantikError as error:
+            # Whoever needs the model is told; until then there is nothing that fails.
+            log.warning("the default model cannot be opened", model=model, code=error.code, reason=error.detail)
+        else:
+            log.info("model ready", model=model)
 
     def limits(self) -> Limits:
         settings = self.settings
@@ -90,6 +110,9 @@ class Runtime:
         )
 
     async def close(self) -> None:
+        if self._warming is not None:
+            self._warming.cancel()
+            await asyncio.gather(self._warming, return_exceptions=True)
         for task in self._encoders.values():
             if task.done() and not task.cancelled() and task.exception() is None:
                 await task.result().close()
@@ -100,17 +123,42 @@ class Runtime:
     async def _open_encoder(self, model: str) -> Encoder:
         settings = self.settings
         engine = catalog.engine_of(model)
-        opener = registry.load("embedding", embedding_backends.BACKENDS, engine)
+        # Importing a backend takes its libraries with it, some tenths of a second: on a thread.
+        opener = await run_cpu(registry.load, "embedding", embedding_backends.BACKENDS, engine)
         encoder: Encoder
         match engine:
             case "local":
-                encoder = await opener(model, models_dir=settings.data_dir / "models", threads=settings.embedding_threads)
+                tokenizer = (await self.text_model(model)).tokenizer
+                threads = settings.embedding_threads
+                encoder = await opener(model, models_dir=settings.data_dir / "models", threads=threads, tokenizer=tokenizer)
             case "remote":
                 key = settings.remote_embedding_key
                 encoder = await opener(model, url=settings.remote_embedding_url, key=key.get_secret_value() if key else None)
             case _:
                 encoder = await opener(model)
         return encoder
+
+    async def _open_text_model(self, model: str) -> TextModel:
+        table = embedding_backends.TEXT_MODELS
+        describe = await run_cpu(registry.load, "embedding", table, catalog.engine_of(model))
+        described: TextModel = await describe(model, models_dir=self.settings.data_dir / "models")
+        return described
+
+
+async def _once(tasks: dict[str, asyncio.Task[T]], key: str, open_: Callable[[str], Coroutine[Any, Any, T]]) -> T:
+    """What `open_` gives for the key, opened by the first who asks and shared."""
+    if key not in tasks:
+        tasks[key] = asyncio.create_task(open_(key))
+    task = tasks[key]
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        raise
+    except BaseException:
+        # A failure is not remembered: the model may be installed by the next call.
+        if tasks.get(key) is task:
+            del tasks[key]
+        raise
 
 
 async def open_runtime(settings: Settings) -> Runtime:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
@@ -23,6 +24,8 @@ log = logs.get(__name__)
 
 MEDIA_TYPE = "application/problem+json"
 _MAX_ERRORS = 20
+# What Starlette's form parser says past its limit; it has no exception of its own for that.
+_TOO_MANY = re.compile(r"Too many (files|fields)\. Maximum number of \w+ is (\d+)")
 
 
 class WrongMediaType(InvalidInput):
@@ -41,6 +44,12 @@ class UnreadableBody(InvalidInput):
     code = "unreadable_body"
     status = 400
     title = "The body cannot be read"
+
+
+class TooManyParts(TooLarge):
+    code = "too_many_parts"
+    title = "The form holds too many files or fields"
+    default_hint = "Send the rest in another request."
 
 
 class MethodNotAllowed(InvalidInput):
@@ -154,6 +163,8 @@ async def _of_http(request: Request, error: Exception) -> JSONResponse:
             ours = MethodNotAllowed(f"{request.method} is not allowed here")
         case HTTPException(status_code=413):
             ours = TooLarge("the request is larger than is taken here")
+        case HTTPException(status_code=400) if found := _TOO_MANY.match(str(error.detail)):
+            ours = TooManyParts(f"a request may carry at most {int(found[2]):,} {found[1]}", max_parts=int(found[2]))
         case HTTPException(status_code=400):
             ours = UnreadableBody("the body cannot be read as what its Content-Type says")
         case _:

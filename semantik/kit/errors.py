@@ -96,5 +96,6 @@ class Misconfigured(SemantikError):
     """The process cannot start or go on as configured. The CLI exits with 78 (EX_CONFIG)."""
 
     code = "misconfigured"
-    status = 500
+    # Not 500: what a person has to set is said to whoever asks, not hidden as a fault of ours.
+    status = 503
     title = "The configuration cannot be used"

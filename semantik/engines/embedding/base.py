@@ -14,6 +14,7 @@ from semantik.kit.errors import Misconfigured, Unavailable
 
 class ModelMissing(Misconfigured):
     code = "model_missing"
+    status = 409
     title = "The embedding model is not installed"
 
 
@@ -57,10 +58,14 @@ class Tokenizer(Protocol):
     def count(self, text: str) -> int: ...
 
 
-class Encoder(Protocol):
+class TextModel(Protocol):
+    """What a model is and how it counts: all that cutting texts needs, known before the model can embed."""
+
     spec: ModelSpec
     tokenizer: Tokenizer
 
+
+class Encoder(TextModel, Protocol):
     async def embed_passages(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """float32 [n, dimensions], rows L2-normalised, in the order of `texts`; adds the passage prefix itself.
 

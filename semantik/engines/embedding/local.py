@@ -13,13 +13,14 @@ import gc
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from semantik.engines.embedding.base import Encoder, ModelMissing, ModelSpec
+from semantik.engines.embedding.base import Encoder, ModelMissing, ModelSpec, TextModel
 from semantik.engines.embedding.remembered import Remembered
 from semantik.engines.embedding.tokenizers import LocalTokenizer, open_tokenizer
 from semantik.engines.weights import catalog, store
@@ -90,16 +91,39 @@ class LocalEncoder(Encoder):
         return np.asarray(vector[0], dtype=np.float32)
 
 
-async def open_local(name: str, *, models_dir: Path, threads: int = 0) -> LocalEncoder:
+@dataclass(slots=True)
+class LocalTextModel(TextModel):
+    spec: ModelSpec
+    tokenizer: LocalTokenizer
+
+
+async def describe_local(name: str, *, models_dir: Path) -> LocalTextModel:
+    """Reads a model's tokenizer: a quarter of a second, where building and loading the graph takes many. Raises `ModelMissing`."""
+    model = _installed(name, models_dir)
+    return LocalTextModel(_spec(model), await run_cpu(open_tokenizer, model, models_dir))
+
+
+async def open_local(name: str, *, models_dir: Path, threads: int = 0, tokenizer: LocalTokenizer | None = None) -> LocalEncoder:
     """Loads a model, building its graph first when that was not done yet; `threads` 0 = one for each core.
 
     Raises `ModelMissing` with the command that installs it, `WeightsDamaged`, `GraphNotBuilt`.
     """
+    model = _installed(name, models_dir)
+    if tokenizer is None:
+        tokenizer = await run_cpu(open_tokenizer, model, models_dir)
+    session = await run_cpu(_load, model, models_dir)
+    return LocalEncoder(_spec(model), tokenizer, session, threads or cpu_count())
+
+
+def _installed(name: str, models_dir: Path) -> Model:
     model = catalog.describe(name, models_dir)
     if not model.installed:
         raise ModelMissing(f"the embedding model {name!r} is not installed", hint=f"Run: semantik models pull {name}", model=name)
-    tokenizer, session = await run_cpu(_load, model, models_dir)
-    spec = ModelSpec(
+    return model
+
+
+def _spec(model: Model) -> ModelSpec:
+    return ModelSpec(
         name=model.name,
         key=store.key_of(model),
         dimensions=model.dimensions,
@@ -108,12 +132,10 @@ async def open_local(name: str, *, models_dir: Path, threads: int = 0) -> LocalE
         query_prefix=model.query_prefix,
         passage_prefix=model.passage_prefix,
     )
-    return LocalEncoder(spec, tokenizer, session, threads or cpu_count())
 
 
-def _load(model: Model, models_dir: Path) -> tuple[LocalTokenizer, onnxruntime.InferenceSession]:
+def _load(model: Model, models_dir: Path) -> onnxruntime.InferenceSession:
     folder = store.ensure_graph(model, models_dir)
-    tokenizer = open_tokenizer(model, models_dir)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
@@ -125,7 +147,7 @@ def _load(model: Model, models_dir: Path) -> tuple[LocalTokenizer, onnxruntime.I
     options.add_session_config_entry("session.inter_op.allow_spinning", "0")
     session = onnxruntime.InferenceSession(str(folder / store.GRAPH), options, providers=["CPUExecutionProvider"])
     _give_memory_back()
-    return tokenizer, session
+    return session
 
 
 def _give_memory_back() -> None:

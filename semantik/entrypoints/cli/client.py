@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import os
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
@@ -62,10 +62,11 @@ class Client:
     async def delete(self, path: str) -> Any:
         return await self._call("DELETE", path)
 
-    async def upload(self, path: str, files: list[Path]) -> Any:
+    async def upload(self, path: str, files: Mapping[str, Path]) -> Any:
+        """`files` by the path that each is to have in the collection."""
         with contextlib.ExitStack() as stack:
-            parts = [("files", (file.name, stack.enter_context(open(file, "rb")))) for file in files]
-            return await self._call("POST", path, files=parts)
+            parts = [("files", (name.rpartition("/")[2], stack.enter_context(open(file, "rb")))) for name, file in files.items()]
+            return await self._call("POST", path, files=parts, data={"path": list(files)})
 
     async def download(self, path: str, target: Path) -> int:
         async with self._http.stream("GET", "/api/v1" + path) as answer:

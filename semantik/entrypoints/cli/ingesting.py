@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,10 @@ _FILES_A_REQUEST = 50
 
 class PathMissing(InvalidInput):
     code = "path_missing"
+
+
+class PathUnreadable(InvalidInput):
+    code = "path_unreadable"
 
 
 def ingest(paths: list[Path], *, collection: str, include: list[str], exclude: list[str] | None, wait: bool, as_json: bool) -> None:
@@ -36,15 +42,14 @@ async def into(
 ) -> dict[str, Any]:
     """Ingests and says on stderr what became of it; returns the collection's ledger and the jobs."""
     for path in paths:
-        if not path.expanduser().exists():
-            raise PathMissing(f"there is nothing at {path}", hint="Check the path.")
+        _check(path, path.expanduser())
     target = await collection_named(client, collection)
     job_ids, rejected = [], []
     for folder in [path.expanduser().resolve() for path in paths if path.expanduser().is_dir()]:
         job_ids.append(await _sync(client, target["id"], folder, include, exclude))
-    files = [path.expanduser() for path in paths if path.expanduser().is_file()]
+    files = list(_named([path.expanduser().resolve() for path in paths if path.expanduser().is_file()]).items())
     for start in range(0, len(files), _FILES_A_REQUEST):
-        answer = await client.upload(f"/collections/{target['id']}/uploads", files[start : start + _FILES_A_REQUEST])
+        answer = await client.upload(f"/collections/{target['id']}/uploads", dict(files[start : start + _FILES_A_REQUEST]))
         job_ids += [answer["job_id"]] if answer["job_id"] else []
         rejected += [one for one in answer["files"] if one["state"] == "rejected"]
     for one in rejected:
@@ -62,6 +67,25 @@ async def into(
         "jobs": jobs,
         "rejected": rejected,
     }
+
+
+def _check(given: Path, path: Path) -> None:
+    if not path.exists():
+        raise PathMissing(f"there is nothing at {given}", hint="Check the path.")
+    if not path.is_dir() and not path.is_file():
+        raise PathUnreadable(f"{given} is neither a file nor a folder", hint="Name a file or a folder.")
+    if not os.access(path, os.R_OK):
+        raise PathUnreadable(f"{given} may not be read by this user", hint="Change its permissions.")
+
+
+def _named(files: list[Path]) -> dict[str, Path]:
+    """Each file by the path it gets: its name, or where several share a name, the way from the folder that holds them all."""
+    files = list(dict.fromkeys(files))
+    counts = Counter(file.name for file in files)
+    shared = Path(os.path.commonpath([file.parent for file in files])) if files else Path()
+    named = {file.name if counts[file.name] == 1 else file.relative_to(shared).as_posix(): file for file in files}
+    # A name need not be UTF-8 on disk; what is sent must be.
+    return {os.fsencode(name).decode("utf-8", "replace"): file for name, file in named.items()}
 
 
 async def collection_named(client: Client, name: str) -> dict[str, Any]:

@@ -60,6 +60,7 @@ def demo(host: str | None, port: int | None) -> None:
 
 async def _listen(opened: Opened, settings: Settings) -> None:
     listening = _bind(settings.host, settings.port)
+    opened.runtime.warm()
     port = listening.getsockname()[1]
     shown_host = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host  # noqa: S104 - compared, not bound
     address = f"http://[{shown_host}]:{port}" if ":" in shown_host else f"http://{shown_host}:{port}"

@@ -47,9 +47,9 @@ async def list_collections(
 @router.post("/collections", status_code=201, summary="Create a collection", operation_id="create_collection")
 async def create_collection(wanted: NewCollection, actor: Writer, runtime: CurrentRuntime, session: WriteSession) -> Collection:
     model = wanted.embedding_model or runtime.settings.embedding_model
-    encoder = await runtime.encoder(model)
+    spec = (await runtime.text_model(model)).spec
     space = await runtime.space(model)
-    collection_id = await service.create(session, actor, wanted, encoder=encoder, space=space.key)
+    collection_id = await service.create(session, actor, wanted, spec=spec, space=space.key)
     return await service.get(session, actor, collection_id)
 
 
@@ -71,10 +71,10 @@ async def delete_collection(collection_id: str, actor: Writer, session: WriteSes
 
 @router.post("/chunking/preview", summary="Cut a text as a collection would", operation_id="preview_chunking")
 async def preview_chunking(wanted: PreviewRequest, actor: Reader, runtime: CurrentRuntime) -> Preview:
-    encoder = await runtime.encoder(wanted.embedding_model or runtime.settings.embedding_model)
+    model = await runtime.text_model(wanted.embedding_model or runtime.settings.embedding_model)
     settings = ChunkingSettings(**wanted.chunking.model_dump())
-    check_chunking(settings, encoder.spec)
-    return await preview.cut(wanted.text, chunking_backends.open_chunker(settings.strategy), encoder.tokenizer, settings)
+    check_chunking(settings, model.spec)
+    return await preview.cut(wanted.text, chunking_backends.open_chunker(settings.strategy), model.tokenizer, settings)
 
 
 @router.get("/models", summary="List embedding models", operation_id="list_models")

@@ -9,7 +9,7 @@ from semantik.auth.access import CollectionUnknown
 from semantik.auth.actor import Actor
 from semantik.engines.chunking.base import ChunkingSettings
 from semantik.engines.chunking.check import check as check_chunking
-from semantik.engines.embedding.base import Encoder
+from semantik.engines.embedding.base import ModelSpec
 from semantik.features.collections import repository
 from semantik.features.collections.job_args import DeleteCollection
 from semantik.features.collections.schemas import Collection, CollectionChange, Ledger, NewCollection, Reason
@@ -26,10 +26,10 @@ class NameTaken(Conflict):
     title = "The name is taken"
 
 
-async def create(session: AsyncSession, actor: Actor, wanted: NewCollection, *, encoder: Encoder, space: str) -> str:
+async def create(session: AsyncSession, actor: Actor, wanted: NewCollection, *, spec: ModelSpec, space: str) -> str:
     """Returns the new id. Raises `NameTaken`, or what does not fit about the chunking."""
     chunking = ChunkingSettings(**wanted.chunking.model_dump())
-    check_chunking(chunking, encoder.spec)
+    check_chunking(chunking, spec)
     if await repository.by_name(session, actor, wanted.name) is not None:
         raise NameTaken(f"there is a collection named {wanted.name!r} already", hint="Choose another name.", name=wanted.name)
     collection_id, at = new_id(), now()
@@ -40,7 +40,7 @@ async def create(session: AsyncSession, actor: Actor, wanted: NewCollection, *, 
             "tenant_id": actor.tenant_id,
             "name": wanted.name,
             "description": wanted.description,
-            "embedding_model": encoder.spec.name,
+            "embedding_model": spec.name,
             "chunking": wanted.chunking.model_dump(),
             "language": wanted.language,
             "generation": 1,

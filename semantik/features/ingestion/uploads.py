@@ -81,35 +81,54 @@ async def store(blobs: BlobStore, actor: Actor, file: File, *, path: str | None,
 
 async def accept(session: AsyncSession, actor: Actor, collection_id: str, collection_name: str, stored: Sequence[Stored]) -> Uploaded:
     """Writes a row for each stored file and enqueues the job that reads them. A file at a known path replaces it."""
-    accepted = [one for one in stored if one.ref is not None]
-    files = [one.answer for one in stored]
+    last = {one.path: place for place, one in enumerate(stored) if one.ref is not None}
+    accepted = [stored[place] for place in last.values()]
+    files = [one.answer if one.ref is None or last[one.path] == place else _replaced(one) for place, one in enumerate(stored)]
     if not accepted:
         return Uploaded(source_id=None, job_id=None, files=files)
     source_id = await repository.upload_source(session, actor, collection_id)
     known = await repository.known_at(session, actor, source_id, [one.path for one in accepted])
-    rows: dict[str, dict[str, object]] = {}
+    rows: list[dict[str, object]] = []
     for one in accepted:
         assert one.ref is not None, "accepted files are stored"
         if one.path in known:
             await repository.replace_upload(session, actor, known[one.path].id, content_hash=one.ref.hash, size_bytes=one.ref.size_bytes)
         else:
-            rows[one.path] = new_document(
+            row = new_document(
                 tenant_id=actor.tenant_id, collection_id=collection_id, source_id=source_id, path=one.path,
                 name=one.path.rpartition("/")[2], state="pending",
                 due=one.ref.hash, content_hash=one.ref.hash, size_bytes=one.ref.size_bytes, modified_at=now(),
             )  # fmt: skip
-    await repository.add_documents(session, list(rows.values()))
+            rows.append(row)
+    await repository.add_documents(session, rows)
     job = await enqueue_ingest(
         session, actor, source_id=source_id, collection_id=collection_id, title=f"Ingest uploads into {collection_name}", listing=False
     )
     return Uploaded(source_id=source_id, job_id=job.id, files=files)
 
 
+def _replaced(one: Stored) -> UploadedFile:
+    reason = f"another file of this upload has the path {one.path} too, and the last one stands"
+    hint = "Give each file a path of its own."
+    return UploadedFile(
+        name=one.answer.name, state="rejected", size_bytes=one.answer.size_bytes, code="same_path", reason=reason, hint=hint
+    )
+
+
 def safe_path(given: str) -> str:
-    """A relative / separated path without empty, `.` or `..` steps and control characters; the last 1,000 steps of it at most."""
+    """A relative / separated path without empty steps and control characters; the last 1,000 steps of it at most.
+
+    `..` takes back the step before it, and nothing where there is none: no path leads out.
+    """
     text = unicodedata.normalize("NFC", given.replace("\\", "/").encode("utf-8", "replace").decode())
     steps = ("".join(" " if unicodedata.category(char) == "Cc" else char for char in step).strip() for step in text.split("/"))
-    return "/".join([step for step in steps if step not in ("", ".", "..")][-1000:])
+    kept: list[str] = []
+    for step in steps:
+        if step == "..":
+            del kept[-1:]
+        elif step not in ("", "."):
+            kept.append(step)
+    return "/".join(kept[-1000:])
 
 
 async def _pieces(file: object) -> AsyncIterator[bytes]:
