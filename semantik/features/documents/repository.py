@@ -50,6 +50,11 @@ async def get(session: AsyncSession, actor: Actor, document_id: str) -> Row | No
     return None if row is None else row._mapping
 
 
+async def collection_exists(session: AsyncSession, actor: Actor, collection_id: str) -> bool:
+    wanted = access.readable_collections(actor).where(collections.c.id == collection_id).with_only_columns(collections.c.id)
+    return await session.scalar(wanted) is not None
+
+
 async def surroundings(session: AsyncSession, actor: Actor, document: Row) -> tuple[str, str, str, int]:
     """(collection name, source name, source kind, documents inside)."""
     collection = await session.scalar(

@@ -9,7 +9,7 @@ from urllib.parse import quote
 from fastapi import APIRouter, Query
 from fastapi.responses import FileResponse
 
-from semantik.auth.access import DocumentUnknown
+from semantik.auth.access import CollectionUnknown, DocumentUnknown
 from semantik.features.documents import repository
 from semantik.features.documents.schemas import Chunk, Document, DocumentDetail, State, Text
 from semantik.http.dependencies import CurrentRuntime, Reader, ReadSession
@@ -75,6 +75,8 @@ async def list_documents(
 async def list_failures(
     collection_id: str, actor: Reader, session: ReadSession, cursor: Cursor = None, limit: Limit = 50
 ) -> Page[Document]:
+    if not await repository.collection_exists(session, actor, collection_id):
+        raise CollectionUnknown(f"there is no collection {collection_id}")
     return await list_documents(actor, session, collection=collection_id, state="failed,partial,skipped", cursor=cursor, limit=limit)
 
 

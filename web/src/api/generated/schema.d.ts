@@ -1964,7 +1964,7 @@ export interface components {
         };
         /**
          * JobItem
-         * @description An item that did not simply succeed. `label` is what people call it.
+         * @description An item that did not simply succeed. `label` is what people call it; of an ingest job, `key` is the document's id.
          */
         JobItem: {
             /** Attempts */
