@@ -124,3 +124,19 @@ async def test_loading_leaves_the_builder_out_of_the_process(tmp_path: Path) -> 
     )
     done = subprocess.run([sys.executable, "-c", code, str(tmp_path / "models")], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["False", "False"]
+
+
+async def test_an_encoder_reports_to_nobody_and_leaves_nothing_in_the_home_folder(tmp_path: Path) -> None:
+    """ONNX Runtime would write an id of the machine there, and events that it sends later."""
+    folder, home = oracle.write_folder(tmp_path / "tiny"), tmp_path / "home"
+    home.mkdir()
+    store.import_model(folder, models_dir=tmp_path / "models")
+    code = (
+        "import asyncio, sys; from pathlib import Path; from semantik.engines.embedding.local import open_local;"
+        "e = asyncio.run(open_local('tiny', models_dir=Path(sys.argv[1]))); asyncio.run(e.embed_queries(['the cat']))"
+    )
+    environment = {**os.environ, "HOME": str(home)}
+    for name in ("ORT_DISABLE_TELEMETRY", "XDG_CACHE_HOME"):
+        environment.pop(name, None)
+    subprocess.run([sys.executable, "-c", code, str(tmp_path / "models")], env=environment, check=True)
+    assert list(home.iterdir()) == []
