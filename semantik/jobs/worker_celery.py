@@ -45,11 +45,8 @@ DEAF = 70
 _SERVE_S = 60.0
 _RECONCILE_S = 2.0
 _MOST_RUNG = 64
-# An idle worker that sees ready jobs and hears nothing for so long looks for itself.
-_SILENCE_S = 10.0
 _FLAG_S = 0.1
 _DRAIN_S = 20.0
-_SLICE_S = 10.0
 _OPEN_S = 30.0
 
 
@@ -64,6 +61,10 @@ class Plan:
     recycle_after: int = 200
     memory_bytes: int = 1536 * 1024**2
     deaf_s: float = 60.0
+    # An idle worker that sees ready jobs and hears nothing for so long looks for itself.
+    silence_s: float = 10.0
+    # How long a job may run while a tenant without any slot waits; then it steps back.
+    slice_s: float = 10.0
 
     @property
     def slots_of_a_process(self) -> int:
@@ -219,7 +220,7 @@ class WorkerProcess:
 
     def _is_idle_in_silence(self) -> bool:
         assert self._runner is not None, "asked once everything is open"
-        silent = time.monotonic() - self._heard_at > _SILENCE_S
+        silent = time.monotonic() - self._heard_at > self._plan.silence_s
         return silent and self._runner.running == 0 and (self._alone is None or self._alone.done())
 
     def _notice_deafness(self, unheard: bool) -> None:
@@ -245,7 +246,7 @@ class WorkerProcess:
         Each process waits a slice of its own length: one that steps back first is mostly enough for all.
         """
         assert self._runner is not None, "started once everything is open"
-        slice_s = _SLICE_S * random.uniform(1, 2)  # noqa: S311 (spreads)
+        slice_s = self._plan.slice_s * random.uniform(1, 2)  # noqa: S311 (spreads)
         while True:
             await asyncio.sleep(slice_s / 5)
             if self._runner.running < self._slots:

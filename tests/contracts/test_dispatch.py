@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -12,10 +12,9 @@ from semantik.jobs.dispatch_celery import CeleryDispatcher
 from semantik.jobs.dispatch_local import LocalDispatcher
 from semantik.kit.database import AsyncSession, Database
 from semantik.testing.jobs import Bench, DispatcherContract
-from tests import services
 from tests.conftest import make_tenant
 from tests.jobs.conftest import runtime_of
-from tests.jobs.test_celery import worker
+from tests.jobs.forks import Zygote
 
 
 async def bench_of(database: Database) -> Bench:
@@ -37,13 +36,21 @@ class TestLocal(DispatcherContract):
         await dispatcher.stop(grace_s=2)
 
 
+@pytest.fixture(scope="module")
+def zygote() -> Iterator[Zygote]:
+    opened = Zygote()
+    yield opened
+    opened.close()
+
+
 @pytest.mark.slow
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 class TestCelery(DispatcherContract):
     @pytest.fixture
-    async def bench(self, database: Database, database_url: str, tmp_path: Path) -> AsyncIterator[Bench]:
-        with services.redis() as redis:
-            dispatcher = CeleryDispatcher(runtime_of(database, tmp_path), redis)
-            await dispatcher.start()
-            with worker(database_url, redis):
-                yield await bench_of(database)
-            await dispatcher.stop()
+    async def bench(self, database: Database, database_url: str, redis_url: str, zygote: Zygote, tmp_path: Path) -> AsyncIterator[Bench]:
+        dispatcher = CeleryDispatcher(runtime_of(database, tmp_path), redis_url)
+        await dispatcher.start()
+        worker = zygote.start(database_url, celery=True, broker=redis_url, ttl_s=2, slots=2)
+        yield await bench_of(database)
+        zygote.kill(worker)
+        await dispatcher.stop()

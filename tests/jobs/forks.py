@@ -24,7 +24,7 @@ class Zygote:
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.jobs.zygote"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=_ROOT
         )
-        self._alive: set[int] = set()
+        self.alive: set[int] = set()
 
     def _ask(self, **command: Any) -> dict[str, int]:
         assert self._process.stdin is not None
@@ -36,12 +36,12 @@ class Zygote:
 
     def start(self, url: str, **command: Any) -> int:
         pid = self._ask(do="start", url=url, **command)["pid"]
-        self._alive.add(pid)
+        self.alive.add(pid)
         return pid
 
     def wait(self, pid: int) -> int:
         status = self._ask(do="wait", pid=pid)["status"]
-        self._alive.discard(pid)
+        self.alive.discard(pid)
         return status
 
     def run(self, url: str, **command: Any) -> int:
@@ -54,7 +54,7 @@ class Zygote:
         return self.wait(pid)
 
     def close(self) -> None:
-        for pid in list(self._alive):
+        for pid in list(self.alive):
             self.kill(pid)
         assert self._process.stdin is not None
         self._process.stdin.close()

@@ -1,139 +1,280 @@
-"""Celery as transport: real workers on a real Redis, with the table as the only truth."""
+"""Celery as transport: real workers on a real Redis and PostgreSQL, killed, stopped and cut off, with the table as the only truth."""
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import AsyncIterator, Callable, Iterator
 
 import pytest
+import redis
 import sqlalchemy as sa
 
-from semantik.jobs.dispatch_celery import CeleryBell, CeleryDispatcher, make_app
+from semantik.jobs.dispatch_celery import TICK, CeleryBell, CeleryDispatcher, make_app
 from semantik.jobs.states import Status
-from semantik.kit.database import Database
+from semantik.jobs.store import reading
+from semantik.kit.clock import now
+from semantik.kit.ids import new_id
+from semantik.tables.jobs import jobs, schedules
 from tests import services
 from tests.jobs.conftest import World
-from tests.jobs.zygote import EFFECTS, Five
+from tests.jobs.forks import Zygote
+from tests.jobs.zygote import EFFECTS, Five, Where
 
-pytestmark = [pytest.mark.slow, pytest.mark.crash]
-_ROOT = Path(__file__).parents[2]
+pytestmark = [pytest.mark.slow, pytest.mark.crash, pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)]
+
+Hire = Callable[..., int]
+
+
+@pytest.fixture(scope="module")
+def zygote() -> Iterator[Zygote]:
+    opened = Zygote()
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[services.Redis]:
+    with services.redis_server() as opened:
+        yield opened
 
 
 @pytest.fixture
-def redis() -> Iterator[str]:
-    with services.redis() as url:
-        yield url
+def broker(server: services.Redis) -> services.Redis:
+    with redis.Redis.from_url(server.url) as client:
+        client.flushall()
+    return server
 
 
 @pytest.fixture
-async def effects(database: Database) -> None:
-    async with database.write() as session:
+def hire(zygote: Zygote, broker: services.Redis, database_url: str) -> Iterator[Hire]:
+    """Starts a worker; its pid. Whoever is left at the end of the test is killed."""
+    hired: list[int] = []
+
+    def start(**options: object) -> int:
+        hired.append(zygote.start(database_url, celery=True, broker=broker.url, **{"ttl_s": 2, **options}))
+        return hired[-1]
+
+    yield start
+    for pid in hired:
+        if pid in zygote.alive:
+            zygote.kill(pid)
+
+
+@pytest.fixture
+async def ringing(world: World, broker: services.Redis) -> AsyncIterator[World]:
+    """The process that enqueues, with a bell."""
+    async with world.database.write() as session:
         await session.run_sync(lambda bound: EFFECTS.create(bound.connection()))
         await session.commit()
+    dispatcher = CeleryDispatcher(world.runtime, broker.url)
+    await dispatcher.start()
+    yield world
+    await dispatcher.stop()
 
 
-@contextmanager
-def worker(database_url: str, redis: str, *, pool: str = "threads", ttl_s: int = 2) -> Iterator[subprocess.Popen[bytes]]:
-    env = {
-        **os.environ,
-        "SEMANTIK_TEST_DATABASE": database_url,
-        "SEMANTIK_TEST_BROKER": redis,
-        "SEMANTIK_TEST_EVENTS": redis.removesuffix("/0") + "/1",
-        "SEMANTIK_TEST_POOL": pool,
-        "SEMANTIK_TEST_TTL_S": str(ttl_s),
-    }
-    command = [sys.executable, "-m", "celery", "-A", "tests.jobs.celery_app", "worker", "-P", pool, "-c", "2", "-Q", "io,cpu,maintenance"]
-    command += ["--without-mingle", "--without-gossip", "-l", "WARNING", "-n", f"test-{time.monotonic_ns()}@localhost"]
-    process = subprocess.Popen(command, cwd=_ROOT, env=env, start_new_session=True)
-    try:
-        yield process
-    finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait(10)
-
-
-async def _counts(world: World) -> list[int]:
+async def effects(world: World) -> list[int]:
+    """How often each item of each job took effect."""
     async with world.database.read() as session:
-        return [row[0] for row in await session.execute(sa.text("SELECT count(*) FROM crash_effects GROUP BY job_id, item_key"))]
+        return list(await session.scalars(sa.select(sa.func.count()).select_from(EFFECTS).group_by(EFFECTS.c.job_id, EFFECTS.c.item_key)))
+
+
+async def moving(world: World, job_id: str, *, within_s: float = 60) -> int:
+    """The process that runs the job, once it has done an item."""
+    end = time.monotonic() + within_s
+    while (job := await world.job(job_id)).done == 0 or job.lease_owner is None:
+        assert time.monotonic() < end, f"nobody works on the job: {job.status}"
+        await asyncio.sleep(0.02)
+    return int(job.lease_owner.split(":")[1])
 
 
 @pytest.mark.parametrize("pool", ["threads", "prefork"])
-async def test_a_killed_worker_is_replaced_and_every_effect_happens_once(
-    world: World, database_url: str, redis: str, effects: None, pool: str
-) -> None:
-    dispatcher = CeleryDispatcher(world.runtime, redis)
-    await dispatcher.start()
-    with worker(database_url, redis, pool=pool) as first:
-        made = [await world.put(Five(items=20, pace_s=0.06)) for _ in range(4)]
-        await world.until(made[0].id, Status.RUNNING, within_s=60)
-        os.killpg(first.pid, signal.SIGKILL)
-    with worker(database_url, redis, pool=pool) as second:
-        for one in made:
-            await world.until(one.id, Status.COMPLETED, within_s=60)
-        second.terminate()
-        second.wait(60)
-    await dispatcher.stop()
-    counts = await _counts(world)
+async def test_a_killed_worker_is_replaced_and_every_effect_happens_once(ringing: World, hire: Hire, zygote: Zygote, pool: str) -> None:
+    first = hire(pool=pool, slots=2)
+    made = [await ringing.put(Five(items=20, pace_s=0.06)) for _ in range(4)]
+    await moving(ringing, made[0].id)
+    zygote.kill(first)
+    hire(pool=pool, slots=2)
+    for one in made:
+        await ringing.until(one.id, Status.COMPLETED, within_s=60)
+    counts = await effects(ringing)
     assert (len(counts), max(counts)) == (80, 1)
-    assert sum([(await world.job(one.id)).losses for one in made]) >= 1
+    assert sum([(await ringing.job(one.id)).losses for one in made]) >= 1
 
 
-async def test_a_stopped_worker_hands_over_without_a_loss(world: World, database_url: str, redis: str, effects: None) -> None:
-    dispatcher = CeleryDispatcher(world.runtime, redis)
-    await dispatcher.start()
-    with worker(database_url, redis) as first:
-        made = await world.put(Five(items=200, pace_s=0.06))
-        await world.until(made.id, Status.RUNNING, within_s=60)
-        first.terminate()
-        first.wait(60)
-        handed = await world.job(made.id)
-    assert (handed.status, handed.losses, handed.attempt) == (Status.QUEUED, 0, 0)
-    assert 0 < handed.done < 200
-    await dispatcher.stop()
+async def test_a_killed_child_is_replaced_by_its_parent_and_its_job_goes_on(ringing: World, hire: Hire) -> None:
+    parent = hire(pool="prefork", slots=1)
+    made = await ringing.put(Five(items=20, pace_s=0.06))
+    child = await moving(ringing, made.id)
+    assert child != parent
+    os.kill(child, signal.SIGKILL)
+    done = await ringing.until(made.id, Status.COMPLETED, within_s=60)
+    assert (done.losses, done.done, set(await effects(ringing))) == (1, 20, {1})
+    os.kill(parent, 0)
 
 
-async def test_without_doorbells_the_workers_find_the_jobs(world: World, database_url: str, redis: str, effects: None) -> None:
-    """No ring at all: Redis lost them, or the process that enqueued could not reach it."""
-    made = [await world.put(Five(items=2)) for _ in range(3)]
-    with worker(database_url, redis):
-        for one in made:
-            await world.until(one.id, Status.COMPLETED, within_s=60)
+@pytest.mark.parametrize("pool", ["threads", "prefork", "solo"])
+async def test_a_stopped_worker_hands_over_at_once_and_burns_nothing(ringing: World, hire: Hire, zygote: Zygote, pool: str) -> None:
+    first = hire(pool=pool)
+    made = await ringing.put(Five(items=60, pace_s=0.06))
+    await moving(ringing, made.id)
+    hire(pool="threads")
+    stopped_at = time.monotonic()
+    os.kill(first, signal.SIGTERM)
+    while (job := await ringing.job(made.id)).fence < 2:
+        assert time.monotonic() - stopped_at < 10, f"nobody took over: {job.status}"
+        await asyncio.sleep(0.01)
+    assert (job.losses, job.attempt) == (0, 1)
+    assert 0 < job.done < 60
+    assert await asyncio.to_thread(zygote.wait, first) == 0
+    done = await ringing.until(made.id, Status.COMPLETED, within_s=60)
+    assert (done.fence, set(await effects(ringing))) == (2, {1})
 
 
-async def test_fifty_doorbells_run_a_job_once(world: World, database_url: str, redis: str, effects: None) -> None:
-    made = await world.put(Five(items=2))
-    bell = CeleryBell(redis)
+async def test_fifty_doorbells_run_a_job_once_and_strange_ones_harm_nobody(ringing: World, broker: services.Redis, hire: Hire) -> None:
+    made = await ringing.put(Five(items=2))
+    bell = CeleryBell(broker.url)
     bell.ring("cpu", 50)
-    bell.ring("nonsense", 2)
-    with worker(database_url, redis):
-        done = await world.until(made.id, Status.COMPLETED, within_s=60)
+    make_app(broker.url).send_task("semantik.doorbell", args=["nonsense"], queue="cpu")
     bell.close()
-    assert done.fence == 1
-    assert max(await _counts(world)) == 1
+    hire()
+    done = await ringing.until(made.id, Status.COMPLETED, within_s=60)
+    assert (done.fence, set(await effects(ringing))) == (1, {1})
 
 
-def test_ringing_a_broker_that_is_gone_takes_no_time_of_the_caller() -> None:
-    bell = CeleryBell(f"redis://127.0.0.1:{services.free_port()}/0")
-    started = time.monotonic()
-    bell.ring("cpu")
-    assert time.monotonic() - started < 0.1
-    assert bell.depth("cpu") is None
+async def test_a_busy_worker_holds_no_doorbell_that_another_could_answer(ringing: World, broker: services.Redis, hire: Hire) -> None:
+    hire(pool="prefork")
+    first = await ringing.put(Five(items=40, pace_s=0.06))
+    await moving(ringing, first.id)
+    bell = CeleryBell(broker.url)
+    bell.ring("cpu", 4)
     bell.close()
+    await asyncio.sleep(0.5)
+    with redis.Redis.from_url(broker.url) as client:
+        assert client.hlen("semantik:celery:unacked") == 0, "what runs is acknowledged"
+    assert bell.depth("cpu") is not None
+    # One may already be between Redis and the pool when the job starts.
+    assert (bell.depth("cpu") or 0) >= 3
 
 
-def test_the_settings_are_those_that_were_measured() -> None:
-    conf = make_app("redis://127.0.0.1:1/0").conf
-    assert conf.task_acks_late is False
-    assert conf.task_ignore_result is True
-    assert conf.result_backend is None
-    assert conf.accept_content == ["json"]
-    assert conf.worker_prefetch_multiplier == 1
-    assert conf.worker_cancel_long_running_tasks_on_connection_loss is False
-    assert conf.task_default_queue == "semantik"
+async def test_without_doorbells_the_workers_find_the_jobs(world: World, ringing: World, broker: services.Redis, hire: Hire) -> None:
+    """Redis lost them all, in mid-run."""
+    hire(silence_s=2)
+    first = await ringing.put(Five(items=10, pace_s=0.06))
+    await moving(ringing, first.id)
+    behind = [await ringing.put(Five(items=1)) for _ in range(3)]
+    with redis.Redis.from_url(broker.url) as client:
+        client.flushall()
+    for one in (first, *behind):
+        await ringing.until(one.id, Status.COMPLETED, within_s=30)
+    assert set(await effects(ringing)) == {1}
+
+
+@pytest.mark.parametrize("outage", ["killed", "frozen"])
+async def test_jobs_run_through_an_outage_of_redis_and_doorbells_come_back(
+    ringing: World, broker: services.Redis, hire: Hire, outage: str
+) -> None:
+    hire(silence_s=2)
+    running = await ringing.put(Five(items=30, pace_s=0.06))
+    await moving(ringing, running.id)
+    if outage == "killed":
+        broker.kill()
+    else:
+        broker.process.send_signal(signal.SIGSTOP)
+    try:
+        started = time.monotonic()
+        meanwhile = await ringing.put(Five(items=2))
+        assert time.monotonic() - started < 2, "enqueuing never waits for Redis"
+        await ringing.until(running.id, Status.COMPLETED, within_s=30)
+        await ringing.until(meanwhile.id, Status.COMPLETED, within_s=30)
+    finally:
+        if outage == "killed":
+            broker.start()
+        else:
+            broker.process.send_signal(signal.SIGCONT)
+    after = await ringing.put(Five(items=2))
+    await ringing.until(after.id, Status.COMPLETED, within_s=30)
+    assert set(await effects(ringing)) == {1}
+
+
+async def test_a_worker_that_hears_nothing_of_what_waits_for_it_ends_to_be_started_anew(
+    ringing: World, broker: services.Redis, hire: Hire, zygote: Zygote
+) -> None:
+    """Connected and alive, and yet not listening: the family of stalls that only a new process ends."""
+    deaf = hire(pool="prefork", deaf_s=2, silence_s=60)
+    first = await ringing.put(Five(items=1))
+    await ringing.until(first.id, Status.COMPLETED, within_s=60)
+    control = make_app(broker.url).control
+    for queue in ("io", "cpu", "maintenance"):
+        control.cancel_consumer(queue)
+    waiting = await ringing.put(Five(items=1))
+    assert await asyncio.to_thread(zygote.wait, deaf) == 70
+    hire()
+    await ringing.until(waiting.id, Status.COMPLETED, within_s=30)
+
+
+async def test_each_process_has_one_event_loop_and_one_engine(ringing: World, hire: Hire) -> None:
+    hire(pool="prefork", slots=2)
+    made = [await ringing.put(Where()) for _ in range(30)]
+    for one in made:
+        await ringing.until(one.id, Status.COMPLETED, within_s=60)
+    told = [(await ringing.job(one.id)).result or {} for one in made]
+    by_process = {(one["pid"], one["loop"], one["engine"]) for one in told}
+    assert len(by_process) == len({one["pid"] for one in told}) <= 2
+
+
+async def test_a_kind_that_a_worker_does_not_know_is_left_for_others(ringing: World, hire: Hire) -> None:
+    foreign = await ringing.put(Five(items=1))
+    await ringing.age(foreign.id, kind="of_another_release")
+    hire()
+    known = await ringing.put(Five(items=1))
+    await ringing.until(known.id, Status.COMPLETED, within_s=60)
+    assert (await ringing.job(foreign.id)).status is Status.QUEUED
+
+
+async def test_a_pool_grows_with_the_doorbells_that_wait(ringing: World, hire: Hire) -> None:
+    hire(pool="prefork", autoscale=[3, 1])
+    made = [await ringing.put(Five(items=100, pace_s=0.06)) for _ in range(3)]
+    end = time.monotonic() + 60
+    while [(await ringing.job(one.id)).status for one in made] != [Status.RUNNING] * 3:
+        assert time.monotonic() < end, "three jobs never ran side by side"
+        await asyncio.sleep(0.05)
+    async with ringing.database.read() as session:
+        shown = [(row.pool, row.slots, row.state) for row in await reading.all_workers(session)]
+    assert shown == [("prefork", 1, "up")] * 3
+
+
+async def test_a_tenant_with_every_slot_steps_back_for_one_with_none(ringing: World, hire: Hire) -> None:
+    hire(slice_s=0.5)
+    long = await ringing.put(Five(items=400, pace_s=0.06))
+    await moving(ringing, long.id)
+    urgent = await ringing.put(Five(items=1), actor=ringing.other)
+    await ringing.until(urgent.id, Status.COMPLETED, within_s=15)
+    stepped_back = await ringing.job(long.id)
+    assert (stepped_back.finished_at, stepped_back.losses) == (None, 0)
+
+
+async def test_five_ticks_of_beats_fire_a_schedule_once(ringing: World, broker: services.Redis, hire: Hire) -> None:
+    async with ringing.database.write() as session:
+        await session.execute(
+            sa.insert(schedules).values(
+                id=new_id(), tenant_id=ringing.actor.tenant_id, name="hourly", kind="five", params={"items": 1}, every_s=3600,
+                timezone="UTC", next_fire_at=now(), overlap="allow", jitter_s=0, catchup_s=3600, created_at=now(),
+            )
+        )  # fmt: skip
+        await session.commit()
+    app = make_app(broker.url)
+    hire(slots=4)
+    for _ in range(5):
+        app.send_task(TICK, queue="maintenance", expires=10)
+    end = time.monotonic() + 30
+    while True:
+        async with ringing.database.read() as session:
+            fired = list(await session.scalars(sa.select(jobs.c.id).where(jobs.c.title == "hourly")))
+        if fired or time.monotonic() > end:
+            break
+        await asyncio.sleep(0.05)
+    assert len(fired) == 1
+    await ringing.until(fired[0], Status.COMPLETED, within_s=30)

@@ -34,13 +34,14 @@ from semantik.jobs.queue import enqueue
 from semantik.jobs.states import ENDED
 from semantik.jobs.store import control
 from semantik.jobs.values import Effect, Item, JobArgs
-from semantik.jobs.worker_celery import Plan, make_worker
+from semantik.jobs.worker_celery import Plan, run
 from semantik.kit import clock, logs
 from semantik.kit.database import AsyncSession, Database, open_database
 from semantik.kit.ids import TenantId
 from semantik.kit.settings import Settings
 from semantik.runtime import Runtime
 from semantik.tables.jobs import jobs
+from semantik.testing import jobs as contract
 from tests.jobs import sabotage
 
 # No key and no uniqueness: a doubled effect must show. `place` tells the order in which effects came to be.
@@ -85,6 +86,22 @@ class FiveJob:
         return effect
 
 
+# Named, so that a worker started here knows the contract's kind as well.
+KINDS = (Five, contract.CountTo)
+
+
+class Where(JobArgs):
+    """Tells in its result which process, event loop and engine it ran on."""
+
+    kind: ClassVar[str] = "where"
+
+
+@handles(Where)
+async def where(ctx: JobContext, args: Where) -> dict[str, Any]:
+    await asyncio.sleep(0.01)
+    return {"pid": os.getpid(), "loop": id(asyncio.get_running_loop()), "engine": id(ctx.runtime.database.engine)}
+
+
 async def work(command: dict[str, Any]) -> None:
     """One process of slots: makes the job it was told to, and works until every job has ended, or for ever."""
     runtime = open_runtime(command)
@@ -109,10 +126,10 @@ def celery(command: dict[str, Any]) -> None:
     async def opened() -> Runtime:
         return open_runtime(command)
 
-    pool = command.get("pool", "threads")
-    app = make_worker(command["broker"], opened, Plan(pool=pool, slots=1))
-    options = ["worker", "-P", pool, "-c", "1", "-Q", "io,cpu,maintenance", "-l", "ERROR", "--without-mingle", "--without-gossip"]
-    app.worker_main([*options, "-n", f"fault-{os.getpid()}-{time.monotonic_ns()}@localhost"])
+    chosen = {name: command[name] for name in ("slots", "deaf_s", "silence_s", "slice_s") if name in command}
+    scale = tuple(command["autoscale"]) if "autoscale" in command else None
+    plan = Plan(pool=command.get("pool", "threads"), queues=("io", "cpu", "maintenance"), autoscale=scale, **chosen)
+    sys.exit(run(command["broker"], opened, plan))
 
 
 def open_runtime(command: dict[str, Any]) -> Runtime:
