@@ -53,7 +53,7 @@ def install(app: FastAPI, settings: Settings) -> None:
             allow_origins=settings.cors_origins,
             allow_methods=["GET", "POST", "PATCH", "PUT", "DELETE"],
             allow_headers=["Authorization", "Content-Type", "X-Requested-With", REQUEST_ID, "Last-Event-ID", "Idempotency-Key", "Range"],
-            expose_headers=[REQUEST_ID, "Retry-After", "Content-Disposition", "Content-Range"],
+            expose_headers=[REQUEST_ID, "Retry-After", "Idempotency-Replayed", "Content-Disposition", "Content-Range"],
         )
     # Added last, so it stands outermost.
     app.add_middleware(RequestBoundary, settings=settings)

@@ -11,12 +11,13 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.requests import HTTPConnection
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 from fastapi.websockets import WebSocket
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
 from semantik.http import sockets
+from semantik.http.idempotency import AnsweredBefore, replay
 from semantik.kit import logs
 from semantik.kit.errors import InvalidInput, NotFound, RateLimited, SemantikError, TooLarge, Unavailable
 
@@ -102,6 +103,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(SemantikError, _of_ours)  # type: ignore[arg-type]
     app.add_exception_handler(RequestValidationError, _of_validation)
     app.add_exception_handler(HTTPException, _of_http)
+    app.add_exception_handler(AnsweredBefore, _replayed)
 
 
 def respond(connection: HTTPConnection, error: SemantikError, headers: Mapping[str, str] | None = None, **extra: Any) -> JSONResponse:
@@ -147,6 +149,12 @@ async def _of_ours(connection: HTTPConnection, error: Exception) -> JSONResponse
         await sockets.refuse(connection, error, answer)
         return None
     return answer
+
+
+async def _replayed(request: Request, error: Exception) -> Response:
+    """No problem at all: the answer of the request that this one repeats."""
+    assert isinstance(error, AnsweredBefore)
+    return replay(error)
 
 
 async def _of_http(request: Request, error: Exception) -> JSONResponse:

@@ -15,8 +15,8 @@ from contextlib import AsyncExitStack
 from typing import Any
 
 from fastapi import Request, Response
-from fastapi.routing import APIRoute
 
+from semantik.http.idempotency import KeyedRoute
 from semantik.kit import logs
 from semantik.kit.database import WriteConflict
 
@@ -28,7 +28,7 @@ _PAUSE_S = 0.05
 _FUNCTION_STACK = "fastapi_function_astack"
 
 
-class UnitOfWork(APIRoute):
+class UnitOfWork(KeyedRoute):
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         run = super().get_route_handler()
 

@@ -31,7 +31,6 @@ async def enqueue(
     dep_policy: str = "all_success",
     parent_id: str | None = None,
     workflow_id: str | None = None,
-    idempotency_key: str | None = None,
     total: int | None = None,
     job_id: str | None = None,
 ) -> Enqueued:
@@ -39,8 +38,8 @@ async def enqueue(
 
     `priority`: 0 first, 9 last. `dedup_key`: while a job of this kind with this key has not ended, it is the answer.
     `concurrency_key`: jobs with the same key run one after the other, in this order. `depends_on`: starts when these jobs
-    succeeded (`dep_policy="all_finished"`: ended in whatever way). `idempotency_key`: the request's; the same key gives the
-    same job again. `job_id`: a derived id, for fan-out that may be repeated after a crash.
+    succeeded (`dep_policy="all_finished"`: ended in whatever way).
+    `job_id`: a derived id, for fan-out that may be repeated after a crash.
     """
     if not 0 <= priority <= 9:
         raise InvalidInput(f"priority {priority} is outside 0..9")
@@ -68,7 +67,6 @@ async def enqueue(
             correlation_id=logs.get_contextvars().get("request_id"),
             depends_on=depends_on,
             dep_policy=dep_policy,
-            idempotency_key=idempotency_key,
             job_id=job_id,
         ),
     )

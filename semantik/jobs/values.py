@@ -48,7 +48,7 @@ class Control(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Enqueued:
-    """`created` is False when an unfinished job with the same dedup key, or the same idempotency key, was there."""
+    """`created` is False when an unfinished job with the same dedup key was there."""
 
     id: JobId
     created: bool

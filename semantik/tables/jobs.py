@@ -203,7 +203,8 @@ idempotency_keys = sa.Table(
     tenant(),
     sa.Column("key", sa.String(200), nullable=False),
     sa.Column("request_hash", sa.String(64), nullable=False),
-    sa.Column("job_id", sa.String(36), nullable=False),
+    sa.Column("status", sa.SmallInteger, nullable=False),
+    sa.Column("answer", sa.Text, comment="the JSON that was sent; null for an answer without a body"),
     sa.Column("created_at", Timestamp, nullable=False),
     sa.PrimaryKeyConstraint("tenant_id", "key"),
 )

@@ -15,6 +15,7 @@ from semantik.features.activity import live, repository, schemas, service, words
 from semantik.features.activity.feed import Feed, Message
 from semantik.http import sse
 from semantik.http.dependencies import CurrentRuntime, Reader, ReadSession, Writer, WriteSession
+from semantik.http.idempotency import KEYED
 from semantik.http.pagination import Cursor, Limit, Page, decode_cursor, encode_cursor
 from semantik.http.unit_of_work import UnitOfWork
 from semantik.jobs import values
@@ -76,7 +77,7 @@ def _before(cursor: str | None) -> tuple[datetime, str] | None:
         return None
 
 
-@router.post("/jobs/bulk")
+@router.post("/jobs/bulk", dependencies=[KEYED])
 async def bulk(body: schemas.Bulk, actor: Writer, session: WriteSession) -> schemas.BulkAnswer:
     """Applies one verb to all jobs that the filter finds, oldest first"""
     done = await service.ask_many(
@@ -167,19 +168,19 @@ async def cancel(
     return await _answer(session, await service.ask(session, actor, job_id, Verb.CANCEL, force=force))
 
 
-@router.post("/jobs/{job_id}/restart")
+@router.post("/jobs/{job_id}/restart", dependencies=[KEYED])
 async def restart(job_id: str, actor: Writer, session: WriteSession) -> schemas.Job:
     """Starts an ended job from zero; one that completed is started as a new job"""
     return await _answer(session, await service.ask(session, actor, job_id, Verb.RESTART))
 
 
-@router.post("/jobs/{job_id}/retry")
+@router.post("/jobs/{job_id}/retry", dependencies=[KEYED])
 async def retry(job_id: str, actor: Writer, session: WriteSession) -> schemas.Job:
     """Tries a failed or cancelled job again from where it stopped"""
     return await _answer(session, await service.ask(session, actor, job_id, Verb.RETRY))
 
 
-@router.post("/jobs/{job_id}/retry-failed")
+@router.post("/jobs/{job_id}/retry-failed", dependencies=[KEYED])
 async def retry_failed(job_id: str, actor: Writer, session: WriteSession, body: schemas.RetryFailed | None = None) -> schemas.Job:
     """Makes a new job of the failed and quarantined items of this one, or of some of them"""
     keys = body.keys if body is not None else None

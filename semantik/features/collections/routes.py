@@ -22,6 +22,7 @@ from semantik.features.collections.schemas import (
     PreviewRequest,
 )  # fmt: skip
 from semantik.http.dependencies import CurrentRuntime, Reader, ReadSession, Writer, WriteSession
+from semantik.http.idempotency import KEYED
 from semantik.http.pagination import Cursor, Limit, Page, decode_cursor, page
 from semantik.http.unit_of_work import UnitOfWork
 
@@ -63,7 +64,9 @@ async def change_collection(collection_id: str, wanted: CollectionChange, actor:
     return await service.change(session, actor, collection_id, wanted)
 
 
-@router.delete("/collections/{collection_id}", status_code=202, summary="Delete a collection", operation_id="delete_collection")
+@router.delete(
+    "/collections/{collection_id}", status_code=202, summary="Delete a collection", operation_id="delete_collection", dependencies=[KEYED]
+)
 async def delete_collection(collection_id: str, actor: Writer, session: WriteSession) -> Accepted:
     """The collection is gone from every list and search at once; a job removes its vectors, then its rows."""
     return Accepted(job_id=(await service.delete(session, actor, collection_id)).id)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, File, Form, Header, Query, Response, UploadFile
+from fastapi import APIRouter, File, Form, Query, Response, UploadFile
 
 from semantik.auth.access import CollectionUnknown, SourceUnknown
 from semantik.engines import connectors as connector_backends
@@ -34,7 +34,11 @@ class NothingToUpload(InvalidInput):
 
 
 @router.post(
-    "/sources/{source_id}/sync", status_code=202, summary="Sync a source, or show what a sync would do", operation_id="sync_source"
+    "/sources/{source_id}/sync",
+    status_code=202,
+    summary="Sync a source, or show what a sync would do",
+    operation_id="sync_source",
+    dependencies=[KEYED],
 )
 async def sync_source(
     source_id: str,
@@ -43,10 +47,9 @@ async def sync_source(
     runtime: CurrentRuntime,
     session: WriteSession,
     dry_run: Annotated[bool, Query(description="Return the plan without doing anything.")] = False,
-    idempotency_key: IdempotencyKey = None,
 ) -> SyncAccepted | SyncPlan:
     if not dry_run:
-        return SyncAccepted(job_id=(await service.sync(session, actor, source_id, idempotency_key=idempotency_key)).id)
+        return SyncAccepted(job_id=(await service.sync(session, actor, source_id)).id)
     # The plan only reads, through sessions of its own: comparing a large folder must not hold the write lock.
     async with runtime.database.read() as reading:
         source = await repository.source(reading, actor, source_id)
@@ -65,7 +68,9 @@ async def sync_source(
     return service.shown_plan(found.plan())
 
 
-@router.post("/collections/{collection_id}/uploads", status_code=202, summary="Upload files", operation_id="upload_files")
+@router.post(
+    "/collections/{collection_id}/uploads", status_code=202, summary="Upload files", operation_id="upload_files", dependencies=[KEYED]
+)
 async def upload_files(
     collection_id: str,
     actor: Writer,
@@ -90,7 +95,9 @@ async def upload_files(
     return await uploads.accept(session, actor, collection_id, collection["name"], stored)
 
 
-@router.post("/documents/{document_id}/retry", status_code=202, summary="Read a document again", operation_id="retry_document")
+@router.post(
+    "/documents/{document_id}/retry", status_code=202, summary="Read a document again", operation_id="retry_document", dependencies=[KEYED]
+)
 async def retry_document(
     document_id: str, actor: Writer, runtime: CurrentRuntime, session: WriteSession, wanted: RetryRequest | None = None
 ) -> RetryAccepted:
@@ -99,13 +106,19 @@ async def retry_document(
 
 
 @router.post(
-    "/collections/{collection_id}/retry-failed", status_code=202, summary="Read all failed documents again", operation_id="retry_failed"
+    "/collections/{collection_id}/retry-failed",
+    status_code=202,
+    summary="Read all failed documents again",
+    operation_id="retry_failed",
+    dependencies=[KEYED],
 )
 async def retry_failed(collection_id: str, actor: Writer, session: WriteSession, wanted: RetryFailedRequest | None = None) -> RetryAccepted:
     job, count = await service.retry_failed(session, actor, collection_id, wanted.codes if wanted else [])
     return RetryAccepted(job_id=job.id if job else None, documents=count)
 
 
-@router.delete("/documents/{document_id}", status_code=202, summary="Delete an uploaded document", operation_id="delete_document")
+@router.delete(
+    "/documents/{document_id}", status_code=202, summary="Delete an uploaded document", operation_id="delete_document", dependencies=[KEYED]
+)
 async def delete_document(document_id: str, actor: Writer, session: WriteSession) -> SyncAccepted:
     return SyncAccepted(job_id=(await service.delete_document(session, actor, document_id)).id)

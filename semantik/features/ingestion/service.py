@@ -33,7 +33,6 @@ async def enqueue_ingest(
     title: str,
     listing: bool = True,
     priority: int = 5,
-    idempotency_key: str | None = None,
 ) -> Enqueued:
     """One job at a time for a source; another that has not started yet is the answer to the same request."""
     job = await enqueue(
@@ -46,13 +45,12 @@ async def enqueue_ingest(
         priority=priority,
         dedup_key=f"{source_id}:{'list' if listing else 'due'}",
         concurrency_key=f"source:{source_id}",
-        idempotency_key=idempotency_key,
     )
     await repository.source_job(session, actor, source_id, job.id)
     return job
 
 
-async def sync(session: AsyncSession, actor: Actor, source_id: str, *, idempotency_key: str | None = None) -> Enqueued:
+async def sync(session: AsyncSession, actor: Actor, source_id: str) -> Enqueued:
     source = await repository.source(session, actor, source_id)
     if source is None:
         raise SourceUnknown(f"there is no source {source_id}")
@@ -63,7 +61,6 @@ async def sync(session: AsyncSession, actor: Actor, source_id: str, *, idempoten
         collection_id=source["collection_id"],
         title=f"Sync {source['name']}",
         listing=source["kind"] != "upload",
-        idempotency_key=idempotency_key,
     )
 
 

@@ -10,6 +10,7 @@ from fastapi import APIRouter
 from semantik.auth.actor import Actor
 from semantik.features.schedules import repository, schemas, service
 from semantik.http.dependencies import Reader, ReadSession, Writer, WriteSession
+from semantik.http.idempotency import KEYED
 from semantik.http.pagination import Page
 from semantik.http.unit_of_work import UnitOfWork
 from semantik.jobs import schedule
@@ -87,7 +88,7 @@ async def resume_schedule(schedule_id: str, actor: Writer, session: WriteSession
     return await _one(session, actor, schedule_id)
 
 
-@router.post("/{schedule_id}/run-now", status_code=202)
+@router.post("/{schedule_id}/run-now", status_code=202, dependencies=[KEYED])
 async def run_now(schedule_id: str, actor: Writer, session: WriteSession) -> schemas.Started:
     """Starts the schedule's job now, besides its rhythm"""
     row = await repository.get(session, actor, schedule_id)

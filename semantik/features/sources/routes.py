@@ -8,6 +8,7 @@ from semantik.engines.connectors.directory import DirectoryConnector
 from semantik.features.sources import service
 from semantik.features.sources.schemas import NewSource, Source, SourceAccepted, SourceChange, SourceKind, SourceKinds
 from semantik.http.dependencies import CurrentRuntime, Reader, ReadSession, Writer, WriteSession
+from semantik.http.idempotency import KEYED
 from semantik.http.pagination import Cursor, Limit, Page, decode_cursor, encode_cursor
 from semantik.http.unit_of_work import UnitOfWork
 
@@ -27,7 +28,9 @@ async def list_sources(collection_id: str, actor: Reader, session: ReadSession, 
     return Page(items=items, next_cursor=encode_cursor(items[-1].id) if more else None, total=None)
 
 
-@router.post("/collections/{collection_id}/sources", status_code=201, summary="Add a source", operation_id="create_source")
+@router.post(
+    "/collections/{collection_id}/sources", status_code=201, summary="Add a source", operation_id="create_source", dependencies=[KEYED]
+)
 async def create_source(collection_id: str, wanted: NewSource, actor: Writer, runtime: CurrentRuntime, session: WriteSession) -> Source:
     source_id = await service.create(session, actor, runtime.settings, collection_id, wanted)
     return await service.get(session, actor, source_id)
@@ -44,6 +47,8 @@ async def change_source(source_id: str, wanted: SourceChange, actor: Writer, run
     return await service.get(session, actor, source_id)
 
 
-@router.delete("/sources/{source_id}", status_code=202, summary="Remove a source and its documents", operation_id="delete_source")
+@router.delete(
+    "/sources/{source_id}", status_code=202, summary="Remove a source and its documents", operation_id="delete_source", dependencies=[KEYED]
+)
 async def delete_source(source_id: str, actor: Writer, session: WriteSession) -> SourceAccepted:
     return SourceAccepted(job_id=(await service.delete(session, actor, source_id)).id)

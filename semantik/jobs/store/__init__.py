@@ -1,6 +1,6 @@
 """All SQL of the engine. The row is the job; everything else may be lost.
 
-    create    enqueue in the caller's transaction: idempotency, dedup, edges, the implicit chain of a concurrency key
+    create    enqueue in the caller's transaction: dedup, edges, the implicit chain of a concurrency key
     claims    the best ready row of a queue becomes an attempt: lease, fence, turn of the tenant
     leases    what an owner writes: step (checkpoint), renew, settle (completed, failed, paused, back to the queue)
     edges     what the end of a job does to those that wait for it
@@ -8,6 +8,7 @@
     rescue    leases that ran out, and the sweep against starvation
     reading   what runners and watchers ask
     schedules schedule rows: compare-and-set on the next time
+    requests  answers to requests that named an Idempotency-Key
     cleaning  old jobs, events and keys go
 
 The protocol in one drawing, for one job and two workers:

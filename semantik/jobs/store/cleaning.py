@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from semantik.jobs.states import ENDED
+from semantik.jobs.store import requests
 from semantik.jobs.store.clock import db_time
 from semantik.jobs.store.control import delete_rows
 from semantik.kit.database import AsyncSession
@@ -26,10 +27,10 @@ async def old_jobs(session: AsyncSession, tenant_id: str, *, days: int, limit: i
 
 
 async def old_marks(session: AsyncSession, tenant_id: str, *, days: int) -> None:
-    """Idempotency keys, and the record of times that fired."""
+    """Idempotency keys that have expired, and the record of times that fired more than `days` ago."""
     await session.execute(
         sa.delete(idempotency_keys).where(
-            idempotency_keys.c.tenant_id == tenant_id, idempotency_keys.c.created_at < db_time(-days * _DAY_S)
+            idempotency_keys.c.tenant_id == tenant_id, idempotency_keys.c.created_at < db_time(-requests.KEPT_S)
         )
     )
     await session.execute(

@@ -17,7 +17,7 @@ from semantik.jobs.values import Control, Job
 from semantik.kit.database import AsyncSession
 from semantik.kit.errors import Conflict
 from semantik.kit.ids import JobId
-from semantik.tables.jobs import idempotency_keys, job_edges, job_events, job_items, jobs
+from semantik.tables.jobs import job_edges, job_events, job_items, jobs
 
 
 class TwinAtWork(Conflict):
@@ -220,7 +220,6 @@ async def delete(session: AsyncSession, job_id: str) -> None:
 
 
 async def delete_rows(session: AsyncSession, job_ids: list[JobId]) -> None:
-    await session.execute(sa.delete(idempotency_keys).where(idempotency_keys.c.job_id.in_(job_ids)))
     for table, column in ((job_events, "job_id"), (job_items, "job_id"), (job_edges, "parent_id"), (job_edges, "child_id")):
         await session.execute(sa.delete(table).where(table.c[column].in_(job_ids)))
     await session.execute(sa.delete(jobs).where(jobs.c.id.in_(job_ids), jobs.c.status.in_(list(ENDED))))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,18 +16,12 @@ from semantik.jobs.store import rows
 from semantik.jobs.store.clock import db_time
 from semantik.jobs.values import Enqueued, job_of
 from semantik.kit.database import AsyncSession
-from semantik.kit.errors import Conflict, NotFound
+from semantik.kit.errors import NotFound
 from semantik.kit.ids import JobId, new_id
-from semantik.tables.jobs import idempotency_keys, job_edges, job_items, jobs
+from semantik.tables.jobs import job_edges, job_items, jobs
 
 # Below what one statement may bind on SQLite.
 _KEYS_AT_ONCE = 10_000
-
-
-class IdempotencyMismatch(Conflict):
-    code = "idempotency_key_reused"
-    title = "This Idempotency-Key was used for another request"
-    default_hint = "Use a fresh key for a new request."
 
 
 class JobUnknown(NotFound):
@@ -62,17 +54,12 @@ class NewJob:
     correlation_id: str | None = None
     depends_on: Sequence[str] = ()
     dep_policy: str = "all_success"
-    idempotency_key: str | None = None
     job_id: str | None = None
 
 
 async def create(session: AsyncSession, new: NewJob) -> Enqueued:
     """Writes the job, or finds the one that stands for it already."""
     job_id = JobId(new.job_id or new_id())
-    if new.idempotency_key is not None:
-        earlier = await _remember_request(session, new, job_id)
-        if earlier is not None:
-            return Enqueued(earlier, created=False)
     waits = await _waits(session, new, job_id)
     # An unfinished job with the dedup key may end between our insert that met it and our look at it: then we try again.
     while not await _insert(session, new, job_id, waits):
@@ -85,7 +72,6 @@ async def create(session: AsyncSession, new: NewJob) -> Enqueued:
             )
         )
         if twin is not None:
-            await _point_request_at(session, new, twin)
             return Enqueued(JobId(twin), created=False)
         if await session.scalar(sa.select(jobs.c.id).where(jobs.c.id == job_id)) is not None:
             # The caller chose the id, and this very job was made before (a fan-out that is repeated after a crash).
@@ -93,44 +79,6 @@ async def create(session: AsyncSession, new: NewJob) -> Enqueued:
     await link(session, new.tenant_id, job_id, waits)
     fp("after_insert_before_commit")
     return Enqueued(job_id, created=True)
-
-
-async def _remember_request(session: AsyncSession, new: NewJob, job_id: str) -> JobId | None:
-    request_hash = _request_hash(new)
-    inserted = await session.scalar(
-        _insert_into(session, idempotency_keys)
-        .values(tenant_id=new.tenant_id, key=new.idempotency_key, request_hash=request_hash, job_id=job_id, created_at=db_time())
-        .on_conflict_do_nothing()
-        .returning(idempotency_keys.c.job_id)
-    )
-    if inserted is not None:
-        return None
-    earlier = (
-        await session.execute(
-            sa.select(idempotency_keys.c.job_id, idempotency_keys.c.request_hash).where(
-                idempotency_keys.c.tenant_id == new.tenant_id, idempotency_keys.c.key == new.idempotency_key
-            )
-        )
-    ).one()
-    if earlier.request_hash != request_hash:
-        raise IdempotencyMismatch(
-            f"the Idempotency-Key {new.idempotency_key!r} belongs to job {earlier.job_id}, which was asked for differently"
-        )
-    return JobId(earlier.job_id)
-
-
-def _request_hash(new: NewJob) -> str:
-    asked = json.dumps([new.kind, new.params, new.collection_id, new.source_id], sort_keys=True)
-    return hashlib.sha256(asked.encode()).hexdigest()
-
-
-async def _point_request_at(session: AsyncSession, new: NewJob, job_id: str) -> None:
-    if new.idempotency_key is not None:
-        await session.execute(
-            sa.update(idempotency_keys)
-            .where(idempotency_keys.c.tenant_id == new.tenant_id, idempotency_keys.c.key == new.idempotency_key)
-            .values(job_id=job_id)
-        )
 
 
 async def _insert(session: AsyncSession, new: NewJob, job_id: str, waits: Waits) -> bool:
