@@ -13,11 +13,14 @@ from semantik.engines import blobs as blob_backends
 from semantik.engines import embedding as embedding_backends
 from semantik.engines import events as event_backends
 from semantik.engines import extract as extract_backends
+from semantik.engines import limits as limits_backends
 from semantik.engines import vectors as vector_backends
 from semantik.engines.blobs.base import BlobStore
 from semantik.engines.embedding.base import Encoder, TextModel
 from semantik.engines.events.base import EventBus
 from semantik.engines.extract.base import Extractor, Limits
+from semantik.engines.limits.base import Buckets
+from semantik.engines.limits.memory import MemoryBuckets
 from semantik.engines.vectors.base import Space, VectorStore
 from semantik.engines.weights import catalog
 from semantik.kit import logs, registry
@@ -59,6 +62,7 @@ class Runtime:
     extractor: Extractor
     events: EventBus
     bell: Bell = field(default_factory=SilentBell)
+    buckets: Buckets = field(default_factory=MemoryBuckets)
     _encoders: dict[str, asyncio.Task[Encoder]] = field(default_factory=dict)
     _text_models: dict[str, asyncio.Task[TextModel]] = field(default_factory=dict)
     _warming: asyncio.Task[None] | None = None
@@ -133,7 +137,14 @@ class Runtime:
                 encoder = await opener(model, models_dir=settings.data_dir / "models", threads=threads, tokenizer=tokenizer)
             case "remote":
                 key = settings.remote_embedding_key
-                encoder = await opener(model, url=settings.remote_embedding_url, key=key.get_secret_value() if key else None)
+                encoder = await opener(
+                    model,
+                    url=settings.remote_embedding_url,
+                    key=key.get_secret_value() if key else None,
+                    buckets=self.buckets,
+                    requests_per_minute=settings.remote_embedding_requests_per_minute,
+                    tokens_per_minute=settings.remote_embedding_tokens_per_minute,
+                )
             case _:
                 encoder = await opener(model)
         return encoder
@@ -179,6 +190,8 @@ async def open_runtime(settings: Settings) -> Runtime:
         stack.push_async_callback(blobs.close)
         events: EventBus = open_events(settings)
         stack.push_async_callback(events.close)
+        buckets: Buckets = _open_buckets(settings)
+        stack.push_async_callback(buckets.close)
         vectors: VectorStore = _open_vectors(settings)
         stack.push_async_callback(vectors.close)
         extractor: Extractor = registry.load("extract", extract_backends.BACKENDS, "pool")(workers=settings.extract_workers or cpu_count())
@@ -192,6 +205,7 @@ async def open_runtime(settings: Settings) -> Runtime:
             vectors=vectors,
             extractor=extractor,
             events=events,
+            buckets=buckets,
             _stack=stack.pop_all(),
         )
 
@@ -211,6 +225,15 @@ def open_events(settings: Settings) -> EventBus:
     else:
         bus = registry.load("events", event_backends.BACKENDS, "redis")(settings.redis_url.get_secret_value())
     return bus
+
+
+def _open_buckets(settings: Settings) -> Buckets:
+    if settings.redis_url is None:
+        buckets: Buckets = registry.load("limits", limits_backends.BACKENDS, "memory")()
+    else:
+        # A quarter each while Redis is down: the workers cannot be counted without it, and a provider punishes too many requests.
+        buckets = registry.load("limits", limits_backends.BACKENDS, "redis")(settings.redis_url.get_secret_value(), workers=4)
+    return buckets
 
 
 def _open_vectors(settings: Settings) -> VectorStore:

@@ -57,7 +57,8 @@ class Settings(BaseModel):
     database_lock_timeout_s: Positive = Field(20, description="Longest time that a statement waits for a lock of PostgreSQL.")
     database_slow_query_s: float = Field(1.0, gt=0, description="Statements that take so long are logged, by the function that asked.")
     redis_url: SecretStr | None = Field(
-        None, description="Redis that carries live events. On PostgreSQL with it, jobs run in `semantik worker` processes."
+        None,
+        description="Redis that carries live events and rate limits. On PostgreSQL with it, jobs run in `semantik worker` processes.",
     )
     broker_url: SecretStr | None = Field(
         None, description="Redis that carries doorbells to workers. Unset: the next database number of SEMANTIK_REDIS_URL."
@@ -87,6 +88,17 @@ class Settings(BaseModel):
     embedding_threads: int = Field(0, ge=0, description="Threads that embed documents. 0: one for each core.")
     remote_embedding_url: str | None = Field(None, description="OpenAI-compatible embeddings endpoint of the model named remote:<model>.")
     remote_embedding_key: SecretStr | None = Field(None, description="Bearer key for the remote embeddings endpoint.")
+    remote_embedding_requests_per_minute: int = Field(
+        0, ge=0, description="Requests sent to the remote embeddings endpoint in a minute, by all workers together. 0: no limit of ours."
+    )
+    remote_embedding_tokens_per_minute: int = Field(
+        0, ge=0, description="Tokens sent to the remote embeddings endpoint in a minute, by all workers together. 0: no limit of ours."
+    )
+    remote_embedding_price: float | None = Field(
+        None,
+        ge=0,
+        description="Price of a million tokens at the remote embeddings endpoint, for estimates and budgets. Unset: tokens only.",
+    )
 
     extract_workers: int = Field(0, ge=0, description="Child processes that read documents. 0: one for each core.")
     extract_timeout_s: Positive = Field(120, description="Longest time one document may take to read, OCR apart.")

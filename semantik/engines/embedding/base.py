@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -78,3 +78,18 @@ class Encoder(TextModel, Protocol):
         ...
 
     async def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Metered:
+    """Vectors as `embed_passages` gives them, and the tokens that the provider charges for them."""
+
+    vectors: NDArray[np.float32]
+    tokens: int
+
+
+@runtime_checkable
+class MeteredEncoder(Encoder, Protocol):
+    """An encoder whose passages cost money; may raise `kit.errors.RateLimited`."""
+
+    async def embed_metered(self, texts: Sequence[str]) -> Metered: ...

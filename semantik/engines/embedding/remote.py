@@ -1,4 +1,4 @@
-"""Encoders behind an OpenAI-compatible endpoint: batched, paced, retried, and never believed without a look.
+"""Encoders behind an OpenAI-compatible endpoint: batched, throttled, retried, and never believed without a look.
 
 What is sent is `POST <url>/embeddings {"model", "input": [...], "encoding_format"}`; answers may come as float lists or
 base64, in any order, and are put in order by `index`. Neither texts nor the key nor an answer's body (it may repeat the
@@ -21,10 +21,12 @@ import httpx2
 import numpy as np
 from numpy.typing import NDArray
 
-from semantik.engines.embedding.base import Encoder, EncoderUnavailable, ModelSpec, Tokenizer
-from semantik.engines.embedding.pace import Pace, retry_after_s
+from semantik.engines.embedding.base import EncoderUnavailable, Metered, MeteredEncoder, ModelSpec, Tokenizer
 from semantik.engines.embedding.remembered import Remembered
-from semantik.kit.errors import Misconfigured
+from semantik.engines.embedding.throttle import Throttle, retry_after_s
+from semantik.engines.limits.base import Buckets
+from semantik.engines.limits.memory import MemoryBuckets
+from semantik.kit.errors import Misconfigured, RateLimited
 
 _BATCH_TEXTS = 64
 _BATCH_CHARACTERS = 120_000
@@ -38,13 +40,15 @@ _TOKEN = re.compile(r"[A-Za-z0-9_]{1,4}|\w{1,2}|[^\w\s]")
 class Patience:
     """How long a call goes on trying: waits are uniform in [0, min(most_s, first_s * 2^n)] (full jitter), or what the server asks.
 
-    A server that asks for more than `most_s` gets no further try.
+    Whoever would have to wait longer for a turn than `turn_s` (`query_turn_s` for a search) gets `RateLimited` instead.
     """
 
     attempts: int = 6
     first_s: float = 0.5
     most_s: float = 60.0
     timeout_s: float = 60.0
+    turn_s: float = 10.0
+    query_turn_s: float = 2.0
 
 
 class EstimatingTokenizer(Tokenizer):
@@ -69,7 +73,7 @@ class EstimatingTokenizer(Tokenizer):
         return text
 
 
-class RemoteEncoder(Encoder):
+class RemoteEncoder(MeteredEncoder):
     """Passages share a few connections; a query has one of its own."""
 
     def __init__(self, spec: ModelSpec, remote: _Remote) -> None:
@@ -80,16 +84,23 @@ class RemoteEncoder(Encoder):
         self._remembered = Remembered()
 
     async def embed_passages(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        return (await self.embed_metered(texts)).vectors
+
+    async def embed_metered(self, texts: Sequence[str]) -> Metered:
         vectors = np.empty((len(texts), self.spec.dimensions), dtype=np.float32)
         prepared = [self.spec.passage_prefix + self.tokenizer.cut(text) for text in texts]
+        sizes = [self.tokenizer.count(text) for text in prepared]
         try:
             async with asyncio.TaskGroup() as group:
-                tasks = {batch: group.create_task(self._batch(prepared[batch[0] : batch[1]])) for batch in _batches(prepared)}
+                tasks = {
+                    (start, end): group.create_task(self._batch(prepared[start:end], sum(sizes[start:end])))
+                    for start, end in _batches(prepared, sizes, self._remote.throttle.most_tokens)
+                }
         except ExceptionGroup as failed:
             raise failed.exceptions[0] from None
         for (start, end), task in tasks.items():
-            vectors[start:end] = task.result()
-        return vectors
+            vectors[start:end] = task.result().vectors
+        return Metered(vectors, sum(task.result().tokens for task in tasks.values()))
 
     async def embed_queries(self, texts: Sequence[str]) -> NDArray[np.float32]:
         return await self._remembered.embed(texts, self._queries, self.spec.dimensions)
@@ -97,12 +108,14 @@ class RemoteEncoder(Encoder):
     async def close(self) -> None:
         await self._remote.close()
 
-    async def _batch(self, texts: list[str]) -> NDArray[np.float32]:
+    async def _batch(self, texts: list[str], tokens: int) -> Metered:
         async with self._slots:
-            return await self._remote.embed(texts, self.spec.dimensions)
+            return await self._remote.embed(texts, self.spec.dimensions, tokens=tokens)
 
     async def _queries(self, texts: list[str]) -> NDArray[np.float32]:
-        return await self._remote.embed([self.spec.query_prefix + self.tokenizer.cut(text) for text in texts], self.spec.dimensions)
+        prepared = [self.spec.query_prefix + self.tokenizer.cut(text) for text in texts]
+        tokens = sum(self.tokenizer.count(text) for text in prepared)
+        return (await self._remote.embed(prepared, self.spec.dimensions, tokens=tokens, urgent=True)).vectors
 
 
 async def open_remote(
@@ -114,19 +127,27 @@ async def open_remote(
     max_tokens: int = 8191,
     query_prefix: str = "",
     passage_prefix: str = "",
-    requests_per_minute: float | None = None,
+    buckets: Buckets | None = None,
+    requests_per_minute: float = 0,
+    tokens_per_minute: float = 0,
     patience: Patience = Patience(),
 ) -> RemoteEncoder:
-    """Asks the endpoint for one vector to learn its size. `name` is `remote:<model>`.
+    """Asks the endpoint for one vector to learn its size. `name` is `remote:<model>`; limits of 0 are none of ours.
 
     Raises `EncoderUnavailable`, and `Misconfigured` without a URL or when `dimensions` is not what the endpoint gives.
     """
     if not url:
         raise Misconfigured(f"the model {name!r} needs the address of its endpoint", hint="Set SEMANTIK_REMOTE_EMBEDDING_URL.")
     model = name.removeprefix("remote:")
-    remote = _Remote(_endpoint(url), key, model, Pace(requests_per_minute), patience)
+    endpoint = _endpoint(url)
+    # Limits belong to whoever pays: one endpoint, one model, one key.
+    owner = hashlib.sha256("|".join([endpoint, model, key or ""]).encode()).hexdigest()[:16]
+    throttle = Throttle(
+        buckets or MemoryBuckets(), f"embedding:{owner}", requests_per_minute=requests_per_minute, tokens_per_minute=tokens_per_minute
+    )
+    remote = _Remote(endpoint, key, model, throttle, patience)
     try:
-        found = (await remote.embed(["dimensions"], dimensions)).shape[1]
+        found = (await remote.embed(["dimensions"], dimensions, tokens=1)).vectors.shape[1]
     except BaseException:
         await remote.close()
         raise
@@ -148,10 +169,10 @@ async def open_remote(
 class _Remote:
     """One endpoint: a call is one batch, tried until it is answered or patience ends."""
 
-    def __init__(self, endpoint: str, key: str | None, model: str, pace: Pace, patience: Patience) -> None:
+    def __init__(self, endpoint: str, key: str | None, model: str, throttle: Throttle, patience: Patience) -> None:
         self.endpoint = endpoint
         self._model = model
-        self._pace = pace
+        self.throttle = throttle
         self._patience = patience
         self._host = httpx2.URL(endpoint).host
         self._client = httpx2.AsyncClient(
@@ -164,32 +185,42 @@ class _Remote:
     async def close(self) -> None:
         await self._client.aclose()
 
-    async def embed(self, texts: list[str], dimensions: int | None) -> NDArray[np.float32]:
-        """float32 [n, dimensions], L2-normalised. Raises `EncoderUnavailable`."""
+    async def embed(self, texts: list[str], dimensions: int | None, *, tokens: int, urgent: bool = False) -> Metered:
+        """float32 [n, dimensions], L2-normalised. Raises `EncoderUnavailable`, and `RateLimited` when the turn is far away."""
         attempt = 0
+        patience_s = self._patience.query_turn_s if urgent else self._patience.turn_s
         while True:
             attempt += 1
+            await self.throttle.turn(tokens, patience_s=patience_s, urgent=urgent)
+            used = 0
             try:
-                return await self._once(texts, dimensions)
+                answer = await self._once(texts, dimensions)
+                used = answer.tokens or tokens
+                return Metered(answer.vectors, used)
             except EncoderUnavailable as error:
-                wait = self._wait_s(attempt, error)
-                if wait is None:
-                    raise
-            await asyncio.sleep(wait)
+                await self._before_next(attempt, error)
+            finally:
+                await self.throttle.settle(taken=tokens, used=used)
 
-    def _wait_s(self, attempt: int, error: EncoderUnavailable) -> float | None:
-        if not error.transient or attempt >= self._patience.attempts:
-            return None
-        asked = error.data.get("retry_after_s")
+    async def _before_next(self, attempt: int, error: EncoderUnavailable) -> None:
+        """Waits as long as is due before another try, or makes everybody wait; raises when there is to be none."""
+        if not error.transient:
+            raise error
+        backoff = random.uniform(0, min(self._patience.most_s, self._patience.first_s * 2 ** (attempt - 1)))  # noqa: S311 - jitter, no secret
+        limited, asked = error.data.get("status") == 429, error.data.get("retry_after_s")
         if isinstance(asked, float):
-            if asked > self._patience.most_s:
-                return None
-            self._pace.hold(asked)
-            return 0.0
-        return random.uniform(0, min(self._patience.most_s, self._patience.first_s * 2 ** (attempt - 1)))  # noqa: S311 - jitter, no secret
+            await self.throttle.hold(asked)
+        elif limited:
+            await self.throttle.hold(backoff)
+        else:
+            await asyncio.sleep(backoff if attempt < self._patience.attempts else 0)
+        if attempt >= self._patience.attempts:
+            if limited:
+                wait = max(self._patience.most_s, asked if isinstance(asked, float) else 0.0)
+                raise RateLimited(error.detail, hint="The provider lets no more through for now.", retry_after_s=wait) from error
+            raise error
 
-    async def _once(self, texts: list[str], dimensions: int | None) -> NDArray[np.float32]:
-        await self._pace.turn()
+    async def _once(self, texts: list[str], dimensions: int | None) -> Metered:
         try:
             # Several servers refuse an empty text; a blank one means as little.
             wanted = {"model": self._model, "input": [text or " " for text in texts], "encoding_format": "base64"}
@@ -204,7 +235,7 @@ class _Remote:
             asked = retry_after_s(answer.headers.get("Retry-After"))
             transient = answer.status_code in _TRANSIENT
             raise self._failed(f"answered {answer.status_code}", transient=transient, status=answer.status_code, retry_after_s=asked)
-        return self._vectors(answer, len(texts), dimensions)
+        return Metered(self._vectors(answer, len(texts), dimensions), _tokens(answer))
 
     def _vectors(self, answer: httpx2.Response, count: int, dimensions: int | None) -> NDArray[np.float32]:
         try:
@@ -246,17 +277,26 @@ def _endpoint(url: str) -> str:
     return str(parsed.copy_with(path=path))
 
 
-def _batches(texts: list[str]) -> list[tuple[int, int]]:
+def _batches(texts: list[str], sizes: list[int], most_tokens: float) -> list[tuple[int, int]]:
     batches: list[tuple[int, int]] = []
-    start = characters = 0
+    start = characters = tokens = 0
     for end, text in enumerate(texts):
-        if end > start and (end - start >= _BATCH_TEXTS or characters + len(text) > _BATCH_CHARACTERS):
+        full = end - start >= _BATCH_TEXTS or characters + len(text) > _BATCH_CHARACTERS or tokens + sizes[end] > most_tokens
+        if end > start and full:
             batches.append((start, end))
-            start, characters = end, 0
+            start, characters, tokens = end, 0, 0
         characters += len(text)
+        tokens += sizes[end]
     if start < len(texts):
         batches.append((start, len(texts)))
     return batches
+
+
+def _tokens(answer: httpx2.Response) -> int:
+    """What the server says it counted; 0 when it says nothing usable."""
+    usage = answer.json().get("usage")
+    said = (usage.get("total_tokens") or usage.get("prompt_tokens")) if isinstance(usage, dict) else None
+    return said if isinstance(said, int) and not isinstance(said, bool) and said > 0 else 0
 
 
 def _vector(value: Any) -> NDArray[np.float32]:

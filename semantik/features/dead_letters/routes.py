@@ -10,9 +10,11 @@ from pydantic import Field
 
 from semantik.features.dead_letters import repository, schemas, service
 from semantik.http.dependencies import Reader, ReadSession, Writer, WriteSession
+from semantik.http.idempotency import KEYED
 from semantik.http.pagination import Cursor, Limit, Page, decode_cursor, encode_cursor
+from semantik.http.unit_of_work import UnitOfWork
 
-router = APIRouter(prefix="/api/v1/dead-letters", tags=["dead letters"])
+router = APIRouter(prefix="/api/v1/dead-letters", tags=["dead letters"], route_class=UnitOfWork)
 
 Text = Annotated[str | None, Query(max_length=100)]
 
@@ -50,7 +52,7 @@ async def list_dead_letters(
     )
 
 
-@router.post("/retry", status_code=202)
+@router.post("/retry", status_code=202, dependencies=[KEYED])
 async def retry_dead_letters(body: schemas.Retry, actor: Writer, session: WriteSession) -> schemas.Retried:
     """Tries all that the filter finds again: jobs from their cursor, items as new jobs"""
     done = await service.retry(session, actor, what=body.what, kind=body.kind, collection=body.collection, code=body.code)

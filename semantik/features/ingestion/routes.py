@@ -18,15 +18,12 @@ from semantik.features.ingestion.schemas import (
     Uploaded,
 )  # fmt: skip
 from semantik.http.dependencies import CurrentRuntime, Writer, WriteSession
+from semantik.http.idempotency import KEYED
 from semantik.http.unit_of_work import UnitOfWork
 from semantik.kit import registry
 from semantik.kit.errors import InvalidInput
 
 router = APIRouter(prefix="/api/v1", tags=["ingestion"], route_class=UnitOfWork)
-
-IdempotencyKey = Annotated[
-    str | None, Header(alias="Idempotency-Key", max_length=200, description="The same key gives the same job again.")
-]
 
 
 class NothingToUpload(InvalidInput):

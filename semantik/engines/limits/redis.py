@@ -7,7 +7,8 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
-from semantik.jobs.limits import Buckets, MemoryBuckets, Rate
+from semantik.engines.limits.base import Buckets, Rate
+from semantik.engines.limits.memory import MemoryBuckets
 from semantik.kit import logs
 
 log = logs.get(__name__)
@@ -50,6 +51,7 @@ class RedisBuckets(Buckets):
         self._script = self._redis.register_script(_SCRIPT)
         self._alone = MemoryBuckets()
         self._workers = workers
+        self._is_alone = False
 
     async def take(self, key: str, cost: float, rate: Rate) -> float:
         try:
@@ -73,8 +75,12 @@ class RedisBuckets(Buckets):
         await self._redis.aclose()
 
     async def _run(self, key: str, what: str, amount: float, rate: Rate) -> float:
-        return float(await self._script(keys=[f"semantik:bucket:{key}"], args=[what, amount, rate.per_s, rate.burst]))
+        answer = float(await self._script(keys=[f"semantik:bucket:{key}"], args=[what, amount, rate.per_s, rate.burst]))
+        self._is_alone = False
+        return answer
 
     def _share(self, rate: Rate) -> Rate:
-        log.warning("rate limits are kept by this process alone: Redis does not answer")
+        if not self._is_alone:
+            self._is_alone = True
+            log.warning("rate limits are kept by this process alone: Redis does not answer", share=f"1/{self._workers}")
         return Rate(rate.per_s / self._workers, rate.burst / self._workers)

@@ -9,8 +9,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from semantik.jobs.limits import Buckets, MemoryBuckets, Rate
-from semantik.jobs.limits_redis import RedisBuckets
+from semantik.engines.limits.base import Buckets, Rate
+from semantik.engines.limits.memory import MemoryBuckets
+from semantik.engines.limits.redis import RedisBuckets
 from tests import services
 
 RATE = Rate(per_s=20, burst=10)
