@@ -50,7 +50,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         yield Served(url, session["access_token"], log)
     finally:
         process.send_signal(signal.SIGTERM)
-        process.wait(timeout=30)
+        assert process.wait(timeout=30) == 0, "it ends by itself, everything given back"
 
 
 def _printed(log: Path, process: subprocess.Popen[bytes]) -> tuple[str, str]:

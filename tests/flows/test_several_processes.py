@@ -4,30 +4,16 @@ from __future__ import annotations
 
 import os
 import signal
-import uuid
-from collections.abc import Iterator
 
 import httpx2
 import pytest
 
 from semantik.jobs.dispatch_celery import CeleryBell
 from tests import services
-from tests.conftest import administer
 from tests.flows import several
 from tests.flows.several import Process, Site
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def site(postgres_server: services.Postgres, _postgres_template: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    name = f"several_{uuid.uuid4().hex[:8]}"
-    administer(postgres_server, f'CREATE DATABASE "{name}" TEMPLATE "{_postgres_template}" STRATEGY file_copy')
-    with services.redis() as redis, services.qdrant() as qdrant:
-        settings = {"SEMANTIK_DATABASE_URL": postgres_server.url(name), "SEMANTIK_REDIS_URL": redis, "SEMANTIK_QDRANT_URL": qdrant}
-        with several.site(tmp_path_factory.mktemp("several"), **settings) as opened:
-            yield opened
-    administer(postgres_server, f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
 @pytest.fixture(scope="module")

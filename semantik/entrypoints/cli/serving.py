@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import signal
 import socket
 import sys
 from pathlib import Path
@@ -83,7 +84,14 @@ async def _listen(opened: Opened, settings: Settings) -> None:
         timeout_graceful_shutdown=5,
         ws_max_size=64 * 1024,
     )
+    # Once it has shut down, uvicorn raises the signal again under the handler it found. The default one would end the process
+    # here, before jobs have given back their leases.
+    signal.signal(signal.SIGTERM, _ended_by_uvicorn)
     await uvicorn.Server(config).serve(sockets=[listening])
+
+
+def _ended_by_uvicorn(*_: object) -> None:
+    """SIGTERM has been followed already."""
 
 
 def _bind(host: str, port: int) -> socket.socket:
