@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, assert_never
 
 from semantik import migrations
 from semantik.engines import blobs as blob_backends
@@ -15,6 +15,7 @@ from semantik.engines import events as event_backends
 from semantik.engines import extract as extract_backends
 from semantik.engines import limits as limits_backends
 from semantik.engines import vectors as vector_backends
+from semantik.engines.blobs import location
 from semantik.engines.blobs.base import BlobStore
 from semantik.engines.embedding.base import Encoder, TextModel
 from semantik.engines.events.base import EventBus
@@ -186,7 +187,7 @@ async def open_runtime(settings: Settings) -> Runtime:
             slow_query_s=settings.database_slow_query_s,
         )
         stack.push_async_callback(database.close)
-        blobs: BlobStore = registry.load("blobs", blob_backends.BACKENDS, "files")(settings.data_dir / "blobs")
+        blobs = await _open_blobs(settings)
         stack.push_async_callback(blobs.close)
         events: EventBus = open_events(settings)
         stack.push_async_callback(events.close)
@@ -216,6 +217,24 @@ def prepare_schema(settings: Settings) -> None:
         migrations.upgrade(settings.sqlalchemy_url)
     else:
         migrations.require_head(settings.sqlalchemy_url)
+
+
+async def _open_blobs(settings: Settings) -> BlobStore:
+    match location.parse(settings.blobs_url) if settings.blobs_url else location.FolderPlace(settings.data_dir / "blobs"):
+        case location.FolderPlace(path=path):
+            store: BlobStore = registry.load("blobs", blob_backends.BACKENDS, "files")(path)
+        case location.BucketPlace() as place:
+            access, secret = settings.blobs_access_key, settings.blobs_secret_key
+            store = await registry.load("blobs", blob_backends.BACKENDS, "s3")(
+                place,
+                access_key=access.get_secret_value() if access else None,
+                secret_key=secret.get_secret_value() if secret else None,
+                copies_dir=settings.data_dir / "blob-copies",
+                copies_bytes=settings.blobs_copies_bytes,
+            )
+        case other:
+            assert_never(other)
+    return store
 
 
 def open_events(settings: Settings) -> EventBus:

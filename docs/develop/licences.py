@@ -15,7 +15,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[2]
-EXTRAS = ("postgres", "redis", "worker", "qdrant", "flower")
+EXTRAS = ("postgres", "redis", "worker", "qdrant", "flower", "s3")
 # LGPL may be linked dynamically; what must not run here is the strong copyleft.
 FORBIDDEN = re.compile(r"(?<!L)(?<!Lesser )A?GPL|(?<!Lesser )(?:Affero )?General Public", re.IGNORECASE)
 # What the wheels do not say in a field a program can read, with where it is written.

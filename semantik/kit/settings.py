@@ -65,6 +65,15 @@ class Settings(BaseModel):
     )
     qdrant_url: SecretStr | None = Field(None, description="Qdrant server or cluster. Unset: the embedded vector engine.")
 
+    blobs_url: str | None = Field(
+        None,
+        description="Where originals and texts lie: s3://bucket/prefix?endpoint=https://host&region=name, "
+        "or file:///folder that all hosts share. Unset: in the data folder.",
+    )
+    blobs_access_key: SecretStr | None = Field(None, description="Access key of the bucket. Unset: as the AWS environment has it.")
+    blobs_secret_key: SecretStr | None = Field(None, description="Secret key of the bucket, with SEMANTIK_BLOBS_ACCESS_KEY.")
+    blobs_copies_bytes: Positive = Field(2 * 1024**3, description="Local copies kept of files in a bucket; those in use come on top.")
+
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severe event that is logged.")
     log_format: Literal["auto", "json", "console"] = Field("auto", description="auto: readable in a terminal, JSON otherwise.")
 

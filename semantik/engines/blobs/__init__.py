@@ -1,3 +1,3 @@
 """Stores of originals: backend names."""
 
-BACKENDS = {"files": "semantik.engines.blobs.files:FileBlobs"}
+BACKENDS = {"files": "semantik.engines.blobs.files:FileBlobs", "s3": "semantik.engines.blobs.s3:open_s3"}

@@ -2,19 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, AsyncIterator
+from collections.abc import AsyncIterable, AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
-from semantik.kit.errors import NotFound
+from semantik.kit.errors import NotFound, Unavailable
 from semantik.kit.ids import TenantId
+
+# What an interrupted write left is a stray after this long: whoever writes touches it, and nobody pauses for a day.
+STRAY_AGE_S = 86_400.0
 
 
 class BlobMissing(NotFound):
     code = "blob_missing"
     title = "The stored file is missing"
     default_hint = "Sync its source again to store it anew."
+
+
+class BlobDamaged(NotFound):
+    """The bytes under a name no longer hash to it: a broken disk, or somebody wrote into the store."""
+
+    code = "blob_damaged"
+    title = "The stored file is damaged"
+    default_hint = "Sync its source again to store it anew."
+
+
+class BlobsUnavailable(Unavailable):
+    """The store does not answer, or refuses for now: its server is down, its bucket is gone, its key was withdrawn."""
+
+    code = "blobs_unavailable"
+    title = "The blob store is not available"
+    default_hint = "Search and lists go on without it. `semantik doctor` says how it is."
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,25 +46,33 @@ class BlobRef:
 
 
 class BlobStore(Protocol):
+    """Every method may raise `BlobsUnavailable`, whose store is elsewhere, after its own retries."""
+
     async def put(self, tenant: TenantId, pieces: AsyncIterable[bytes], *, max_bytes: int | None = None) -> BlobRef:
-        """Stores the bytes under their hash, durable when it returns; equal bytes are stored once.
+        """Stores the bytes under their hash, durable when it returns; equal bytes are stored once, and count as new from then.
 
         Raises `kit.errors.TooLarge` past `max_bytes` and `kit.database.DiskFull`; nothing half-written stays.
         """
         ...
 
     def read(self, tenant: TenantId, blob_hash: str, *, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
-        """Bytes [start, end) in pieces. Raises `BlobMissing`."""
+        """Bytes [start, end) in pieces.
+
+        Raises `BlobMissing`, and `BlobDamaged` before the last piece when the whole is read and does not fit.
+        """
         ...
 
-    async def local_path(self, tenant: TenantId, blob_hash: str) -> Path:
-        """A readable local file with the bytes, for child processes; a remote store keeps a cache. Raises `BlobMissing`."""
+    def local(self, tenant: TenantId, blob_hash: str) -> AbstractAsyncContextManager[Path]:
+        """A local file with the bytes, for child processes, readable until the block ends. Not to be written to.
+
+        A remote store keeps copies within a bound; what is lent out stays. Raises `BlobMissing`, `BlobDamaged`.
+        """
         ...
 
     async def exists(self, tenant: TenantId, blob_hash: str) -> bool: ...
 
-    async def delete(self, tenant: TenantId, blob_hash: str) -> None:
-        """Idempotent."""
+    async def delete(self, tenant: TenantId, blob_hash: str, *, older_than_s: float = 0) -> None:
+        """Idempotent. A blob that was stored since then stays: somebody is about to name it."""
         ...
 
     def hashes(self, tenant: TenantId, *, older_than_s: float = 0) -> AsyncIterator[str]:
@@ -54,8 +82,12 @@ class BlobStore(Protocol):
         """
         ...
 
-    async def check(self) -> None:
-        """Raises `Unavailable` when the store cannot be written."""
+    async def clean_up(self, *, older_than_s: float) -> int:
+        """Removes what interrupted writes of any tenant left behind that long ago; returns how many pieces went."""
+        ...
+
+    async def check(self) -> Mapping[str, Any]:
+        """Says where the store is. Raises `Unavailable` when it cannot be written."""
         ...
 
     async def close(self) -> None: ...

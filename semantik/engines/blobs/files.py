@@ -1,28 +1,25 @@
-"""Originals and texts as files: <root>/<tenant>/<first two of the hash>/<hash>, written beside and renamed into place."""
+"""Originals and texts as files: <root>/<tenant>/<first two of the hash>/<hash>, written beside and renamed into place.
+
+Several processes, and several hosts on a shared folder, may use one root: a name appears whole or not at all.
+"""
 
 from __future__ import annotations
 
-import errno
-import hashlib
 import os
 import secrets
 import time
-from collections.abc import AsyncIterable, AsyncIterator, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterable, AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
-from semantik.engines.blobs.base import BlobMissing, BlobRef, BlobStore
+from semantik.engines.blobs.base import STRAY_AGE_S, BlobMissing, BlobRef, BlobStore
+from semantik.engines.blobs.spool import BlobsUnwritable, remove_strays, spooled, writing
+from semantik.engines.blobs.verify import verified
 from semantik.kit.concurrency import run_cpu
-from semantik.kit.database import DiskFull
-from semantik.kit.errors import TooLarge, Unavailable
 from semantik.kit.ids import TenantId
 
 _PIECE_BYTES = 1024 * 1024
-_STRAY_S = 3600.0
-
-
-class BlobsUnwritable(Unavailable):
-    code = "blobs_unwritable"
 
 
 class FileBlobs(BlobStore):
@@ -31,37 +28,63 @@ class FileBlobs(BlobStore):
     def __init__(self, root: Path) -> None:
         self._root = root
         self._incoming = root / "incoming"
-        self._incoming.mkdir(parents=True, exist_ok=True)
-        # Other processes may be writing here; nobody's piece is an hour on its way.
-        for stray in self._incoming.iterdir():
-            with suppress(FileNotFoundError):
-                if time.time() - stray.stat().st_mtime > _STRAY_S:
-                    stray.unlink()
+        with writing():
+            self._incoming.mkdir(parents=True, exist_ok=True)
+            remove_strays(self._incoming, older_than_s=STRAY_AGE_S)
 
     async def put(self, tenant: TenantId, pieces: AsyncIterable[bytes], *, max_bytes: int | None = None) -> BlobRef:
-        digest = hashlib.sha256()
-        size = 0
-        temporary = self._incoming / secrets.token_hex(16)
-        with _writing():
-            file = open(temporary, "xb")  # noqa: SIM115 - closed below, whatever the pieces do
-        try:
-            # An error of `pieces` is the source's and passes as it is; only our own writes become ours.
-            async for piece in pieces:
-                size += len(piece)
-                if max_bytes is not None and size > max_bytes:
-                    raise TooLarge(f"the file is larger than {max_bytes:,} bytes", max_bytes=max_bytes)
-                with _writing():
-                    await run_cpu(_append, file.fileno(), digest, piece)
-            with _writing():
-                await run_cpu(os.fsync, file.fileno())
-                await run_cpu(_move_into_place, temporary, self._path(tenant, digest.hexdigest()))
-        finally:
-            file.close()
-            temporary.unlink(missing_ok=True)
-        return BlobRef(hash=digest.hexdigest(), size_bytes=size)
+        async with spooled(self._incoming, pieces, max_bytes=max_bytes) as new:
+            with writing():
+                await run_cpu(_move_into_place, new.path, self._path(tenant, new.ref.hash))
+            return new.ref
 
     async def read(self, tenant: TenantId, blob_hash: str, *, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
-        path = await self.local_path(tenant, blob_hash)
+        pieces = self._pieces(self._present(tenant, blob_hash), start, end)
+        async for piece in verified(pieces, blob_hash) if start == 0 and end is None else pieces:
+            yield piece
+
+    @asynccontextmanager
+    async def local(self, tenant: TenantId, blob_hash: str) -> AsyncIterator[Path]:
+        yield self._present(tenant, blob_hash)
+
+    async def exists(self, tenant: TenantId, blob_hash: str) -> bool:
+        return self._path(tenant, blob_hash).is_file()
+
+    async def delete(self, tenant: TenantId, blob_hash: str, *, older_than_s: float = 0) -> None:
+        path = self._path(tenant, blob_hash)
+        if path.is_file() and path.stat().st_mtime <= time.time() - older_than_s:
+            path.unlink(missing_ok=True)
+
+    async def hashes(self, tenant: TenantId, *, older_than_s: float = 0) -> AsyncIterator[str]:
+        folder = self._root / tenant
+        latest = time.time() - older_than_s
+        for shard in sorted(folder.iterdir()) if folder.is_dir() else ():
+            for name in await run_cpu(_stored_before, shard, latest):
+                yield name
+
+    async def clean_up(self, *, older_than_s: float) -> int:
+        return await run_cpu(remove_strays, self._incoming, older_than_s=older_than_s)
+
+    async def check(self) -> Mapping[str, Any]:
+        probe = self._incoming / f"probe-{secrets.token_hex(4)}"
+        try:
+            probe.write_bytes(b"ok")
+        except OSError as error:
+            raise BlobsUnwritable(f"the store of originals cannot be written: {error.strerror}") from error
+        finally:
+            probe.unlink(missing_ok=True)
+        return {"backend": "files"}
+
+    async def close(self) -> None:
+        """Nothing is held open."""
+
+    def _present(self, tenant: TenantId, blob_hash: str) -> Path:
+        path = self._path(tenant, blob_hash)
+        if not path.is_file():
+            raise BlobMissing(f"the stored file {blob_hash[:12]} is missing")
+        return path
+
+    async def _pieces(self, path: Path, start: int, end: int | None) -> AsyncIterator[bytes]:
         with open(path, "rb") as file:
             file.seek(start)
             left = None if end is None else end - start
@@ -72,58 +95,10 @@ class FileBlobs(BlobStore):
                 left = None if left is None else left - len(piece)
                 yield piece
 
-    async def local_path(self, tenant: TenantId, blob_hash: str) -> Path:
-        path = self._path(tenant, blob_hash)
-        if not path.is_file():
-            raise BlobMissing(f"the stored file {blob_hash[:12]} is missing")
-        return path
-
-    async def exists(self, tenant: TenantId, blob_hash: str) -> bool:
-        return self._path(tenant, blob_hash).is_file()
-
-    async def delete(self, tenant: TenantId, blob_hash: str) -> None:
-        self._path(tenant, blob_hash).unlink(missing_ok=True)
-
-    async def hashes(self, tenant: TenantId, *, older_than_s: float = 0) -> AsyncIterator[str]:
-        folder = self._root / tenant
-        latest = time.time() - older_than_s
-        for shard in sorted(folder.iterdir()) if folder.is_dir() else ():
-            for name in await run_cpu(_stored_before, shard, latest):
-                yield name
-
-    async def check(self) -> None:
-        probe = self._incoming / f"probe-{secrets.token_hex(4)}"
-        try:
-            probe.write_bytes(b"ok")
-        except OSError as error:
-            raise BlobsUnwritable(f"the store of originals cannot be written: {error.strerror}") from error
-        finally:
-            probe.unlink(missing_ok=True)
-
-    async def close(self) -> None:
-        """Nothing is held open."""
-
     def _path(self, tenant: TenantId, blob_hash: str) -> Path:
         # Both come from our own rows; the assertion keeps a mistake elsewhere from becoming a path traversal.
         assert tenant.replace("-", "").isalnum() and blob_hash.isalnum(), "blob names are plain ids and hex"
         return self._root / tenant / blob_hash[:2] / blob_hash
-
-
-@contextmanager
-def _writing() -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise DiskFull("the file cannot be stored: no space left on the disk of the data folder") from error
-        raise BlobsUnwritable(f"the file cannot be stored: {error.strerror}") from error
-
-
-def _append(descriptor: int, digest: hashlib._Hash, piece: bytes) -> None:
-    digest.update(piece)
-    view = memoryview(piece)
-    while view:
-        view = view[os.write(descriptor, view) :]
 
 
 def _stored_before(folder: Path, latest: float) -> list[str]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import AsyncIterator, Mapping
 from typing import Annotated, Any, get_args
 from urllib.parse import quote
 
-from fastapi import APIRouter, Query
-from fastapi.responses import FileResponse
+from fastapi import APIRouter, Header, Query
+from fastapi.responses import StreamingResponse
 
 from semantik.auth.access import CollectionUnknown, DocumentUnknown
 from semantik.features.documents import repository
@@ -106,9 +107,9 @@ async def get_document_text(
     row = await _row(session, actor, document_id)
     if row["text_hash"] is None:
         raise NoText(f"no text was extracted from {row['name']}", hint=row["hint"])
-    path = await runtime.blobs.local_path(actor.tenant_id, row["text_hash"])
     last = min(start + _MAX_TEXT if end is None else end, start + _MAX_TEXT)
-    text = await run_cpu(_slice, str(path), start, last)
+    async with runtime.blobs.local(actor.tenant_id, row["text_hash"]) as path:
+        text = await run_cpu(_slice, str(path), start, last)
     return Text(text=text, start=start, end=start + len(text), total_chars=row["text_chars"])
 
 
@@ -135,18 +136,36 @@ async def list_chunks(
 
 
 @router.get(
-    "/documents/{document_id}/original", summary="Download the original file", operation_id="get_original", response_class=FileResponse
+    "/documents/{document_id}/original",
+    summary="Download the original file",
+    operation_id="get_original",
+    response_class=StreamingResponse,
+    responses={206: {"description": "The bytes that Range asked for: one range, `bytes=first-last`; any other gives the whole file."}},
 )
-async def get_original(document_id: str, actor: Reader, runtime: CurrentRuntime, session: ReadSession) -> FileResponse:
+async def get_original(
+    document_id: str,
+    actor: Reader,
+    runtime: CurrentRuntime,
+    session: ReadSession,
+    wanted: Annotated[str | None, Header(alias="Range", max_length=100)] = None,
+) -> StreamingResponse:
     row = await _row(session, actor, document_id)
     if row["content_hash"] is None:
         raise NoOriginal(f"the original of {row['name']} is not stored", hint="Sync its source first.")
-    path = await runtime.blobs.local_path(actor.tenant_id, row["content_hash"])
+    size = int(row["size_bytes"])
+    start, end = _span(wanted, size)
+    part = (start, end) != (0, size)
+    pieces = runtime.blobs.read(actor.tenant_id, row["content_hash"], **({"start": start, "end": end} if part else {}))
     # Always an attachment, never rendered: an original may be a page with scripts.
-    return FileResponse(
-        path,
+    return StreamingResponse(
+        # The first piece before the answer begins: a missing file is a problem, not a download that breaks off.
+        _begun(await anext(pieces, b""), pieces),
+        status_code=206 if part else 200,
         media_type="application/octet-stream",
         headers={
+            "Content-Length": str(end - start),
+            "Accept-Ranges": "bytes",
+            **({"Content-Range": f"bytes {start}-{end - 1}/{size}"} if part else {}),
             "Content-Disposition": f"attachment; filename*=UTF-8''{quote(_file_name(row['name']))}",
             "Content-Security-Policy": "sandbox; default-src 'none'",
             "X-Content-Type-Options": "nosniff",
@@ -185,6 +204,24 @@ def _slice(path: str, start: int, end: int) -> str:
                 pieces.append(piece[max(0, start - at) : end - at])
             at += len(piece)
     return "".join(pieces)
+
+
+async def _begun(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    if first:
+        yield first
+    async for piece in rest:
+        yield piece
+
+
+def _span(wanted: str | None, size: int) -> tuple[int, int]:
+    """First byte and the one behind the last; the whole without a Range header and for any that is not one plain range (RFC 9110, 14.2)."""
+    match = re.fullmatch(r"bytes=(\d*)-(\d*)", wanted or "")
+    if match is None or not any(match.groups()):
+        return 0, size
+    first, last = match.groups()
+    start = int(first) if first else max(0, size - int(last))
+    end = min(size, int(last) + 1) if first and last else size
+    return (start, end) if start < end else (0, size)
 
 
 def _file_name(name: str) -> str:

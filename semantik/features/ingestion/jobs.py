@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from semantik.engines import connectors as connector_backends
+from semantik.engines.blobs.base import STRAY_AGE_S
 from semantik.engines.chunking import headings, open_chunker
 from semantik.engines.chunking.base import ChunkingSettings
 from semantik.engines.connectors.base import Connector, Item
@@ -150,13 +151,14 @@ async def clean_up_store(ctx: JobContext, args: CleanUpStore) -> dict[str, Any]:
         async with ctx.runtime.database.read() as session:
             unused = await repository.unused_blobs(session, ctx.actor, set(batch))
         for name in unused:
-            await ctx.runtime.blobs.delete(tenant, name)
+            await ctx.runtime.blobs.delete(tenant, name, older_than_s=args.older_than_s)
         removed += len(unused)
+    strays = await ctx.runtime.blobs.clean_up(older_than_s=max(args.older_than_s, STRAY_AGE_S))
     async with ctx.runtime.database.read() as session:
         spaces = await repository.spaces_with_points(session)
     for key, dimensions, _ in spaces:
         await sweep(ctx, Space(key=key, dimensions=dimensions))
-    return {"files_removed": removed}
+    return {"files_removed": removed, "strays_removed": strays}
 
 
 async def _make_due(ctx: JobContext, document_ids: Sequence[str]) -> None:

@@ -8,6 +8,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -80,7 +81,12 @@ class Stages:
             )
 
     async def _read(self, work: Work) -> AsyncIterator[Batch]:
-        fetched = await self._timed("fetch", self._fetch(work))
+        async with AsyncExitStack() as held:
+            fetched = await self._timed("fetch", self._fetch(work, held))
+            async for batch in self._read_fetched(work, fetched):
+                yield batch
+
+    async def _read_fetched(self, work: Work, fetched: Fetched) -> AsyncIterator[Batch]:
         fp("ingest_fetched")
         if fetched.content_hash == work.content_hash and work.pipeline_key == self.target.pipeline_key:
             yield Batch(work=work, finish=Finish(state=work.state, outcome=Outcome(Verdict.OK), fetched=fetched, unchanged=True))
@@ -93,14 +99,17 @@ class Stages:
         finally:
             await asyncio.shield(run_cpu(shutil.rmtree, scratch, ignore_errors=True))
 
-    async def _fetch(self, work: Work) -> Fetched:
+    async def _fetch(self, work: Work, held: AsyncExitStack) -> Fetched:
+        """The local file stays until `held` is closed."""
         tenant = self.actor.tenant_id
         if self.connector is None or work.parent_id is not None:
             assert work.content_hash is not None, "uploads and members are stored before their row"
-            return Fetched(work.content_hash, work.size_bytes or 0, await self.blobs.local_path(tenant, work.content_hash))
+            return Fetched(
+                work.content_hash, work.size_bytes or 0, await held.enter_async_context(self.blobs.local(tenant, work.content_hash))
+            )
         item = Item(path=work.path, name=work.name, size_bytes=work.size_bytes, signature=work.due)
         ref = await self.blobs.put(tenant, self.connector.fetch(item), max_bytes=self.max_bytes)
-        return Fetched(ref.hash, ref.size_bytes, await self.blobs.local_path(tenant, ref.hash))
+        return Fetched(ref.hash, ref.size_bytes, await held.enter_async_context(self.blobs.local(tenant, ref.hash)))
 
     async def _timed(self, stage: str, step: Any) -> Any:
         began = time.perf_counter()

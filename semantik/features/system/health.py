@@ -44,7 +44,7 @@ async def check_all(database: Database, vectors: VectorStore, blobs: BlobStore, 
     checks: list[Awaitable[Part]] = [
         _checked("database", lambda: _database(database)),
         _checked("vectors", vectors.health),
-        _checked("blobs", lambda: _blobs(blobs)),
+        _checked("blobs", blobs.check),
         _checked("disk", lambda: _disk(folder)),
     ]
     return list(await asyncio.gather(*checks))
@@ -84,11 +84,6 @@ async def _database(database: Database) -> Mapping[str, Any]:
     async with database.read() as session:
         await repository.ping(session)
     return {"dialect": database.dialect}
-
-
-async def _blobs(blobs: BlobStore) -> Mapping[str, Any]:
-    await blobs.check()
-    return {}
 
 
 async def _disk(folder: Path) -> Mapping[str, Any]:

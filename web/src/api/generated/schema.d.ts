@@ -7649,7 +7649,9 @@ export interface operations {
     documents_get_original: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                Range?: string | null;
+            };
             path: {
                 document_id: string;
             };
@@ -7659,6 +7661,13 @@ export interface operations {
         responses: {
             /** @description Successful Response */
             200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The bytes that Range asked for: one range, `bytes=first-last`; any other gives the whole file. */
+            206: {
                 headers: {
                     [name: string]: unknown;
                 };

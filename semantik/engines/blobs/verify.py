@@ -1,0 +1,31 @@
+"""Bytes are believed only when they hash to their name."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import AsyncGenerator, AsyncIterator
+
+from semantik.engines.blobs.base import BlobDamaged
+from semantik.kit.concurrency import run_cpu
+
+
+async def verified(pieces: AsyncIterator[bytes], blob_hash: str) -> AsyncGenerator[bytes, None]:
+    """Passes the pieces of a whole blob on, the last one only once all fit: a reader that knows the length sees a damaged blob end early.
+
+    Raises `BlobDamaged`.
+    """
+    digest = hashlib.sha256()
+    held = b""
+    async for piece in pieces:
+        await run_cpu(digest.update, piece)
+        if held:
+            yield held
+        held = piece
+    if digest.hexdigest() != blob_hash:
+        raise damaged(blob_hash)
+    if held:
+        yield held
+
+
+def damaged(blob_hash: str) -> BlobDamaged:
+    return BlobDamaged(f"the stored file {blob_hash[:12]} is damaged: its bytes no longer have that hash")
