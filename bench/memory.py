@@ -20,6 +20,7 @@ from bench.texts import prose, small_folder
 from semantik import sample
 
 IDLE = ["process", "number", "PSS MiB"]
+PACE = ["documents done", "seconds", "documents/s", "CPU ms/document"]
 PEAKS = ["case", "before MiB", "peak MiB", "more MiB", "seconds", "documents", "chunks", "ended"]
 
 
@@ -29,10 +30,12 @@ def main() -> None:
     arguments.add_argument("--csv-mb", type=int, default=2_000)
     arguments.add_argument("--files", type=int, default=100_000)
     arguments.add_argument("--minutes", type=float, default=20, help="longest time for each case; the peak until then counts")
+    arguments.add_argument("--no-idle", action="store_true")
     chosen = arguments.parse_args()
     before = machine.describe()
-    idle = _idle()
-    machine.report("memory", "idle, model loaded, one search done", IDLE, idle, notes=["target: below 700 MiB together"])
+    idle = [] if chosen.no_idle else _idle()
+    if idle:
+        machine.report("memory", "idle, model loaded, one search done", IDLE, idle, notes=["target: below 700 MiB together"])
     cases: list[tuple[str, Callable[[Path], object]]] = []
     if chosen.pages:
         cases.append((f"PDF of {chosen.pages:,} pages", lambda folder: long_pdf(folder / "long.pdf", chosen.pages)))
@@ -40,14 +43,17 @@ def main() -> None:
         cases.append((f"CSV of {chosen.csv_mb:,} MB", lambda folder: huge_csv(folder / "huge.csv", chosen.csv_mb)))
     if chosen.files:
         cases.append((f"{chosen.files:,} small files", lambda folder: small_folder(folder, chosen.files)))
-    peaks, who = [], {}
+    peaks, who, paces = [], {}, {}
     for name, make in cases:
-        row, at_peak = _peak(name, make, chosen.minutes * 60)
+        row, at_peak, paces[name] = _peak(name, make, chosen.minutes * 60)
         peaks.append(row)
         who[name] = [(part.name, round(part.pss_mib)) for part in at_peak]
     if peaks:
         machine.report("memory", "peaks of all processes together", PEAKS, peaks, notes=[f"{name}: {found}" for name, found in who.items()])
-    machine.keep("memory", {"idle": idle, "peaks": peaks, "at_peak": who}, before)
+    for name, pace in paces.items():
+        if len(pace) > 1:
+            machine.report("memory", f"{name}: does a document cost more when many are there?", PACE, pace)
+    machine.keep("memory", {"idle": idle, "peaks": peaks, "at_peak": who, "paces": paces}, before)
 
 
 def _idle() -> list[list[object]]:
@@ -64,7 +70,10 @@ def _idle() -> list[list[object]]:
     return [*rows, ["together", len(found), round(sum(part.pss_mib for part in found), 1)]]
 
 
-def _peak(name: str, make: Callable[[Path], object], longest_s: float) -> tuple[list[object], list[Part]]:
+Pace = list[list[object]]
+
+
+def _peak(name: str, make: Callable[[Path], object], longest_s: float) -> tuple[list[object], list[Part], Pace]:
     with tempfile.TemporaryDirectory(prefix="semantik-bench-") as scratch:
         folder = Path(scratch) / "files"
         folder.mkdir()
@@ -74,7 +83,7 @@ def _peak(name: str, make: Callable[[Path], object], longest_s: float) -> tuple[
             quiet = sum(part.pss_mib for part in parts(app))
             started = time.perf_counter()
             with Watch(app) as watch:
-                job = _until(app, app.add_folder(collection, folder), longest_s)
+                job, pace = _until(app, app.add_folder(collection, folder), longest_s)
             seconds = time.perf_counter() - started
             made: dict[str, Any] = app.call("GET", f"/api/v1/collections/{collection}")
     ended = "cut off"
@@ -83,16 +92,30 @@ def _peak(name: str, make: Callable[[Path], object], longest_s: float) -> tuple[
         ended = ", ".join(f"{ledger[state]:,} {state}" for state in ("indexed", "partial", "skipped", "failed") if ledger[state])
     peak = watch.peak_mib
     numbers = (round(quiet), round(peak), round(peak - quiet), round(seconds, 1), made["ledger"]["listed"], made["chunks"])
-    return [name, *numbers, ended], watch.peak_parts
+    return [name, *numbers, ended], watch.peak_parts, pace
 
 
-def _until(app: App, job_id: str, longest_s: float) -> dict[str, Any]:
+def _until(app: App, job_id: str, longest_s: float) -> tuple[dict[str, Any], Pace]:
+    """The job when it ended or time is over, and what each tenth of its documents took in seconds and CPU."""
     until = time.monotonic() + longest_s
-    job: dict[str, Any] = app.call("GET", f"/api/v1/jobs/{job_id}")
-    while job["finished_at"] is None and time.monotonic() < until:
-        time.sleep(1)
-        job = app.call("GET", f"/api/v1/jobs/{job_id}")
-    return job
+    pace: Pace = []
+    before = (0, time.monotonic(), _cpu(app))
+    while True:
+        job: dict[str, Any] = app.call("GET", f"/api/v1/jobs/{job_id}")
+        counts = job["counts"]
+        done = int(counts["done"]) + int(counts["failed"]) + int(counts["skipped"])
+        if counts["total"] and done - before[0] >= counts["total"] / 10:
+            here = (done, time.monotonic(), _cpu(app))
+            count, seconds, cpu = (now - then for now, then in zip(here, before, strict=True))
+            pace.append([int(done), round(seconds, 1), round(count / seconds, 1), round(cpu * 1000 / count, 2)])
+            before = here
+        if job["finished_at"] is not None or time.monotonic() > until:
+            return job, pace
+        time.sleep(0.5)
+
+
+def _cpu(app: App) -> float:
+    return sum(part.cpu_s for part in parts(app))
 
 
 def long_pdf(path: Path, pages: int) -> None:

@@ -1,4 +1,4 @@
-"""Text to measure with: prose made from the sample corpus's own words, and folders of files of a given shape. Nothing is fetched."""
+"""Text to measure with: prose in the words of Python's manual, and folders of files of a given shape. Nothing is fetched."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from collections import defaultdict
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
+from pydoc_data.topics import topics
 
 from semantik import sample
 
@@ -18,15 +19,9 @@ SHARED = Path(os.environ.get("SEMANTIK_TEST_SHARED", Path(__file__).parents[2] /
 
 @cache
 def _chain() -> tuple[dict[str, list[str]], list[str]]:
-    """Which word follows which in the plain files of the corpus."""
-    plain = [path for path in sorted(sample.FOLDER.rglob("*")) if path.suffix in {".txt", ".md", ".html"} and "hindi" not in path.name]
-    sources = sorted((Path(__file__).parents[1] / "docs").rglob("*.md"))
-    words = [
-        word
-        for path in [*plain, *sources]
-        for word in re.sub(r"<[^>]+>|[|`*#>_-]+", " ", path.read_text(encoding="utf-8", errors="replace")).split()
-        if len(word) < 20
-    ]
+    """Which word follows which in Python's own manual, which comes with it and stays the same from commit to commit."""
+    manual = " ".join(text for _, text in sorted(topics.items()))
+    words = [word for word in re.sub(r"[^\w\s.,;:?'-]+|_+", " ", manual).split() if len(word) < 20]
     following: dict[str, list[str]] = defaultdict(list)
     for word, after in pairwise(words):
         following[word].append(after)
