@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
+import json
 import zipfile
 from email.message import EmailMessage
 from pathlib import Path
@@ -172,6 +174,31 @@ async def test_the_index_comes_back_without_embedding_anything(
 
     assert [(hit["chunk_id"], hit["score"]) for hit in after] == [(hit["chunk_id"], hit["score"]) for hit in before]
     assert _embedded() == embedded
+
+
+async def test_an_index_that_has_grown_is_optimised_while_it_answers(client: httpx2.AsyncClient, runtime: Runtime) -> None:
+    from semantik.engines.vectors.edge import EdgeStore
+    from semantik.features.ingestion.guard import IndexGuard
+
+    collection = await make_collection(client)
+    await upload(client, collection["id"], {f"{n}.txt": f"Turbine {n} was overhauled in Linz.".encode() for n in range(30)})
+    before = await search(client, "Which turbine was overhauled in Linz?")
+    store = runtime.vectors
+    assert isinstance(store, EdgeStore)
+    store.optimize_from = 10
+    described = store.root / (await runtime.space("hashing")).key / "space.json"
+    first = json.loads(described.read_text())["current"]
+
+    guard = IndexGuard(runtime.database, store, tend_every_s=0.1)
+    await guard.start()
+    async with asyncio.timeout(60):
+        while json.loads(described.read_text())["current"] == first:
+            assert await search(client, "Which turbine was overhauled in Linz?")
+            await asyncio.sleep(0.1)
+    await guard.stop()
+
+    after = await search(client, "Which turbine was overhauled in Linz?")
+    assert [(hit["chunk_id"], hit["score"]) for hit in after] == [(hit["chunk_id"], hit["score"]) for hit in before]
 
 
 async def test_a_file_with_a_problem_that_sorts_first_does_not_fail_its_source(client: httpx2.AsyncClient, tmp_path: Path) -> None:

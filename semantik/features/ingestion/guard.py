@@ -1,4 +1,4 @@
-"""Keeps the index a true projection of SQL: a check at start, and a rebuild whenever the index reports damage."""
+"""Keeps the index a true projection of SQL: a check at start, a rebuild whenever it reports damage; and has it optimised in time."""
 
 from __future__ import annotations
 
@@ -11,37 +11,56 @@ from semantik.features.ingestion.job_args import RebuildIndex
 from semantik.jobs.queue import enqueue
 from semantik.kit import logs, metrics
 from semantik.kit.database import Database
+from semantik.kit.errors import Unavailable
 from semantik.kit.ids import TenantId
 
 log = logs.get(__name__)
+
+# Whether a space has grown enough is cheap to ask; what follows takes minutes at lowest priority, so nothing is won by asking sooner.
+_TEND_EVERY_S = 300.0
 
 
 class IndexGuard:
     """One a process that owns the index. Surplus points do no harm, no search shows them; missing ones are rebuilt."""
 
-    def __init__(self, database: Database, vectors: VectorStore) -> None:
+    def __init__(self, database: Database, vectors: VectorStore, *, tend_every_s: float = _TEND_EVERY_S) -> None:
         self._database = database
         self._vectors = vectors
+        self._tend_every_s = tend_every_s
         self._reports: asyncio.Queue[tuple[str, str]] = asyncio.Queue()
-        self._task: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
-        """Checks every space against SQL before anything is served, then listens for reports."""
+        """Checks every space against SQL before anything is served, then listens for reports and looks after its growth."""
         self._vectors.on_damage = lambda space, reason: self._reports.put_nowait((space, reason))
         await self._check()
-        self._task = asyncio.create_task(self._listen(), name="index-guard")
+        self._tasks = [asyncio.create_task(self._listen(), name="index-guard"), asyncio.create_task(self._tend(), name="index-tender")]
 
     async def stop(self) -> None:
         self._vectors.on_damage = None
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _listen(self) -> None:
         while True:
             space, _ = await self._reports.get()
             await self._vectors.ensure(Space(key=space, dimensions=int(space.rpartition("-")[2])))
             await self._rebuild(space, "damaged")
+
+    async def _tend(self) -> None:
+        """Large spaces get their graph while searches and writes go on; the store itself says when one is worth it."""
+        while True:
+            await asyncio.sleep(self._tend_every_s)
+            try:
+                async with self._database.read() as session:
+                    spaces = await repository.spaces_with_points(session)
+                for key, dimensions, _ in spaces:
+                    if await self._vectors.optimize(Space(key=key, dimensions=dimensions)):
+                        log.info("index optimised", space=key)
+            except Unavailable as error:
+                # A damaged index is being rebuilt, or the disk has no room for the copy: the next look may find it otherwise.
+                log.warning("index not optimised", error=error.detail)
 
     async def _check(self) -> None:
         async with self._database.read() as session:
