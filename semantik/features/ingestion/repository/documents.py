@@ -275,8 +275,8 @@ async def retire_chunks(session: AsyncSession, actor: Actor, *, document_id: str
         chunks.c.document_id == document_id,
         sa.or_(chunks.c.version != keep_version, chunks.c.ordinal >= keep_below),
     )
-    await _bury_points(session, sa.select(chunks.c.id).where(gone), actor, space)
-    await session.execute(sa.delete(chunks).where(gone))
+    if await _bury_points(session, sa.select(chunks.c.id).where(gone), actor, space):
+        await session.execute(sa.delete(chunks).where(gone))
 
 
 async def finish_document(session: AsyncSession, actor: Actor, document_id: str, values: Mapping[str, Any]) -> None:
@@ -314,6 +314,8 @@ async def children(session: AsyncSession, actor: Actor, parent_id: str) -> dict[
 async def remove_documents(session: AsyncSession, actor: Actor, document_ids: Iterable[str], space: str) -> set[str]:
     """Deletes documents, what lies inside them and their chunks; returns the blobs they named. The index follows by `dead_points`."""
     ids = set(document_ids)
+    if not ids:
+        return set()
     layer = ids
     while layer:
         inside = sa.select(documents.c.id).where(documents.c.tenant_id == actor.tenant_id, documents.c.parent_id.in_(layer))
@@ -350,9 +352,11 @@ async def unused_blobs(session: AsyncSession, actor: Actor, hashes: set[str]) ->
     return hashes - used
 
 
-async def _bury_points(session: AsyncSession, ids: sa.Select[Any], actor: Actor, space: str) -> None:
+async def _bury_points(session: AsyncSession, ids: sa.Select[Any], actor: Actor, space: str) -> int:
+    """Marks the points of these chunks as dead; returns how many."""
     dead = [{"tenant_id": actor.tenant_id, "space": space, "point_id": row, "created_at": now()} for row in await session.scalars(ids)]
     await insert_ignore(session, dead_points, dead)
+    return len(dead)
 
 
 # Retrying and deleting on request
