@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from typing import Any, NewType
 
 import sqlalchemy as sa
@@ -104,7 +104,12 @@ async def readable(session: AsyncSession, actor: Actor, wanted: Sequence[str] | 
     if wanted is not None:
         statement = statement.where(collections.c.id.in_(list(wanted)))
     found = tuple(ReadableCollectionId(CollectionId(row)) for row in await session.scalars(statement))
-    missing = set(wanted or ()) - set(found)
+    refuse_unknown(wanted, set(found))
+    return found
+
+
+def refuse_unknown(wanted: Sequence[str] | None, found: Set[str]) -> None:
+    """Raises `CollectionUnknown` for a wanted collection that is not among those found readable."""
+    missing = set(wanted or ()) - found
     if missing:
         raise CollectionUnknown(f"there is no collection {sorted(missing)[0]}")
-    return found

@@ -72,16 +72,9 @@ def fuse(answer: Answer, *, foreign: bool = False) -> list[Candidate]:
             total += weights.dense * dense.z.get(id, lowest_dense)
         if sparse is not None:
             total += weights.sparse * sparse.z.get(id, lowest_sparse)
-        candidates.append(
-            Candidate(
-                id=id,
-                score=calibrated(total, dense=dense is not None, sparse=sparse is not None),
-                total=total,
-                dense=dense.evidence(id) if dense else None,
-                sparse=sparse.evidence(id) if sparse else None,
-                weights=weights,
-            )
-        )
+        score = calibrated(total, dense=dense is not None, sparse=sparse is not None)
+        found = dense.evidence(id) if dense else None, sparse.evidence(id) if sparse else None
+        candidates.append(Candidate(id, score, total, *found, weights))
     return sorted(candidates, key=lambda candidate: (-candidate.total, candidate.id))
 
 

@@ -17,10 +17,8 @@ from semantik.tables.documents import chunks, documents, vector_spaces
 
 async def searchable(session: AsyncSession, actor: Actor, wanted: Sequence[str] | None) -> list[Searchable]:
     """Readable collections with their answering generation, by id. Raises `CollectionUnknown` for a wanted one that is not there."""
-    ids = await access.readable(session, actor, wanted)
     statement = (
         access.readable_collections(actor)
-        .where(collections.c.id.in_(ids))
         .join(generations, sa.and_(generations.c.collection_id == collections.c.id, generations.c.number == collections.c.generation))
         .outerjoin(vector_spaces, vector_spaces.c.space == generations.c.space)
         .with_only_columns(
@@ -33,10 +31,14 @@ async def searchable(session: AsyncSession, actor: Actor, wanted: Sequence[str] 
         )
         .order_by(collections.c.id)
     )
-    return [
+    if wanted is not None:
+        statement = statement.where(collections.c.id.in_(list(wanted)))
+    found = [
         Searchable(row.id, row.name, row.embedding_model, row.generation, row.space, row.rebuild_reason is not None)
         for row in await session.execute(statement)
     ]
+    access.refuse_unknown(wanted, {one.id for one in found})
+    return found
 
 
 async def languages(session: AsyncSession, actor: Actor, ids: Sequence[str]) -> list[str | None]:
@@ -71,7 +73,7 @@ async def documents_of(session: AsyncSession, actor: Actor, collection_ids: Sequ
         batch = chunk_ids[start : start + _BATCH]
         statement = _lying_in(access.readable_chunks(actor), collection_ids).where(chunks.c.id.in_(batch))
         statement = statement.with_only_columns(chunks.c.id, chunks.c.document_id)
-        found.update({row.id: row.document_id for row in await session.execute(statement)})
+        found.update((one[0], one[1]) for one in await session.execute(statement))
     return found
 
 
