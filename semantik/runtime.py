@@ -259,5 +259,13 @@ def _open_vectors(settings: Settings) -> VectorStore:
     if settings.qdrant_url is None:
         store: VectorStore = registry.load("vectors", vector_backends.BACKENDS, "edge")(settings.data_dir / "index")
     else:
-        store = registry.load("vectors", vector_backends.BACKENDS, "qdrant")(settings.qdrant_url.get_secret_value())
+        store = registry.load("vectors", vector_backends.BACKENDS, "qdrant")(
+            settings.qdrant_url.get_secret_value(),
+            timeout_s=settings.qdrant_timeout_s,
+            grpc_port=settings.qdrant_grpc_port,
+            quantise=settings.qdrant_quantise,
+            on_disk=settings.qdrant_on_disk,
+            shards=settings.qdrant_shards,
+            replicas=settings.qdrant_replicas,
+        )
     return store

@@ -65,6 +65,18 @@ class Settings(BaseModel):
     )
     qdrant_url: SecretStr | None = Field(None, description="Qdrant server or cluster. Unset: the embedded vector engine.")
 
+    qdrant_grpc_port: int = Field(
+        0, ge=0, le=65535, description="Port of Qdrant's gRPC interface, usually 6334. 0: REST, as its client does by default."
+    )
+    qdrant_timeout_s: Positive = Field(5, description="Longest time that a search waits for Qdrant, all tries together.")
+    qdrant_quantise: bool = Field(
+        False, description="Keep int8 copies of vectors in memory and read full ones again for the best; for indexes made from now on."
+    )
+    qdrant_on_disk: bool = Field(
+        False, description="Keep Qdrant's vectors and graphs on disk instead of in memory; for indexes made from now on."
+    )
+    qdrant_shards: Positive = Field(1, description="Shards of an index on a Qdrant cluster; for indexes made from now on.")
+    qdrant_replicas: Positive = Field(1, description="Copies of each shard on a Qdrant cluster; for indexes made from now on.")
     blobs_url: str | None = Field(
         None,
         description="Where originals and texts lie: s3://bucket/prefix?endpoint=https://host&region=name, "

@@ -33,6 +33,16 @@ class DimensionMismatch(Misconfigured):
     code = "dimension_mismatch"
 
 
+class SpaceMismatch(Misconfigured):
+    """An index of that name exists and was made for something else: another distance, or no BM25 side."""
+
+    code = "space_mismatch"
+
+
+class ServerTooOld(Misconfigured):
+    code = "server_too_old"
+
+
 class BadVector(InvalidInput):
     """Wrong length, not finite, or all zero; refused before anything of its batch is stored."""
 

@@ -1,7 +1,11 @@
-"""The two stores answer alike: the same points and queries, scores within a tolerance, sets beyond ties."""
+"""All stores answer alike: the same points and queries, scores within a tolerance, sets beyond ties.
+
+The embedded engine is compared with the vendor's local mode, and with a real server where SEMANTIK_TEST_QDRANT_URL names one.
+"""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +16,8 @@ from semantik.engines.vectors.edge import EdgeStore
 from semantik.engines.vectors.qdrant import MEMORY, QdrantStore
 from semantik.kit.ids import TenantId, derived_id
 from semantik.testing.vectors import sparse
+
+needs_server = pytest.mark.skipif("SEMANTIK_TEST_QDRANT_URL" not in os.environ, reason="SEMANTIK_TEST_QDRANT_URL names no Qdrant server")
 
 SPACE = Space("congruence-32", 32)
 TENANT = TenantId("alpha")
@@ -57,10 +63,12 @@ def assert_alike(one: SideResult | None, other: SideResult | None) -> None:
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
-async def test_embedded_store_and_qdrant_client_answer_alike(tmp_path: Path) -> None:
+@pytest.mark.parametrize("place", [MEMORY, pytest.param("server", marks=needs_server)])
+async def test_embedded_store_and_qdrant_answer_alike(tmp_path: Path, place: str) -> None:
     stored = points(900)
-    stores = [EdgeStore(tmp_path / "vectors"), QdrantStore(MEMORY)]
+    stores = [EdgeStore(tmp_path / "vectors"), QdrantStore(place if place == MEMORY else os.environ["SEMANTIK_TEST_QDRANT_URL"])]
     for store in stores:
+        await store.drop(SPACE)
         await store.ensure(SPACE)
         await store.upsert(SPACE, stored)
     rng = np.random.default_rng(9)
