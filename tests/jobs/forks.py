@@ -18,12 +18,11 @@ _ROOT = Path(__file__).parents[2]
 
 
 class Zygote:
-    """One process that forks workers. `start` takes the keys of `zygote.work`; `wait` gives the exit code, negative for a signal."""
+    """One process that forks others. `start` takes what the module's commands hold; `wait` gives the exit code, negative for a signal."""
 
-    def __init__(self) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.jobs.zygote"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=_ROOT
-        )
+    def __init__(self, module: str = "tests.jobs.zygote") -> None:
+        command = [sys.executable, "-m", module]
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=_ROOT)
         self.alive: set[int] = set()
 
     def _ask(self, **command: Any) -> dict[str, int]:
@@ -34,7 +33,7 @@ class Zygote:
         answer: dict[str, int] = json.loads(self._process.stdout.readline())
         return answer
 
-    def start(self, url: str, **command: Any) -> int:
+    def start(self, url: str = "", **command: Any) -> int:
         pid = self._ask(do="start", url=url, **command)["pid"]
         self.alive.add(pid)
         return pid

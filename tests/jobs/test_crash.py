@@ -1,7 +1,7 @@
 """Real processes, killed and frozen at every named point: nothing is lost, nothing is doubled, nothing is out of order.
 
 Here is a slice that takes a minute, chosen by SEMANTIK_TEST_SEED; `make crash` runs every passing of every point, storms of
-kills, and the same under Celery (`tests/crash/campaign.py`), with the same oracle.
+kills, and the same under Celery (`tests/crash/`), with the same oracle.
 """
 
 from __future__ import annotations

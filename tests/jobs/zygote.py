@@ -31,7 +31,7 @@ from semantik.jobs.dispatch_celery import CeleryDispatcher
 from semantik.jobs.dispatch_local import LocalDispatcher
 from semantik.jobs.handlers import handles
 from semantik.jobs.queue import enqueue
-from semantik.jobs.states import ENDED
+from semantik.jobs.states import ENDED, Status, WrongState
 from semantik.jobs.store import control
 from semantik.jobs.values import Effect, Item, JobArgs
 from semantik.jobs.worker_celery import Plan, run
@@ -108,10 +108,12 @@ async def work(command: dict[str, Any]) -> None:
     if command.get("alone", True):
         await rescue.take_back_all(runtime.database)
     dispatcher: Dispatcher = CeleryDispatcher(runtime, command["broker"]) if command.get("api") else LocalDispatcher(runtime)
+    if command.get("tenant") and not command.get("api"):
+        await _make(runtime.database, command)
     await dispatcher.start()
     asked_to_stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, asked_to_stop.set)
-    if command.get("tenant"):
+    if command.get("api"):
         await _make(runtime.database, command)
     while not asked_to_stop.is_set() and (command.get("forever") or (not command.get("api") and await _open(runtime.database))):
         with contextlib.suppress(TimeoutError):
@@ -154,10 +156,20 @@ async def _make(database: Database, command: dict[str, Any]) -> None:
         await session.commit()
     _acknowledge(command, f"made {made.id}")
     for verb in (control.pause, control.resume):
-        async with database.write() as session:
-            await verb(session, made.id, by=None)
-            await session.commit()
+        while not await _ask(database, verb, made.id):
+            await asyncio.sleep(0.02)
         _acknowledge(command, f"{verb.__name__}d {made.id}")
+
+
+async def _ask(database: Database, verb: Any, job_id: str) -> bool:
+    """False while a worker that has the job already must first follow the verb before."""
+    async with database.write() as session:
+        try:
+            job = await verb(session, job_id, by=None)
+            await session.commit()
+        except WrongState as refused:
+            return refused.data["state"] not in (Status.RUNNING, Status.PAUSING)
+    return job is not None
 
 
 def _acknowledge(command: dict[str, Any], line: str) -> None:

@@ -1,0 +1,91 @@
+"""`make crash`: the fault campaign, part by part, and the report of it. `python -m tests.crash storm --kills 20` runs one part.
+
+Parts leave what they found in `tests/crash/results/`; `report` writes docs/fault-report.md from what is there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from bench import machine
+from tests.crash.broken import sabotage
+from tests.crash.ingest import campaign as ingest
+from tests.crash.lab import DIALECTS, Lab, Tally, lab
+from tests.crash.outages import outages
+from tests.crash.points import points
+from tests.crash.report import write
+from tests.crash.storm import storm
+
+RESULTS = Path(__file__).parent / "results"
+PARTS = ("sabotage", "points", "storm", "celery-points", "celery-storm", "outages", "ingest", "report")
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("parts", nargs="*", choices=[*PARTS, []], help="all of them without a name")
+    arguments.add_argument("--seed", type=int, default=int(time.time()) % 100_000, help="printed, and kept in the report")
+    arguments.add_argument("--kills", type=int, default=150, help="of each storm")
+    arguments.add_argument("--effects", type=int, default=30_000, help="of each storm, at least")
+    arguments.add_argument("--ingest-kills", type=int, default=200)
+    arguments.add_argument("--lanes", type=int, default=4)
+    arguments.add_argument("--database", choices=DIALECTS, action="append")
+    chosen = arguments.parse_args()
+    failed = False
+    for part in chosen.parts or PARTS:
+        if part == "report":
+            print(f"written: {write(RESULTS)}")
+            continue
+        before = machine.describe()
+        for name, tally in _run(part, chosen):
+            print(_line(name, tally), flush=True)
+            for failure in tally["failures"]:
+                print(f"  FAILED: {failure}", flush=True)
+            failed = failed or bool(tally["failures"])
+            RESULTS.mkdir(exist_ok=True)
+            kept = {"machine": before.line(), "load_after": machine.describe().load, "tally": tally}
+            (RESULTS / f"{name}.json").write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
+    sys.exit(1 if failed else 0)
+
+
+def _run(part: str, chosen: argparse.Namespace) -> Iterator[tuple[str, dict[str, Any]]]:
+    seed = chosen.seed
+    if part == "outages":
+        yield part, outages(seed=seed).as_json()
+        return
+    if part == "ingest":
+        yield part, ingest(seed=seed, kills=chosen.ingest_kills)
+        return
+    with lab() as opened:
+        for dialect in chosen.database or DIALECTS:
+            yield f"{part}-{dialect}", _part(part, opened, dialect, chosen).as_json()
+
+
+def _part(part: str, opened: Lab, dialect: str, chosen: argparse.Namespace) -> Tally:
+    match part:
+        case "sabotage":
+            return sabotage(opened, dialect, seed=chosen.seed)
+        case "points":
+            return points(opened, dialect, "local", seed=chosen.seed, lanes=chosen.lanes)
+        case "celery-points":
+            return points(opened, dialect, "celery", seed=chosen.seed, lanes=chosen.lanes)
+        case "storm":
+            return storm(opened, dialect, "local", seed=chosen.seed, kills=chosen.kills, effects=chosen.effects)
+        case "celery-storm":
+            return storm(opened, dialect, "celery", seed=chosen.seed, kills=chosen.kills, effects=chosen.effects, workers=5)
+        case _:
+            raise SystemExit(f"no such part: {part}")
+
+
+def _line(name: str, tally: dict[str, Any]) -> str:
+    said = f"{tally['kills']} kills, {tally['effects']:,} effects, {tally['losses']} leases lost, {tally['seconds']:.0f} s"
+    return f"{name}: {tally['cases']} cases, {said}, {len(tally['failures'])} failures (seed {tally['seed']})"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,71 @@
+"""PostgreSQL itself crashes, again and again, under workers that go on."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import shutil
+import tempfile
+import time
+import traceback
+from pathlib import Path
+
+from semantik import migrations
+from semantik.jobs.queue import enqueue
+from semantik.kit.database import open_database
+from tests.conftest import administer, make_tenant
+from tests.crash.lab import Lane, Tally
+from tests.crash.servers import Cluster
+from tests.jobs.forks import Zygote, state
+from tests.jobs.oracle import check
+from tests.jobs.zygote import EFFECTS, Five
+
+
+def outages(*, seed: int, crashes: int = 8, items: int = 1500) -> Tally:
+    """PostgreSQL dies without a checkpoint and comes back, every fourth time only after the leases have run out."""
+    tally = Tally("outages", "postgresql", "local", seed)
+    started = time.monotonic()
+
+    async def run(cluster: Cluster) -> None:
+        chance = random.Random(seed)
+        administer(cluster.server, 'CREATE DATABASE "outages"')
+        url = cluster.server.url("outages")
+        migrations.upgrade(url)
+        database, zygote = open_database(url, pool_size=4), Zygote()
+        folder = Path(tempfile.mkdtemp(prefix="lane-"))
+        try:
+            async with database.write() as session:
+                await session.run_sync(lambda bound: EFFECTS.create(bound.connection()))
+                await session.commit()
+            lane = Lane(zygote, url, database, await make_tenant(database, "Alpha"), folder, None)
+            acks = []
+            for _ in range(8):
+                async with database.write() as session:
+                    made = await enqueue(session, Five(items=items, pace_s=0.01), actor=lane.actor, title="five")
+                    await session.commit()
+                acks.append(f"made {made.id}")
+            workers = [zygote.start(url, forever=True, alone=False, ttl_s=2, slots=2) for _ in range(2)]
+            for number in range(crashes):
+                await asyncio.sleep(chance.uniform(1.5, 4))
+                down_s = 5.0 if number % 4 == 1 else chance.uniform(0, 0.5)
+                cluster.crash(down_s)
+                tally.faults["PostgreSQL crashed" if down_s < 1 else "PostgreSQL gone for longer than a lease"] += 1
+            assert await lane.settled(300), "the jobs did not end"
+            assert [state(pid) for pid in workers] != ["Z", "Z"], "both workers died"
+            for pid in workers:
+                zygote.kill(pid)
+            tally.note(await check(database, acks=acks))
+            tally.cases += 1
+        finally:
+            zygote.close()
+            await database.close()
+            shutil.rmtree(folder, ignore_errors=True)
+
+    try:
+        with Cluster() as cluster:
+            asyncio.run(run(cluster))
+    except Exception as error:  # noqa: BLE001 (a campaign goes on, and tells of it)
+        traceback.print_exc()
+        tally.failures.append(f"{type(error).__name__}: {error}"[:500])
+    tally.seconds = time.monotonic() - started
+    return tally
