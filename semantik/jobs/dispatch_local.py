@@ -32,7 +32,7 @@ class LocalDispatcher(Dispatcher):
         slots = slots or runtime.settings.job_concurrency or _DEFAULT_SLOTS
         runtime.bell = self
         self.runner = Runner(runtime, pool="local", slots=slots + 1)
-        self._outbox = Outbox(runtime.database, runtime.events, self)
+        self._outbox = Outbox(runtime.database, runtime.events, self, asked=self.runner.look_now)
         self._work = tuple(queue for queue in QUEUES if queue != _HOUSEKEEPING)
         self._plan = [self._work] * slots + [(_HOUSEKEEPING,)]
         self._rung = [asyncio.Event() for _ in self._plan]

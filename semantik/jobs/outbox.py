@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Callable
 
 from semantik.engines.events.base import Event, EventBus
 from semantik.jobs.failpoints import fp
@@ -16,13 +17,16 @@ log = logs.get(__name__)
 
 # Passing events may be dropped; stored ones are found again in SQL by any reader that sees the gap.
 _MOST_WAITING = 10_000
+_ASKED = frozenset({"job.pausing", "job.cancelling", "job.cancelled"})
 
 
 class Outbox:
     """One for each process; put into the sessions of its database while it is open."""
 
-    def __init__(self, database: Database, events: EventBus, bell: Bell) -> None:
+    def __init__(self, database: Database, events: EventBus, bell: Bell, *, asked: Callable[[], None] | None = None) -> None:
+        """`asked` is called when a running job was asked to pause or stop in this process."""
         self.bell = bell
+        self._asked = asked
         self._database = database
         self._events = events
         self._waiting: asyncio.Queue[Event] = asyncio.Queue(_MOST_WAITING)
@@ -48,6 +52,8 @@ class Outbox:
     def deliver(self, events: list[Event], rings: set[str]) -> None:
         for event in events:
             self.pass_on(event)
+            if self._asked is not None and event.type in _ASKED:
+                self._asked()
         for queue in rings:
             self.bell.ring(queue)
 

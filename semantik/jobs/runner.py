@@ -70,6 +70,7 @@ class Runner:
         self._attempts: dict[str, _Attempt] = {}
         self._stopping = False
         self._idle = asyncio.Event()
+        self._asked = asyncio.Event()
         self._pulse: asyncio.Task[None] | None = None
 
     @property
@@ -101,6 +102,10 @@ class Runner:
             self._pulse = None
             with contextlib.suppress(*DATABASE_ERRORS):
                 await reading.seen(self._database, self.owner, "down")
+
+    def look_now(self) -> None:
+        """Has the pulse look at what is asked without waiting for its time: somebody in this process just asked."""
+        self._asked.set()
 
     async def _empty(self, within_s: float) -> None:
         """Waits until every attempt has been settled, for so long."""
@@ -240,7 +245,9 @@ class Runner:
         upkeep = Upkeep(self._database, lease_ttl_s=self._ttl_s)
         renewed = signed = time.monotonic()
         while True:
-            await asyncio.sleep(_LOOK_EVERY_S)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._asked.wait(), _LOOK_EVERY_S)
+            self._asked.clear()
             now = time.monotonic()
             try:
                 if self._attempts:

@@ -15,10 +15,12 @@ import sqlalchemy as sa
 from semantik.jobs.context import JobContext
 from semantik.jobs.dispatch_local import LocalDispatcher
 from semantik.jobs.handlers import handles
+from semantik.jobs.outbox import Outbox
 from semantik.jobs.states import Status, WrongState
-from semantik.jobs.store import control
+from semantik.jobs.store import claims, control
 from semantik.jobs.values import Effect, Item, JobArgs
 from semantik.kit.database import AsyncSession, Database, open_database
+from semantik.runtime import SilentBell
 from semantik.tables.jobs import job_attempts, jobs
 from tests.jobs.conftest import World, runtime_of
 from tests.jobs.oracle import check
@@ -168,3 +170,18 @@ async def test_no_attempt_is_left_open_when_a_job_is_cancelled_by_force(world: W
     await check(world.database)
     async with world.database.read() as session:
         assert (await session.scalar(sa.select(job_attempts.c.how))) == "control"
+
+
+async def test_who_asks_a_running_job_to_stop_wakes_the_pulse_of_the_same_process(world: World, effects: None) -> None:
+    woken: list[str] = []
+    outbox = Outbox(world.database, world.runtime.events, SilentBell(), asked=lambda: woken.append("now"))
+    await outbox.start()
+    waiting, running = await world.put(Five(), priority=9), await world.put(Five())
+    await world.ask(control.pause, waiting.id)
+    assert await claims.claim(world.database, "cpu", owner="me", ttl_s=30, kinds=["five"]) is not None
+    assert woken == []
+    await world.ask(control.pause, running.id)
+    assert woken == ["now"]
+    await world.ask(control.cancel, running.id)
+    await outbox.stop()
+    assert woken == ["now", "now"]
