@@ -117,6 +117,7 @@ def _errors() -> str:
 
 
 def _jobs() -> str:
+    from semantik.features.activity.words import MEANINGS
     from semantik.jobs.states import TRANSITIONS, Status
     from semantik.jobs.values import JobArgs
 
@@ -130,6 +131,8 @@ def _jobs() -> str:
         if kind.__module__.startswith("semantik.features"):
             meaning = (kind.__doc__ or "").strip().splitlines()[0] if kind.__doc__ else ""
             lines.append(f"| `{kind.kind}` | `{kind.queue}` | {kind.max_attempts} | {_cell(meaning)} |")
+    lines += ["", "## Events", "", "What `/api/v1/jobs/{id}/events` and the sockets tell; see [the API guide](../guide/api.md).", ""]
+    lines += ["| Type | Meaning |", "|---|---|", *(f"| `{name}` | {_cell(meaning)} |" for name, meaning in MEANINGS.items())]
     return _join(lines)
 
 

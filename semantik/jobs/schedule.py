@@ -95,13 +95,20 @@ class Schedule:
 def arguments(kind: str, params: dict[str, object]) -> JobArgs:
     """The arguments a schedule enqueues with. Raises `BadSchedule` for a kind that is not known or does not take them."""
     handler = handlers.handler_of(kind)
-    if handler is None:
-        raise BadSchedule(f"there is no kind of job named {kind!r}", hint=f"Known here: {', '.join(handlers.known_kinds())}.")
+    if handler is None or not handler.args.by_clock:
+        words = f"there is no kind of job named {kind!r}" if handler is None else f"jobs of kind {kind} are not started by the clock"
+        raise BadSchedule(words, hint=f"Known here: {', '.join(args.kind for args in kinds())}.")
     try:
         return handler.args.model_validate(params)
     except ValidationError as error:
         problem = error.errors(include_url=False, include_input=False)[0]
         raise BadSchedule(f"jobs of kind {kind} do not take these params: {'.'.join(map(str, problem['loc']))}: {problem['msg']}") from None
+
+
+def kinds() -> list[type[JobArgs]]:
+    """What a schedule may start in this process, by name."""
+    found = [handlers.handler_of(kind) for kind in handlers.known_kinds()]
+    return [handler.args for handler in found if handler is not None and handler.args.by_clock]
 
 
 async def tick(database: Database) -> list[JobId]:

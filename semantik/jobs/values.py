@@ -31,6 +31,8 @@ class JobArgs(BaseModel):
     version: ClassVar[int] = 1
     max_attempts: ClassVar[int] = 5
     stall_timeout_s: ClassVar[float] = 900
+    # Whether people may start it by the clock. Not for what belongs to one act of theirs, such as a deletion.
+    by_clock: ClassVar[bool] = True
 
     @classmethod
     def migrate(cls, params: dict[str, Any], version: int) -> dict[str, Any]:

@@ -29,6 +29,8 @@ JOBS_DOORBELLS = Counter("semantik_jobs_doorbells_total", "Doorbells sent, faile
 JOBS_RUN_SECONDS = Histogram("semantik_jobs_run_seconds", "Time from claim to end of an attempt.", ["kind"])
 JOBS_READY = Gauge("semantik_jobs_ready", "Jobs ready to run.", ["queue"])
 JOBS_RUNNING = Gauge("semantik_jobs_running", "Jobs running.", ["queue"])
+JOB_WATCHERS = Gauge("semantik_job_watchers", "Sockets and streams that follow jobs.")
+JOB_RESYNCS = Counter("semantik_job_resyncs_total", "Watchers that were too slow and had to look afresh.")
 
 
 def exposition() -> tuple[bytes, str]:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -69,6 +72,69 @@ def test_ingest_search_and_look_around(semantik: Semantik, tmp_path: Path) -> No
     assert (tmp_path / "copy.md").read_bytes() == (folder / "boiler.md").read_bytes()
     assert job.exit_code == 0 and history.exit_code == 0
     assert refused.exit_code == 1, "an ended job cannot be paused"
+
+
+@pytest.mark.slow
+def test_jobs_are_steered_from_the_command_line(semantik: Semantik, tmp_path: Path) -> None:
+    folder = tmp_path / "papers"
+    folder.mkdir()
+    (folder / "boiler.md").write_text("# Boiler\n\nThe boiler is serviced every October.\n")
+    command = [sys.executable, "-m", "semantik.entrypoints.cli.main", "--data-dir", str(tmp_path / "data"), "serve", "--port", "18280"]
+    with (tmp_path / "log").open("wb") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
+    try:
+        _steer(semantik, folder, tmp_path / "log")
+    finally:
+        process.terminate()
+        process.wait(timeout=60)
+
+
+def _steer(semantik: Semantik, folder: Path, log: Path) -> None:
+    """Against a server that owns the data folder: each command finds it by itself."""
+    deadline = time.monotonic() + 60
+    while "http://" not in log.read_text(errors="replace"):
+        assert time.monotonic() < deadline, log.read_text(errors="replace")
+        time.sleep(0.1)
+    semantik("ingest", str(folder), "-c", "House")
+    job = json.loads(semantik("jobs", "list", "--json", "-c", "House").stdout)[0]["id"]
+    made = semantik("schedules", "create", "Nightly", "clean_up_jobs", "--cron", "0 3 * * *", "--param", "keep_days=7")
+
+    shown = semantik("jobs", "show", job)
+    told = semantik("jobs", "logs", job, "--follow")
+    quiet = json.loads(semantik("jobs", "logs", job, "--level", "error", "--json").stdout)
+    letters = semantik("jobs", "dead")
+    retried = semantik("jobs", "dead", "--retry")
+    refused = semantik("jobs", "retry-failed", job)
+    late = semantik("jobs", "priority", job, "1")
+    items = semantik("jobs", "items", job)
+    schedule = semantik("schedules", "show", "Nightly")
+    changed = semantik("schedules", "change", "Nightly", "--every", "2h")
+    wrong = semantik("schedules", "change", "Nightly", "--every", "soon")
+    semantik("schedules", "pause", "Nightly")
+    paused = semantik("schedules", "list")
+    semantik("schedules", "resume", "Nightly")
+    kinds = semantik("schedules", "kinds")
+    started = semantik("schedules", "run", "Nightly").stdout.strip()
+    watched = semantik("jobs", "watch", started)
+    limited = semantik("queues", "limit", "cpu", "3")
+    held = semantik("queues", "pause", "cpu")
+    queues = semantik("queues", "list")
+    workers = semantik("workers")
+    gone = semantik("schedules", "delete", "Nightly")
+    removed = semantik("jobs", "bulk", "delete", "--status", "completed", "--yes")
+
+    assert made.exit_code == 0 and schedule.stdout.count("T03:00") >= 5
+    assert "kept until" in shown.stdout and "possible" in shown.stdout
+    assert "Created" in told.stdout and "Completed" in told.stdout
+    assert quiet == [] and letters.exit_code == 0 and "0 jobs and 0 items" in retried.stdout
+    assert refused.exit_code == 1 and late.exit_code == 1 and items.exit_code == 0
+    assert changed.exit_code == 0 and wrong.exit_code == 2
+    assert "every 7200 s" in paused.stdout and "paused" in paused.stdout
+    assert "clean_up_jobs" in kinds.stdout and "delete_collection" not in kinds.stdout
+    assert watched.exit_code == 0 and "completed" in watched.stdout
+    assert limited.stdout.strip() == "cpu: open, limit 3" and held.stdout.strip() == "cpu: paused, limit 3"
+    assert "cpu" in queues.stdout and workers.exit_code == 0 and "No lease was lost" in workers.stderr
+    assert gone.exit_code == 0 and "2 changed, 0 not possible" in removed.stdout
 
 
 @pytest.mark.slow

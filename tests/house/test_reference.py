@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -10,6 +11,7 @@ from types import ModuleType
 import pytest
 
 from semantik.engines.extract.base import CODES
+from semantik.features.activity.words import MEANINGS
 from tests.house.source import ROOT
 
 
@@ -37,6 +39,12 @@ def test_the_reference_says_what_the_code_says(name: str) -> None:
 
 def test_every_document_code_is_explained() -> None:
     assert set(reference.OUTCOMES) == set(CODES)
+
+
+def test_every_type_of_event_is_explained() -> None:
+    sources = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "semantik" / "jobs").rglob("*.py"))
+    told = set(re.findall(r'"((?:job|item)\.[a-z_]+)"', sources)) | {f"item.{state}" for state in ("failed", "quarantined")}
+    assert set(MEANINGS) == told
 
 
 def test_no_runtime_dependency_is_gpl_or_agpl() -> None:

@@ -11,27 +11,33 @@ from semantik.entrypoints.cli.options import chosen
 
 app = typer.Typer(name="jobs", help="Jobs: long work, durable.", no_args_is_help=True, rich_markup_mode=None)
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of words.")]
+Status = Annotated[list[str] | None, typer.Option(help="Only jobs in this state; may be repeated.")]
+Kind = Annotated[str | None, typer.Option(help="Only jobs of this kind.")]
+Collection = Annotated[str | None, typer.Option("--collection", "-c", help="Only jobs of this collection, by name or id.")]
 
 
 @app.command("list")
 def list_(
-    status: Annotated[str | None, typer.Option(help="Only jobs in this state.")] = None,
-    kind: Annotated[str | None, typer.Option(help="Only jobs of this kind.")] = None,
+    status: Status = None,
+    kind: Kind = None,
+    collection: Collection = None,
     limit: Annotated[int, typer.Option("--limit", "-n", help="Most jobs.")] = 50,
     as_json: Json = False,
 ) -> None:
-    """List jobs, newest first."""
+    """List jobs, newest first, with their number by state."""
     from semantik.entrypoints.cli import client
 
-    async def work(api: client.Client) -> list[dict[str, Any]]:
+    async def work(api: client.Client) -> tuple[list[dict[str, Any]], dict[str, int]]:
+        where = await _where(api, status, kind, collection)
         rows: list[dict[str, Any]] = []
-        async for row in api.every("/jobs", status=status, kind=kind):
+        async for row in api.every("/jobs", **where):
             rows.append(row)
             if len(rows) >= limit:
                 break
-        return rows
+        summary: dict[str, int] = (await api.get("/jobs", **{**where, "limit": 1}))["summary"]
+        return rows, summary
 
-    rows = client.run(work)
+    rows, summary = client.run(work)
     if as_json or chosen.as_json:
         console.emit(rows)
         return
@@ -47,18 +53,51 @@ def list_(
         "id": "id",
     }
     console.table(shown, columns, empty="There is no job.")
+    if summary:
+        console.note(" · ".join(f"{count:,} {name}" for name, count in sorted(summary.items())))
+
+
+async def _where(api: Any, status: list[str] | None, kind: str | None, collection: str | None) -> dict[str, Any]:
+    from semantik.entrypoints.cli import lookup
+
+    return {
+        "status": status or None,
+        "kind": kind,
+        "collection": await lookup.collection_id(api, collection) if collection is not None else None,
+    }
 
 
 @app.command()
 def show(job_id: str, as_json: Json = False) -> None:
-    """Show one job."""
-    from semantik.entrypoints.cli import client
+    """Show one job: how far it is, its checkpoint, what it waits for, and what can be done."""
+    from semantik.entrypoints.cli import client, waiting
 
     found = client.run(lambda api: api.get(f"/jobs/{job_id}"))
     if as_json or chosen.as_json:
         console.emit(found)
-    else:
-        console.fields({key: value for key, value in found.items() if key not in ("why_not",)})
+        return
+    counts, checkpoint = found["counts"], found["checkpoint"]
+    values = {
+        "job": found["title"],
+        "id": found["id"],
+        "kind": found["kind"],
+        "state": found["display_status"] + (f" ({found['outcome']})" if found["outcome"] else ""),
+        "now": waiting.note_of(found) or None,
+        "items": ", ".join(f"{count:,} {name}" for name, count in counts.items() if count) or None,
+        "error": f"{found['error']['code']}: {found['error']['message']}" if found["error"] else None,
+        "attempts": f"{found['attempt']} of {found['max_attempts']}" + (f", {found['losses']} workers lost" if found["losses"] else ""),
+        "queue": f"{found['queue']}, priority {found['priority']}",
+        "created": found["created_at"],
+        "started": found["started_at"],
+        "ended": found["finished_at"],
+        "checkpoint": f"item {checkpoint['current_index']}" + (f", in hand: {checkpoint['in_hand']}" if checkpoint["in_hand"] else ""),
+        "kept until": checkpoint["expires"],
+        "waits for": [edge["title"] for edge in found["waits_for"]] or None,
+        "waited for by": [edge["title"] for edge in found["waited_for_by"]] or None,
+        "request": found["correlation_id"],
+        "possible": found["allowed"] or "nothing",
+    }
+    console.fields({name: value for name, value in values.items() if value is not None})
 
 
 @app.command()
@@ -75,26 +114,60 @@ def watch(job_id: str) -> None:
 
 
 @app.command()
-def logs(job_id: str, as_json: Json = False) -> None:
-    """Print a job's history."""
+def logs(
+    job_id: str,
+    level: Annotated[str, typer.Option(help="info, warning or error, and above.")] = "info",
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the job ends.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Print a job's log: what it said, what happened to it, and which items failed."""
+    from semantik.entrypoints.cli import client, waiting
+
+    wanted = as_json or chosen.as_json
+
+    def tell(line: dict[str, Any]) -> None:
+        if not wanted:
+            console.say(f"{line['seq']:>5}  {line['at'][:19]}  {line['level']:<7}  {console.printable(line['text'])}")
+
+    async def work(api: client.Client) -> list[dict[str, Any]]:
+        lines: list[dict[str, Any]] = []
+        while True:
+            job = await api.get(f"/jobs/{job_id}") if follow else None
+            after = lines[-1]["seq"] if lines else 0
+            async for line in api.every(f"/jobs/{job_id}/logs", level=level):
+                if line["seq"] > after:
+                    lines.append(line)
+                    tell(line)
+            if job is None or job["status"] in waiting.ENDED:
+                return lines
+            await waiting.a_moment()
+
+    lines = client.run(work)
+    if wanted:
+        console.emit(lines)
+
+
+@app.command()
+def items(job_id: str, as_json: Json = False) -> None:
+    """List the items of a job that did not simply succeed."""
     from semantik.entrypoints.cli import client
 
     async def work(api: client.Client) -> list[dict[str, Any]]:
-        page = await api.get(f"/jobs/{job_id}/events")
-        return list(page["items"])
+        return [one async for one in api.every(f"/jobs/{job_id}/items")]
 
     rows = client.run(work)
     if as_json or chosen.as_json:
         console.emit(rows)
         return
-    for row in rows:
-        console.say(f"{row['seq']:>5}  {row.get('created_at', '')}  {row['type']}  {console.printable(str(row.get('message') or ''))}")
+    shown = [{**row, "name": row["label"] or row["key"], **(row["error"] or {})} for row in rows]
+    columns = {"name": "item", "state": "state", "code": "code", "message": "reason", "retried_in": "retried in", "key": "key"}
+    console.table(shown, columns, empty="Every item so far succeeded.")
 
 
-def _verb(job_id: str, verb: str, **query: Any) -> None:
+def _verb(job_id: str, verb: str, body: Any = None, **query: Any) -> None:
     from semantik.entrypoints.cli import client
 
-    job = client.run(lambda api: api.post(f"/jobs/{job_id}/{verb}", **query))
+    job = client.run(lambda api: api.post(f"/jobs/{job_id}/{verb}", body, **query))
     console.say(f"{job['title']}: {job['display_status']}")
 
 
@@ -126,3 +199,125 @@ def restart(job_id: str) -> None:
 def retry(job_id: str) -> None:
     """Go on with a failed or cancelled job from where it stopped."""
     _verb(job_id, "retry")
+
+
+@app.command("retry-failed")
+def retry_failed(
+    job_id: str, item: Annotated[list[str] | None, typer.Option(help="Only the item with this key; may be repeated.")] = None
+) -> None:
+    """Try the failed items of an ended job again, as a new job."""
+    from semantik.entrypoints.cli import client
+
+    job = client.run(lambda api: api.post(f"/jobs/{job_id}/retry-failed", {"keys": item} if item else None))
+    console.say(job["id"])
+    console.note(f"{job['title']}: {job['counts']['total']} items")
+
+
+@app.command()
+def priority(job_id: str, value: Annotated[int, typer.Argument(help="0 first, 9 last.", min=0, max=9)]) -> None:
+    """Move a job forward or back in its queue."""
+    _verb(job_id, "priority", {"priority": value})
+
+
+@app.command()
+def delete(job_id: str) -> None:
+    """Delete an ended job with its log."""
+    from semantik.entrypoints.cli import client
+
+    client.run(lambda api: api.delete(f"/jobs/{job_id}"))
+
+
+@app.command()
+def bulk(
+    verb: Annotated[str, typer.Argument(help="pause, resume, cancel, restart, retry, retry-failed, priority or delete.")],
+    status: Status = None,
+    kind: Kind = None,
+    collection: Collection = None,
+    value: Annotated[int | None, typer.Option("--priority", help="With the verb priority: 0 first, 9 last.", min=0, max=9)] = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Apply a verb to all jobs that the filter finds."""
+    from semantik.entrypoints.cli import client
+
+    async def count(api: client.Client) -> tuple[dict[str, Any], int]:
+        where = await _where(api, status, kind, collection)
+        page = await api.get("/jobs", **{**where, "limit": 1})
+        return where, int(page["verbs"].get(verb, 0))
+
+    async def work(api: client.Client, where: dict[str, Any]) -> dict[str, int]:
+        asked = {"verb": verb, "priority": value, **where, "status": where["status"] or []}
+        done = {"changed": 0, "refused": 0}
+        cursor = None
+        while True:
+            answer = await api.post("/jobs/bulk", {**asked, "cursor": cursor})
+            done = {name: many + answer[name] for name, many in done.items()}
+            cursor = answer["next_cursor"]
+            if cursor is None:
+                return done
+
+    where, many = client.run(count)
+    if not yes and not typer.confirm(f"{verb} {many:,} jobs?", err=True):
+        raise typer.Exit(console.PROBLEM)
+    done = client.run(lambda api: work(api, where))
+    if as_json or chosen.as_json:
+        console.emit(done)
+    else:
+        console.say(f"{done['changed']:,} changed, {done['refused']:,} not possible")
+
+
+@app.command()
+def dead(
+    what: Annotated[str | None, typer.Option(help="job or item.")] = None,
+    kind: Kind = None,
+    collection: Collection = None,
+    code: Annotated[str | None, typer.Option(help="Only with this reason.")] = None,
+    again: Annotated[bool, typer.Option("--retry", help="Try all of them again.")] = False,
+    limit: Annotated[int, typer.Option("--limit", "-n", help="Most lines.")] = 50,
+    as_json: Json = False,
+) -> None:
+    """List dead letters: failed jobs, and failed items of ended jobs that nothing took over."""
+    from semantik.entrypoints.cli import client
+
+    async def find(api: client.Client) -> tuple[list[dict[str, Any]], int]:
+        where = await _letters(api, what, kind, collection, code)
+        rows: list[dict[str, Any]] = []
+        async for row in api.every("/dead-letters", **where):
+            rows.append(row)
+            if len(rows) >= limit:
+                break
+        return rows, (await api.get("/dead-letters", **{**where, "limit": 1}))["total"]
+
+    async def retry_all(api: client.Client) -> dict[str, int]:
+        where = await _letters(api, what, kind, collection, code)
+        done = {"failed_jobs": 0, "failed_items": 0, "refused": 0}
+        while True:
+            answer = await api.post("/dead-letters/retry", where)
+            done = {name: many + answer[name] for name, many in done.items()}
+            # What was refused comes again each time: without progress there is nothing left to try.
+            if not answer["more"] or not (answer["failed_jobs"] or answer["failed_items"]):
+                return done
+
+    if again:
+        done = client.run(retry_all)
+        if as_json or chosen.as_json:
+            console.emit(done)
+        else:
+            console.say(
+                f"{done['failed_jobs']:,} jobs and {done['failed_items']:,} items are tried again, {done['refused']:,} could not be"
+            )
+        return
+    rows, total = client.run(find)
+    if as_json or chosen.as_json:
+        console.emit(rows)
+        return
+    shown = [{**row, "name": row["label"] or row["key"] or row["title"]} for row in rows]
+    columns = {"what": "what", "name": "name", "code": "code", "message": "reason", "at": "at", "job_id": "job"}
+    console.table(shown, columns, empty="Nothing has failed for good.")
+    if total > len(rows):
+        console.note(f"{total:,} in all")
+
+
+async def _letters(api: Any, what: str | None, kind: str | None, collection: str | None, code: str | None) -> dict[str, Any]:
+    where = await _where(api, None, kind, collection)
+    return {"what": what, "kind": kind, "collection": where["collection"], "code": code}

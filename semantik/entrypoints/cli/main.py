@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from semantik import __version__
-from semantik.entrypoints.cli import collections, config, documents, jobs, keys, models, sources
+from semantik.entrypoints.cli import collections, config, documents, jobs, keys, models, schedules, sources, workers
 from semantik.entrypoints.cli.options import chosen
 
 app = typer.Typer(
@@ -20,8 +20,8 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for group in (collections, sources, documents, jobs, keys, models, config):
-    app.add_typer(group.app)
+for group in (collections.app, sources.app, documents.app, jobs.app, schedules.app, workers.queues, keys.app, models.app, config.app):
+    app.add_typer(group)
 
 
 def _version(wanted: bool) -> None:
@@ -126,6 +126,14 @@ def search(
     from semantik.entrypoints.cli import searching
 
     searching.search(query, collections=collection or [], mode=mode, limit=limit, explain=explain, as_json=as_json or chosen.as_json)
+
+
+@app.command("workers")
+def list_workers(
+    days: Annotated[int, typer.Option(help="How far to look back for lost workers.", min=1, max=366)] = 7, as_json: Json = False
+) -> None:
+    """List the processes that run jobs, and what became of those that were lost."""
+    workers.workers(days, as_json=as_json or chosen.as_json)
 
 
 @app.command()

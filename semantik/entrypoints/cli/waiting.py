@@ -33,6 +33,10 @@ async def until_ended(client: Client, job_id: str) -> dict[str, Any]:
         await asyncio.sleep(_POLL_S)
 
 
+async def a_moment() -> None:
+    await asyncio.sleep(_POLL_S)
+
+
 async def _look(client: Client, looked_at: float) -> float:
     """Now and then asks how the server is: a full disk or a dead database would have us wait for ever.
 

@@ -16,6 +16,7 @@ from semantik.auth.actor import Actor
 from semantik.engines.events.base import Event, EventBus, Subscription
 from semantik.features.activity import repository
 from semantik.jobs.states import ENDED
+from semantik.kit import metrics
 from semantik.kit.clock import now
 from semantik.kit.database import Database
 
@@ -56,6 +57,8 @@ class Feed:
         self._actor = actor
         self._job_id = job_id
         self._subscription: Subscription = events.subscribe(actor.tenant_id, job_id)
+        metrics.JOB_WATCHERS.inc()
+        self._open = True
         self.told: dict[str, int] = {}
 
     async def replay(self, job_id: str, *, after: int, until: int | None = None) -> AsyncIterator[Message]:
@@ -90,6 +93,7 @@ class Feed:
                     return
                 pending = None
                 if event.type == "resync":
+                    metrics.JOB_RESYNCS.inc()
                     yield Message("resync", event.job_id, None, {})
                     async for message in self._catch_up():
                         yield message
@@ -102,6 +106,9 @@ class Feed:
             await self.close()
 
     async def close(self) -> None:
+        if self._open:
+            self._open = False
+            metrics.JOB_WATCHERS.dec()
         await self._subscription.aclose()
 
     async def _in_order(self, event: Event) -> AsyncIterator[Message]:

@@ -1,8 +1,9 @@
 """Jobs over WebSockets: a snapshot first, then every event once and in order, then whatever comes.
 
-    server  {"type": "snapshot", "jobs": [Job, ...]}          first, and again after each "resync"
+    server  {"type": "snapshot", "jobs": [Job, ...]}          first
     server  {"type": "job.progress", "job_id", "seq", "status", "progress", "counts", "eta_s", "message", "collection_id", "metadata"}
-    server  {"type": "resync"}                                 this client was too slow; a fresh snapshot follows
+    server  {"type": "resync"}                                 this client was too slow. All jobs: a fresh snapshot follows.
+                                                               One job: the events it missed follow, each once and in order
     client  {"type": "ping"}                                   answered by {"type": "pong"}
     client  {"type": "subscribe", "after": 17}                 on the socket of one job: send what came after number 17
 
@@ -16,7 +17,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
@@ -25,7 +25,7 @@ from fastapi.websockets import WebSocket, WebSocketDisconnect
 
 from semantik.auth.actor import Actor
 from semantik.features.activity import repository, schemas
-from semantik.features.activity.feed import Feed, Message
+from semantik.features.activity.feed import Feed
 from semantik.http import sockets
 from semantik.http.dependencies import CurrentRuntime, Reader, still_allowed
 from semantik.jobs.store import reading
@@ -94,18 +94,16 @@ class _Watch:
                 after = await asyncio.wait_for(self._after.get(), _FIRST_WORD_S)
         if self._job_id is not None and after is not None:
             await self._replay(feed, after)
-        async for message in self._live(feed):
+        async for message in feed.live():
             if message.type == "resync":
                 await self._send({"type": "resync"})
-                await self._snapshot(feed)
+                # Of one job the feed has all in SQL and goes on from where this client was; of a thousand jobs nobody wants that.
+                if self._job_id is None:
+                    await self._snapshot(feed)
             else:
                 await self._send(message.as_json())
             while self._job_id is not None and not self._after.empty():
                 await self._replay(feed, self._after.get_nowait())
-
-    async def _live(self, feed: Feed) -> AsyncIterator[Message]:
-        async for message in feed.live():
-            yield message
 
     async def _replay(self, feed: Feed, after: int) -> None:
         """What lies between `after` and where this socket began: the rest it was sent already, or is about to be."""

@@ -192,10 +192,11 @@ async def made_from(session: AsyncSession, actor: Actor, job_id: str) -> list[An
 
 
 async def moved(session: AsyncSession, actor: Actor, *, since: datetime, job_id: str | None = None) -> dict[str, int]:
-    """The newest event number of each job that is open or ended after `since`."""
-    statement = readable_jobs(actor).where(sa.or_(jobs.c.finished_at.is_(None), jobs.c.finished_at > since))
+    """The newest event number of one job, or of each that is open or ended after `since`."""
     if job_id is not None:
-        statement = statement.where(jobs.c.id == job_id)
+        statement = readable_jobs(actor).where(jobs.c.id == job_id)
+    else:
+        statement = readable_jobs(actor).where(sa.or_(jobs.c.finished_at.is_(None), jobs.c.finished_at > since))
     return {row[0]: row[1] for row in await session.execute(statement.with_only_columns(jobs.c.id, jobs.c.event_seq))}
 
 

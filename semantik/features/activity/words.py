@@ -5,6 +5,32 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+# Every type of event, as docs/reference/jobs.md lists them; a test finds those that are missing.
+MEANINGS = {
+    "job.created": "it was enqueued",
+    "job.unblocked": "one of the jobs that it waits for has ended",
+    "job.started": "a worker took it; `metadata.owner` says which",
+    "job.progress": "it moved; stored at most once a second, and in between sent with `seq` null",
+    "job.log": "a line of its own; `metadata.text`",
+    "item.failed": "an item failed and the job goes on; `metadata.label`, `code`, `text`",
+    "item.quarantined": "an item was set aside: it ended its process three times",
+    "job.pausing": "somebody asked to pause; it stops after the item in hand",
+    "job.paused": "it stopped and keeps its place",
+    "job.resumed": "it goes on",
+    "job.cancelling": "somebody asked to cancel",
+    "job.cancelled": "it ended; what was done stays",
+    "job.priority": "its priority was changed",
+    "job.stalled": "it is alive and has not moved for long",
+    "job.lost": "its worker was lost; it is queued again and goes on from its checkpoint",
+    "job.released": "its worker gave it back (shutdown, fair share, no memory, rate limit); it goes on later",
+    "job.retrying": "the attempt failed and there will be another; `metadata.delay_s`, `error_message`",
+    "job.completed": "it ended; `metadata.outcome` is `ok` or `partial`",
+    "job.failed": "it ended without success; `metadata.error_code`, `error_message`",
+    "job.skipped": "it ended unrun: a job that it needs did not succeed",
+    "job.retried": "somebody had it tried again from its checkpoint",
+    "job.restarted": "somebody had it start again from zero",
+}
+
 _PLAIN = {
     "job.created": "Created",
     "job.pausing": "Asked to pause",

@@ -10,5 +10,6 @@ from semantik.jobs.values import JobArgs, Queue
 class DeleteCollection(JobArgs):
     kind: ClassVar[str] = "delete_collection"
     queue: ClassVar[Queue] = "io"
+    by_clock: ClassVar[bool] = False
 
     collection_id: str

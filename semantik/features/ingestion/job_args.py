@@ -21,6 +21,7 @@ class IngestSource(JobArgs):
 class RemoveSource(JobArgs):
     kind: ClassVar[str] = "remove_source"
     queue: ClassVar[Queue] = "io"
+    by_clock: ClassVar[bool] = False
 
     source_id: str
 
@@ -28,6 +29,7 @@ class RemoveSource(JobArgs):
 class RemoveDocument(JobArgs):
     kind: ClassVar[str] = "remove_document"
     queue: ClassVar[Queue] = "io"
+    by_clock: ClassVar[bool] = False
 
     document_id: str
 
@@ -46,6 +48,7 @@ class RebuildIndex(JobArgs):
 
     kind: ClassVar[str] = "rebuild_index"
     queue: ClassVar[Queue] = "io"
+    by_clock: ClassVar[bool] = False
 
     space: str
     reason: str

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+import inspect
+from datetime import UTC, datetime
 from typing import Any
 
 from fastapi import APIRouter
@@ -11,7 +12,7 @@ from semantik.auth.actor import Actor
 from semantik.features.schedules import repository, schemas, service
 from semantik.http.dependencies import Reader, ReadSession, Writer, WriteSession
 from semantik.http.idempotency import KEYED
-from semantik.http.pagination import Page
+from semantik.http.pagination import Cursor, Limit, Page, decode_cursor, encode_cursor
 from semantik.http.unit_of_work import UnitOfWork
 from semantik.jobs import schedule
 from semantik.jobs.schedule import Rhythm
@@ -27,24 +28,51 @@ class StillRunning(Conflict):
     code = "schedule_still_running"
 
 
-def _schedule(row: Any, now: datetime) -> schemas.Schedule:
+def _schedule(row: Any, now: datetime, last: Any) -> schemas.Schedule:
     start = row.next_fire_at if row.next_fire_at is not None else now
     rhythm = Rhythm(row.cron, row.every_s, row.timezone)
-    fields = set(schemas.Schedule.model_fields) - {"next_five"}
+    fields = set(schemas.Schedule.model_fields) - {"next_five", "last_job"}
     five = [] if row.paused_at is not None else [start, *rhythm.following(after=start, count=4)]
-    return schemas.Schedule(**{name: getattr(row, name) for name in fields}, next_five=five)
+    job = None
+    if last is not None:
+        job = schemas.LastJob(
+            job_id=last.id, status=last.status, outcome=last.outcome, created_at=last.created_at, finished_at=last.finished_at
+        )
+    return schemas.Schedule(**{name: getattr(row, name) for name in fields}, next_five=five, last_job=job)
 
 
 async def _one(session: AsyncSession, actor: Actor, schedule_id: str) -> schemas.Schedule:
-    return _schedule(await repository.get(session, actor, schedule_id), await reading.now(session))
+    row = await repository.get(session, actor, schedule_id)
+    last = await repository.last_jobs(session, actor, [row.last_job_id] if row.last_job_id else [])
+    return _schedule(row, await reading.now(session), last.get(row.last_job_id))
 
 
 @router.get("")
 async def list_schedules(actor: Reader, session: ReadSession) -> Page[schemas.Schedule]:
     """Lists schedules with their next five times"""
     now = await reading.now(session)
-    items = [_schedule(row, now) for row in await repository.list_all(session, actor)]
+    rows = await repository.list_all(session, actor)
+    last = await repository.last_jobs(session, actor, [row.last_job_id for row in rows if row.last_job_id])
+    items = [_schedule(row, now, last.get(row.last_job_id)) for row in rows]
     return Page(items=items, next_cursor=None, total=len(items))
+
+
+@router.get("/kinds")
+async def list_kinds(actor: Reader) -> Page[schemas.Kind]:
+    """Lists what a schedule can start, with what it takes"""
+    items = [
+        schemas.Kind(kind=args.kind, about=inspect.getdoc(args) or "", queue=args.queue, params=args.model_json_schema())
+        for args in schedule.kinds()
+    ]
+    return Page(items=items, next_cursor=None, total=len(items))
+
+
+@router.post("/preview")
+async def preview_times(body: schemas.Times, actor: Writer, session: ReadSession) -> schemas.NextTimes:
+    """Says when a rhythm would fire next, before anything is made"""
+    rhythm = Rhythm(body.cron, body.every_s, body.timezone)
+    rhythm.check()
+    return schemas.NextTimes(next_five=rhythm.following(after=await reading.now(session)))
 
 
 @router.post("", status_code=201)
@@ -58,6 +86,26 @@ async def create_schedule(body: schemas.NewSchedule, actor: Writer, session: Wri
 async def get_schedule(schedule_id: str, actor: Reader, session: ReadSession) -> schemas.Schedule:
     """Reads one schedule"""
     return await _one(session, actor, schedule_id)
+
+
+@router.get("/{schedule_id}/runs")
+async def list_runs(schedule_id: str, actor: Reader, session: ReadSession, limit: Limit = 20, cursor: Cursor = None) -> Page[schemas.Run]:
+    """Lists the times that came and the jobs they made, newest first"""
+    await repository.get(session, actor, schedule_id)
+    key = decode_cursor(cursor, str)
+    found = await repository.runs(session, actor, schedule_id, before=_time(key[0]) if key else None, limit=limit + 1)
+    items = [
+        schemas.Run(fire_at=row.fire_at, job_id=row.job_id, status=row.status or ("gone" if row.job_id else "left_out"))
+        for row in found[:limit]
+    ]
+    return Page(items=items, next_cursor=encode_cursor(items[-1].fire_at.isoformat()) if len(found) > limit else None, total=None)
+
+
+def _time(text: object) -> datetime | None:
+    try:
+        return datetime.fromisoformat(str(text)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
 
 
 @router.patch("/{schedule_id}")

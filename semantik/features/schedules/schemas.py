@@ -7,6 +7,16 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from semantik.jobs.states import Status
+
+
+class LastJob(BaseModel):
+    job_id: str
+    status: Status
+    outcome: str | None
+    created_at: datetime
+    finished_at: datetime | None
+
 
 class Schedule(BaseModel):
     id: str
@@ -22,7 +32,7 @@ class Schedule(BaseModel):
     catchup_s: int
     jitter_s: int
     paused_at: datetime | None
-    last_job_id: str | None
+    last_job: LastJob | None = Field(description="The newest job it made that is still kept.")
     created_at: datetime
 
 
@@ -53,6 +63,37 @@ class ScheduleChange(BaseModel):
     overlap: Literal["skip", "buffer_one", "cancel_previous", "allow"] | None = None
     catchup_s: int | None = Field(None, ge=0, le=30 * 86400)
     jitter_s: int | None = Field(None, ge=0, le=3600)
+
+
+class Run(BaseModel):
+    """A time that came."""
+
+    fire_at: datetime
+    job_id: str | None
+    status: str = Field(
+        description="Of the job; left_out when none was made (the last one still ran, or the time was missed), gone when deleted."
+    )
+
+
+class Kind(BaseModel):
+    kind: str
+    about: str
+    queue: str
+    params: dict[str, Any] = Field(description="JSON schema of what it takes.")
+
+
+class Times(BaseModel):
+    """Either `cron` or `every_s`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    cron: str | None = Field(None, max_length=100)
+    every_s: int | None = Field(None, ge=10, le=366 * 86400)
+    timezone: str = Field("UTC", max_length=64)
+
+
+class NextTimes(BaseModel):
+    next_five: list[datetime]
 
 
 class Started(BaseModel):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
 import pytest
@@ -13,10 +15,12 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 from websockets.typing import Subprotocol
 
+from semantik.engines.events.base import Event
 from semantik.http.local import as_local
 from semantik.jobs.context import JobContext
 from semantik.jobs.dispatch_local import LocalDispatcher
 from semantik.jobs.handlers import handles
+from semantik.jobs.store import control
 from semantik.jobs.values import Item, JobArgs
 from tests.features.activity.conftest import Serve
 from tests.jobs.conftest import World
@@ -119,3 +123,58 @@ async def test_strangers_and_the_unknown_are_refused_before_the_socket_opens(wor
         with pytest.raises(InvalidStatus) as refused:
             await connect(f"ws://{address}/ws/jobs").__aenter__()
         assert refused.value.response.status_code == 401
+
+
+async def test_a_hundred_sockets_get_every_event(world: World, app: FastAPI, serve: Serve, dispatcher: LocalDispatcher) -> None:
+    async with serve(as_local(app, world.actor)) as address, contextlib.AsyncExitStack() as stack:
+        sockets = [await stack.enter_async_context(connect(f"ws://{address}/ws/jobs")) for _ in range(100)]
+        for socket in sockets:
+            await _receive(socket, "snapshot")
+        made = await world.put(Stroll(steps=20))
+        told = await asyncio.gather(*(_receive(socket, "job.completed") for socket in sockets))
+        expected = [number for number, _ in await world.events(made.id)]
+        assert all([message["seq"] for message in one if message["seq"] is not None] == expected for one in told)
+
+
+async def test_a_slow_client_is_told_to_look_afresh_and_holds_nobody_up(
+    world: World, app: FastAPI, serve: Serve, dispatcher: LocalDispatcher
+) -> None:
+    """Two clients stop reading; their pipes fill, then their queues of 256, and no more is kept for them."""
+    watched = await world.put(Stroll(steps=1), available_at=datetime.now(UTC) + timedelta(hours=1))
+    async with serve(as_local(app, world.actor)) as address, contextlib.AsyncExitStack() as stack:
+        slow_all, slow_one, quick = [
+            await stack.enter_async_context(connect(f"ws://{address}/ws/jobs{path}", max_queue=1, compression=None))
+            for path in ("", f"/{watched.id}", "")
+        ]
+        for socket in (slow_all, slow_one, quick):
+            await _receive(socket, "snapshot")
+        read = asyncio.create_task(_stored(quick, watched.id, 301))
+        for number in range(700):
+            progress = {"message": f"{number} " + "x" * 20_000}
+            await world.runtime.events.publish(Event(world.actor.tenant_id, watched.id, None, "job.progress", progress))
+            await asyncio.sleep(0.001)
+        for number in range(300):
+            await _set_priority(world, watched.id, number % 10)
+        assert await asyncio.wait_for(read, 5) == list(range(2, 302)), "the quick one got all of it meanwhile"
+        await _receive(slow_all, "resync")
+        (afresh,) = await _receive(slow_all, "snapshot")
+        assert [job["seq"] for job in afresh["jobs"]] == [301]
+        numbers = [message["seq"] for message in await _receive(slow_one, "resync") if message.get("seq")]
+        assert len(numbers) < 256
+        assert numbers + await _stored(slow_one, watched.id, 301) == list(range(2, 302)), "of one job nothing is left out"
+
+
+async def _set_priority(world: World, job_id: str, priority: int) -> None:
+    async with world.database.write() as session:
+        await control.set_priority(session, job_id, priority, by=None)
+        await session.commit()
+
+
+async def _stored(socket: Any, job_id: str, until: int) -> list[int]:
+    """The numbers of a job's stored events, up to this one."""
+    numbers: list[int] = []
+    while not numbers or numbers[-1] < until:
+        message = json.loads(await asyncio.wait_for(socket.recv(), 10))
+        if message.get("job_id") == job_id and message["seq"] is not None:
+            numbers.append(message["seq"])
+    return numbers

@@ -54,11 +54,51 @@ async def test_a_schedule_is_made_changed_and_run_now(world: World, client: http
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"cron": "99 * * * *"}, {"cron": None}, {"every_s": 60}, {"timezone": "Mars/Olympus"}, {"kind": "nope"}, {"params": {"doors": 1}}],
+    [
+        {"cron": "99 * * * *"},
+        {"cron": None},
+        {"every_s": 60},
+        {"timezone": "Mars/Olympus"},
+        {"kind": "nope"},
+        {"kind": "delete_collection", "params": {"collection_id": "c"}},
+        {"params": {"doors": 1}},
+    ],
 )
 async def test_what_could_never_fire_is_refused(client: httpx2.AsyncClient, wrong: dict[str, object]) -> None:
     answer = await client.post("/schedules", json={**NEW, **wrong})
     assert (answer.status_code, answer.json()["code"]) == (422, "bad_schedule")
+
+
+async def test_a_schedule_tells_its_last_job_and_the_times_that_came(
+    world: World, client: httpx2.AsyncClient, stranger: httpx2.AsyncClient
+) -> None:
+    await _due(world)
+    (first,) = await schedule.tick(world.database)
+    await _again(world)
+    await schedule.tick(world.database)
+    found = (await client.get("/schedules/s1")).json()
+    assert (found["last_job"]["job_id"], found["last_job"]["status"]) == (first, "queued")
+    assert (await client.get("/schedules")).json()["items"][0] == found
+    runs = (await client.get("/schedules/s1/runs")).json()["items"]
+    assert [(run["job_id"], run["status"]) for run in runs] == [(None, "left_out"), (first, "queued")]
+    page = (await client.get("/schedules/s1/runs", params={"limit": 1})).json()
+    rest = (await client.get("/schedules/s1/runs", params={"cursor": page["next_cursor"]})).json()
+    assert page["items"] + rest["items"] == runs
+    await world.work()
+    await client.delete(f"/jobs/{first}")
+    assert (await client.get("/schedules/s1")).json()["last_job"] is None
+    assert (await client.get("/schedules/s1/runs")).json()["items"][1]["status"] == "gone"
+    assert (await stranger.get("/schedules/s1/runs")).status_code == 404
+
+
+async def test_kinds_and_times_are_shown_before_anything_is_made(client: httpx2.AsyncClient) -> None:
+    kinds = {one["kind"]: one for one in (await client.get("/schedules/kinds")).json()["items"]}
+    assert kinds["sweep"]["params"]["properties"]["rooms"]["default"] == 1
+    assert "delete_collection" not in kinds
+    times = (await client.post("/schedules/preview", json={"cron": "0 3 * * *", "timezone": "Europe/Berlin"})).json()["next_five"]
+    assert len(times) == 5
+    assert (await client.post("/schedules/preview", json={"cron": "99 * * * *"})).json()["code"] == "bad_schedule"
+    assert (await client.get("/schedules")).json()["items"] == []
 
 
 async def _due(world: World, *, ago_s: float = 1, **changes: object) -> str:

@@ -1,0 +1,204 @@
+"""`semantik schedules`."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Annotated, Any
+
+import typer
+
+from semantik.entrypoints.cli import console
+from semantik.entrypoints.cli.options import chosen
+
+app = typer.Typer(name="schedules", help="Schedules: jobs that start by the clock.", no_args_is_help=True, rich_markup_mode=None)
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of words.")]
+Cron = Annotated[str | None, typer.Option(help="Five fields, such as '0 3 * * *'.")]
+Every = Annotated[str | None, typer.Option(help="Instead of cron: 90, 5m, 2h or 1d.")]
+Timezone = Annotated[str | None, typer.Option(help="In which cron is read, such as Europe/Berlin.")]
+Param = Annotated[list[str] | None, typer.Option(help="NAME=VALUE for the job; JSON, or else text. May be repeated.")]
+Overlap = Annotated[str | None, typer.Option(help="While the last run goes on: skip, buffer_one, cancel_previous or allow.")]
+
+_UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+@app.command("list")
+def list_(as_json: Json = False) -> None:
+    """List schedules with their next and last run."""
+    from semantik.entrypoints.cli import client
+
+    rows = client.run(lambda api: api.get("/schedules"))["items"]
+    if as_json or chosen.as_json:
+        console.emit(rows)
+        return
+    shown = [
+        {
+            **row,
+            "rhythm": _rhythm(row),
+            "next": "paused" if row["paused_at"] else row["next_fire_at"],
+            "last": row["last_job"]["status"] if row["last_job"] else None,
+        }
+        for row in rows
+    ]
+    columns = {"name": "schedule", "kind": "kind", "rhythm": "rhythm", "next": "next", "last": "last run", "id": "id"}
+    console.table(shown, columns, empty="There is no schedule. `semantik schedules create NAME KIND --cron ...` makes one.")
+
+
+def _rhythm(row: dict[str, Any]) -> str:
+    return f"{row['cron']} {row['timezone']}" if row["cron"] else f"every {row['every_s']} s"
+
+
+@app.command()
+def show(schedule: str, as_json: Json = False) -> None:
+    """Show a schedule, by name or id: its next five runs and its last ones."""
+    from semantik.entrypoints.cli import client
+
+    async def work(api: client.Client) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+        found = await _find(api, schedule)
+        return found, (await api.get(f"/schedules/{found['id']}/runs", limit=10))["items"]
+
+    found, runs = client.run(work)
+    if as_json or chosen.as_json:
+        console.emit({**found, "runs": runs})
+        return
+    console.fields(
+        {
+            "schedule": found["name"],
+            "id": found["id"],
+            "kind": found["kind"],
+            "params": found["params"],
+            "rhythm": _rhythm(found),
+            "overlap": found["overlap"],
+            "paused since": found["paused_at"],
+            "next": found["next_five"],
+        }
+    )
+    console.table(runs, {"fire_at": "time", "status": "became", "job_id": "job"}, empty="It has not fired yet.")
+
+
+async def _find(api: Any, schedule: str) -> dict[str, Any]:
+    """By id, else by name. Raises `NotFound`."""
+    from semantik.kit.errors import NotFound
+
+    for row in (await api.get("/schedules"))["items"]:
+        if schedule in (row["id"], row["name"]):
+            return dict(row)
+    raise NotFound(f"there is no schedule {schedule!r}", hint="See: semantik schedules list")
+
+
+@app.command()
+def kinds(as_json: Json = False) -> None:
+    """List the kinds of job that a schedule can start, and what they take."""
+    from semantik.entrypoints.cli import client
+
+    rows = client.run(lambda api: api.get("/schedules/kinds"))["items"]
+    if as_json or chosen.as_json:
+        console.emit(rows)
+        return
+    shown = [{**row, "takes": ", ".join(row["params"].get("properties", {}))} for row in rows]
+    console.table(shown, {"kind": "kind", "takes": "params", "about": "what it does"}, empty="There is none.")
+
+
+@app.command()
+def create(
+    name: str,
+    kind: Annotated[str, typer.Argument(help="See: semantik schedules kinds.")],
+    cron: Cron = None,
+    every: Every = None,
+    timezone: Timezone = "UTC",
+    param: Param = None,
+    overlap: Overlap = "skip",
+) -> None:
+    """Create a schedule; prints its id."""
+    from semantik.entrypoints.cli import client
+
+    body = {"name": name, "kind": kind, "params": _params(param), **_given(cron, every, timezone, overlap)}
+    made = client.run(lambda api: api.post("/schedules", body))
+    console.say(made["id"])
+    console.note(f"Next: {', '.join(made['next_five'])}")
+
+
+@app.command()
+def change(
+    schedule: str,
+    name: Annotated[str | None, typer.Option(help="Another name.")] = None,
+    cron: Cron = None,
+    every: Every = None,
+    timezone: Timezone = None,
+    param: Param = None,
+    overlap: Overlap = None,
+) -> None:
+    """Change a schedule; a new rhythm counts from now."""
+    from semantik.entrypoints.cli import client
+
+    body = {**_given(cron, every, timezone, overlap), **({"name": name} if name else {}), **({"params": _params(param)} if param else {})}
+
+    async def work(api: client.Client) -> dict[str, Any]:
+        return dict(await api.patch(f"/schedules/{(await _find(api, schedule))['id']}", body))
+
+    console.note(f"Next: {', '.join(client.run(work)['next_five']) or 'paused'}")
+
+
+def _given(cron: str | None, every: str | None, timezone: str | None, overlap: str | None) -> dict[str, Any]:
+    values = {"cron": cron, "every_s": _seconds(every), "timezone": timezone, "overlap": overlap}
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _seconds(every: str | None) -> int | None:
+    if every is None:
+        return None
+    found = re.fullmatch(r"(\d{1,9})([smhd]?)", every.strip())
+    if found is None:
+        raise typer.BadParameter(f"{every!r} is no length of time; write 90, 5m, 2h or 1d")
+    return int(found[1]) * _UNITS[found[2]]
+
+
+def _params(given: list[str] | None) -> dict[str, Any]:
+    params: dict[str, Any] = {}
+    for one in given or []:
+        name, equals, text = one.partition("=")
+        if not equals:
+            raise typer.BadParameter(f"{one!r} is not NAME=VALUE")
+        try:
+            params[name] = json.loads(text)
+        except ValueError:
+            params[name] = text
+    return params
+
+
+def _act(schedule: str, verb: str) -> dict[str, Any]:
+    from semantik.entrypoints.cli import client
+
+    async def work(api: client.Client) -> dict[str, Any]:
+        return dict(await api.post(f"/schedules/{(await _find(api, schedule))['id']}/{verb}"))
+
+    return client.run(work)
+
+
+@app.command()
+def pause(schedule: str) -> None:
+    """Keep a schedule from firing."""
+    _act(schedule, "pause")
+
+
+@app.command()
+def resume(schedule: str) -> None:
+    """Let a paused schedule fire again, from its next time on."""
+    console.note(f"Next: {', '.join(_act(schedule, 'resume')['next_five'])}")
+
+
+@app.command()
+def run(schedule: str) -> None:
+    """Start the schedule's job now; prints the job's id."""
+    console.say(_act(schedule, "run-now")["job_id"])
+
+
+@app.command()
+def delete(schedule: str) -> None:
+    """Delete a schedule; jobs it made stay."""
+    from semantik.entrypoints.cli import client
+
+    async def work(api: client.Client) -> None:
+        await api.delete(f"/schedules/{(await _find(api, schedule))['id']}")
+
+    client.run(work)

@@ -1,0 +1,87 @@
+"""`semantik queues` and `semantik workers`: where jobs wait, and who runs them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from semantik.entrypoints.cli import console
+from semantik.entrypoints.cli.options import chosen
+
+queues = typer.Typer(name="queues", help="Queues: where jobs wait.", no_args_is_help=True, rich_markup_mode=None)
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of words.")]
+
+
+@queues.command("list")
+def list_(as_json: Json = False) -> None:
+    """List queues with their jobs and who serves them."""
+    from semantik.entrypoints.cli import client
+
+    rows = client.run(lambda api: api.get("/queues"))["items"]
+    if as_json or chosen.as_json:
+        console.emit(rows)
+        return
+    columns = {
+        "queue": "queue",
+        "ready": "ready",
+        "running": "running",
+        "later": "later",
+        "blocked": "blocked",
+        "paused": "paused jobs",
+        "oldest_ready_at": "oldest ready",
+        "workers": "workers",
+        "max_running": "limit",
+        "paused_at": "paused since",
+    }
+    console.table(rows, columns, empty="There is no queue.")
+    for row in rows:
+        if row["ready"] and not row["workers"]:
+            console.note(f"No worker serves {row['queue']}: its {row['ready']:,} ready jobs do not start.")
+
+
+@queues.command()
+def pause(queue: str) -> None:
+    """Start no more jobs of a queue, for everybody; what runs goes on."""
+    _change(queue, {"paused": True})
+
+
+@queues.command()
+def resume(queue: str) -> None:
+    """Let a paused queue start jobs again."""
+    _change(queue, {"paused": False})
+
+
+@queues.command()
+def limit(
+    queue: str, most: Annotated[int | None, typer.Argument(help="Most jobs at once; no limit when left out.", min=1, max=10_000)] = None
+) -> None:
+    """Limit how many jobs of a queue run at once."""
+    _change(queue, {"max_running": most} if most is not None else {"unlimited": True})
+
+
+def _change(queue: str, body: dict[str, Any]) -> None:
+    from semantik.entrypoints.cli import client
+
+    now = client.run(lambda api: api.patch(f"/queues/{queue}", body))
+    console.say(f"{now['queue']}: {'paused' if now['paused_at'] else 'open'}, limit {console.shown(now['max_running'])}")
+
+
+def workers(days: int, *, as_json: bool) -> None:
+    """Prints the workers, and what became of those that were lost."""
+    from semantik.entrypoints.cli import client
+
+    async def work(api: client.Client) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+        return (await api.get("/workers"))["items"], await api.get("/recoveries", days=days)
+
+    rows, recoveries = client.run(work)
+    if as_json:
+        console.emit({"workers": rows, "recoveries": recoveries})
+        return
+    shown = [{**row, "running": [job["title"] for job in row["running"]]} for row in rows]
+    columns = {"id": "worker", "state": "state", "queues": "queues", "slots": "slots", "running": "your jobs", "last_seen_at": "last seen"}
+    console.table(shown, columns, empty="No worker has signed in.")
+    lost = {"lost_at": "lost at", "title": "job", "owner": "worker", "became": "became", "resumed_at": "resumed at"}
+    if recoveries["items"]:
+        console.table(recoveries["items"], lost, empty="")
+    console.note(f"{recoveries['words']} in the last {days} days.")
