@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import shutil
 import tempfile
 import threading
@@ -20,6 +21,7 @@ import sqlalchemy as sa
 from semantik import migrations
 from semantik.auth.actor import Actor
 from semantik.jobs.states import ENDED
+from semantik.jobs.store.rows import DATABASE_ERRORS
 from semantik.kit import logs
 from semantik.kit.database import Database, open_database
 from semantik.tables.jobs import jobs, queues, schedule_fires, schedules, tenant_turns
@@ -123,8 +125,11 @@ class Lane:
         """Whether all jobs came to rest in that time; False at once when the worker died before."""
         end = time.monotonic() + within_s
         while time.monotonic() < end:
-            async with self.database.read() as session:
-                rows = (await session.execute(sa.select(jobs.c.status))).all()
+            rows: Sequence[Any] = ()
+            # A database that crashed a moment ago may still be starting up.
+            with contextlib.suppress(*DATABASE_ERRORS):
+                async with self.database.read() as session:
+                    rows = (await session.execute(sa.select(jobs.c.status))).all()
             if rows and all(row.status in SETTLED for row in rows):
                 return True
             if worker is not None and state(worker) == "Z":
