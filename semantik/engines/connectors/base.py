@@ -24,12 +24,17 @@ class ItemGone(Exception):
     """The item was listed and is no longer there."""
 
 
+# Why an item is left out on purpose. Any other problem is a failure: somebody should mend it.
+LEFT_OUT = ("link_outside", "not_a_file")
+
+
 @dataclass(frozen=True, slots=True)
 class Item:
     """One document as the source lists it. `path` is its identity within the source: unique, / separated.
 
     `signature` changes when the content may have changed (size and mtime, an etag); equal signatures mean
-    that fetching can be left out. `problem` = (code, reason): listed, but not readable.
+    that fetching can be left out. `problem` = (code, reason): listed, but not readable. A folder
+    with a problem hides what lies in it: nothing may be concluded about paths below its own.
     """
 
     path: str

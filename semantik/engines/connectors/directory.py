@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import AsyncIterator, Iterator, Mapping
@@ -62,11 +63,14 @@ class DirectoryConnector(Connector):
         path = self._inside(item.path)
         try:
             # O_NONBLOCK: a named pipe that took the file's place must not hang the worker.
-            descriptor = await run_cpu(os.open, path, os.O_RDONLY | os.O_NONBLOCK)
-        except FileNotFoundError:
-            raise ItemGone(item.path) from None
+            # O_NOFOLLOW: the path has no links left, so one that is met now was put there meanwhile.
+            descriptor = await run_cpu(os.open, path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except OSError as error:
+            if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO):
+                raise ItemGone(item.path) from None
+            raise
         with os.fdopen(descriptor, "rb") as file:
-            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode) or not self._holds(file.fileno()):
                 raise ItemGone(item.path)
             while piece := await run_cpu(file.read, _PIECE_BYTES):
                 yield piece
@@ -80,6 +84,11 @@ class DirectoryConnector(Connector):
             raise ItemGone(relative)
         return path
 
+    def _holds(self, descriptor: int) -> bool:
+        """Whether an open file lies below the root, whatever became of the folders on its way since the path was checked. Linux only."""
+        place = f"/proc/self/fd/{descriptor}"
+        return not os.path.exists(place) or Path(os.path.realpath(place)).is_relative_to(self.root)
+
     def _walk(self) -> Iterator[Item]:
         if not self.root.is_dir():
             raise SourceUnreachable(f"the folder {self.root} is not there", hint="Mount or restore it, or change the source's path.")
@@ -90,14 +99,15 @@ class DirectoryConnector(Connector):
         try:
             with os.scandir(self.root / relative) as entries:
                 listed = sorted(((entry.name + "/" if self._is_folder(entry) else entry.name), entry) for entry in entries)
-        except FileNotFoundError:
-            return
         except OSError as error:
             if not relative:
                 raise SourceUnreachable(f"the folder {self.root} cannot be read: {error.strerror}") from error
+            if isinstance(error, FileNotFoundError | NotADirectoryError):
+                return
+            shown = _shown(relative.rstrip("/"))
             yield Item(
-                path=relative.rstrip("/"),
-                name=relative.rstrip("/").rpartition("/")[2],
+                path=shown,
+                name=shown.rpartition("/")[2],
                 problem=("unreadable", f"the folder cannot be read: {error.strerror}"),
             )
             return
@@ -120,24 +130,24 @@ class DirectoryConnector(Connector):
             return False
 
     def _item(self, path: str, entry: os.DirEntry[str]) -> Item | None:
-        shown = path.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+        shown = _shown(path)
         name = shown.rpartition("/")[2]
         try:
             if entry.is_symlink():
                 target = Path(os.path.realpath(entry.path))
-                if target.is_dir():
-                    return None
                 if not target.is_relative_to(self.root):
-                    return Item(
-                        path=shown, name=name, problem=("unsafe_member", "the link leads out of the source's folder and was not followed")
-                    )
+                    reason = "the link leads out of the source's folder and was not followed"
+                    return Item(path=shown, name=name, problem=("link_outside", reason))
+                if target.is_dir():
+                    # What it leads to is listed in its own place.
+                    return None
             status = entry.stat()
         except FileNotFoundError:
             return Item(path=shown, name=name, problem=("unreadable", "the link leads nowhere")) if entry.is_symlink() else None
         except OSError as error:
             return Item(path=shown, name=name, problem=("unreadable", f"the file cannot be read: {error.strerror}"))
         if not stat.S_ISREG(status.st_mode):
-            return None
+            return Item(path=shown, name=name, problem=("not_a_file", "it is a pipe, a socket or a device and was not read"))
         if shown != path:
             return Item(path=shown, name=name, problem=("unreadable", "the file's name is not valid UTF-8; rename it"))
         return Item(
@@ -147,6 +157,11 @@ class DirectoryConnector(Connector):
             signature=f"{status.st_size}-{status.st_mtime_ns}-{status.st_ino}",
             modified_at=datetime.fromtimestamp(status.st_mtime, UTC),
         )
+
+
+def _shown(path: str) -> str:
+    """A path as text: bytes that are no UTF-8 become `\\xff`, so that two such names stay two."""
+    return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 async def open_directory(settings: Mapping[str, Any], credentials: bytes | None) -> DirectoryConnector:

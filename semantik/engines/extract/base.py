@@ -103,6 +103,8 @@ CODES = (
     "pages_failed",
     "unreadable",
     "gone",
+    "link_outside",
+    "not_a_file",
 )
 
 

@@ -11,7 +11,7 @@ from semantik.engines import connectors as connector_backends
 from semantik.engines.blobs.base import STRAY_AGE_S
 from semantik.engines.chunking import headings, open_chunker
 from semantik.engines.chunking.base import ChunkingSettings
-from semantik.engines.connectors.base import Connector, Item
+from semantik.engines.connectors.base import LEFT_OUT, Connector, Item
 from semantik.engines.embedding import bm25
 from semantik.engines.embedding.base import Tokenizer
 from semantik.engines.vectors.base import Point, Space
@@ -291,7 +291,7 @@ def _problem(item: Item) -> dict[str, Any]:
     assert item.problem is not None, "only items with a problem come here"
     code, reason = item.problem
     return {
-        "state": "skipped" if code == "unsafe_member" else "failed",
+        "state": "skipped" if code in LEFT_OUT else "failed",
         "code": code,
         "reason": reason,
         "due": None,

@@ -37,7 +37,8 @@ async def compare(
 ) -> Listing:
     """Reads the listing and hashes what paths and signatures cannot settle. Writes nothing.
 
-    Raises `SourceUnreachable` when the listing is not complete: then nothing may be concluded about what is missing.
+    What lies below a folder that cannot be read now is left as it is. Raises `SourceUnreachable` when the listing is not
+    complete: then nothing may be concluded about what is missing.
     """
     found = Listing()
     seen: set[str] = set()
@@ -52,7 +53,8 @@ async def compare(
         found.count += len(items)
         if interrupted is not None and interrupted.is_set():
             return found
-    found.vanished = await _vanished(database, actor, source_id, seen)
+    hidden = tuple(item.path + "/" for item in (*found.new, *(item for item, _ in found.touched)) if item.problem is not None)
+    found.vanished = [known for known in await _vanished(database, actor, source_id, seen) if not known.path.startswith(hidden)]
     unsettled = could_have_moved(found.new, found.vanished) + [
         item for item, before in found.touched if before.content_hash and not item.problem
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import string
 from pathlib import Path
 
@@ -48,8 +49,8 @@ async def test_a_link_out_of_the_folder_is_listed_as_refused_and_never_read(tmp_
     listed = await _listed(root)
     connector = DirectoryConnector(root.resolve(), [], [])
 
-    assert set(listed) == {"inside.txt", "out.txt", "good.txt"}
-    assert listed["out.txt"].problem is not None and listed["out.txt"].problem[0] == "unsafe_member"
+    assert set(listed) == {"inside.txt", "out.txt", "good.txt", "up"}
+    assert {path for path, item in listed.items() if item.problem and item.problem[0] == "link_outside"} == {"out.txt", "up"}
     with pytest.raises(ItemGone):
         _ = [piece async for piece in connector.fetch(listed["out.txt"])]
     with pytest.raises(ItemGone):
@@ -57,22 +58,53 @@ async def test_a_link_out_of_the_folder_is_listed_as_refused_and_never_read(tmp_
 
 
 async def test_a_pipe_a_socket_and_a_vanished_file_do_not_hang_it(tmp_path: Path) -> None:
-    os.mkfifo(tmp_path / "pipe")
+    os.mkfifo(tmp_path / "pipe.pdf")
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(os.path.relpath(tmp_path / "socket.txt"))
+    (tmp_path / "loop").symlink_to(".")
+    (tmp_path / "self.txt").symlink_to("self.txt")
     connector = DirectoryConnector(tmp_path, [], [])
 
-    assert await _listed(tmp_path) == {}
-    for path in ("pipe", "gone.txt"):
+    problems = {path: item.problem and item.problem[0] for path, item in (await _listed(tmp_path)).items()}
+
+    assert problems == {"pipe.pdf": "not_a_file", "socket.txt": "not_a_file", "self.txt": "unreadable"}
+    for path in ("pipe.pdf", "socket.txt", "self.txt", "gone.txt", "gone/x.txt", "pipe.pdf/x"):
         with pytest.raises(ItemGone):
             _ = [piece async for piece in connector.fetch(Item(path=path, name=path))]
 
 
-async def test_a_name_that_is_no_utf8_is_listed_with_the_reason(tmp_path: Path) -> None:
-    (tmp_path / os.fsdecode(b"bad-\xff.txt")).write_text("x")
+async def test_names_that_are_no_utf8_are_listed_apart_with_the_reason(tmp_path: Path) -> None:
+    for name in (b"bad-\xff.txt", b"bad-\xfe.txt", b"two\nlines.txt", b"n" * 251 + b".txt"):
+        (tmp_path / os.fsdecode(name)).write_text("x")
 
-    (item,) = (await _listed(tmp_path)).values()
+    listed = await _listed(tmp_path)
 
-    assert item.problem is not None and "UTF-8" in item.problem[1]
-    item.path.encode()
+    assert [path for path, item in listed.items() if item.problem and "UTF-8" in item.problem[1]] == ["bad-\\xfe.txt", "bad-\\xff.txt"]
+    assert sorted(path for path, item in listed.items() if item.problem is None) == ["n" * 251 + ".txt", "two\nlines.txt"]
+    for path in listed:
+        path.encode()
+
+
+async def test_a_file_whose_folder_was_swapped_for_a_link_is_not_read(tmp_path: Path) -> None:
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "outside" / "note.txt").write_text("secret")
+    root = tmp_path / "root"
+    (root / "sub").mkdir(parents=True)
+    (root / "sub" / "note.txt").write_text("mine")
+    item = (await _listed(root))["sub/note.txt"]
+    connector = DirectoryConnector(root, [], [])
+    real = connector._inside("sub/note.txt")
+    (root / "sub").rename(root / "old")
+    (root / "sub").symlink_to(tmp_path / "outside")
+
+    class Late(DirectoryConnector):
+        """Looked at the path before the swap, opens it after."""
+
+        def _inside(self, relative: str) -> Path:
+            return real
+
+    with pytest.raises(ItemGone):
+        _ = [piece async for piece in Late(root, [], []).fetch(item)]
 
 
 async def test_a_missing_folder_means_that_nothing_may_be_concluded(tmp_path: Path) -> None:

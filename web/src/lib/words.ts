@@ -82,6 +82,8 @@ const CODES: Record<string, string> = {
   pages_failed: "Some pages failed",
   unreadable: "Could not be opened",
   gone: "No longer there",
+  link_outside: "Link that leads out of the folder",
+  not_a_file: "Not a file",
 };
 
 export function codeWords(code: string | null | undefined): string {

@@ -33,6 +33,7 @@ _MISSING_RUN = 1000
 _FRESH = 300
 # A PDF of blank pages is small; a large one with nothing on its pages has lost them.
 _NOT_BLANK = 20_000
+_BLANK_PAGE = 400
 
 _WORD = re.compile(r"[^\W\d_]{2,}(?:-[^\W\d_]{2,})*")
 _HYPHEN = re.compile(r"([^\W\d_]+)\x02\n?([^\W\d_]+)")
@@ -162,7 +163,7 @@ def _conclude(document: Document, sink: Sink, ocr: Ocr, broken: list[int], drawn
             raise skipped(loss.code, loss.reason, loss.hint)
         sink.lose(loss)
     if sink.chars == 0:
-        if drawn == 0 and (document.size > _NOT_BLANK or not _intact(document)):
+        if drawn == 0 and (document.size > _NOT_BLANK + _BLANK_PAGE * (sink.pages or 0) or not _intact(document)):
             raise damaged("PDF", f"nothing is left on its {pages}")
         tried = ", and OCR found none" if ocr.read_pages else ""
         raise skipped("no_text", f"The PDF has no text on its {pages}{tried}.")

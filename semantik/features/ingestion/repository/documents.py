@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from semantik.auth import access
 from semantik.auth.actor import Actor
+from semantik.engines.connectors.base import LEFT_OUT
 from semantik.features.ingestion.plan import Known
 from semantik.features.ingestion.values import Work
 from semantik.kit.clock import now
@@ -161,7 +162,7 @@ def _known(row: Any) -> Known:
         signature=row.due or row.signature,
         content_hash=row.content_hash,
         size_bytes=row.size_bytes,
-        has_problem=row.code in ("unsafe_member", "unreadable", "gone"),
+        has_problem=row.code in (*LEFT_OUT, "unreadable", "gone"),
     )
 
 

@@ -1,0 +1,122 @@
+"""A folder that changes while it is read: nothing hangs, nothing foreign is read, and the next sync makes it good."""
+
+from __future__ import annotations
+
+import os
+import random
+import threading
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from semantik.auth.actor import Actor
+from semantik.engines.connectors.base import Item
+from semantik.engines.connectors.directory import DirectoryConnector
+from semantik.features.ingestion import listing
+from semantik.kit.database import Database
+from tests.flows.steps import add_folder, documents_of, make_collection, search, sync
+
+_FILES = 40
+
+
+def _meddle(folder: Path, outside: Path, stop: threading.Event, seed: int) -> None:
+    """Until told to stop: rewrites, appends, removes, moves, and puts links, pipes and folders where files were."""
+    chance = random.Random(seed)
+    while not stop.is_set():
+        path = folder / f"{chance.randrange(_FILES)}.txt"
+        match chance.randrange(7):
+            case 0 | 1:
+                _clear(path)
+                path.write_text(f"Rewritten, number {chance.random()}.")
+            case 2 if path.is_file() and not path.is_symlink():
+                with open(path, "a", encoding="utf-8") as file:
+                    file.write(" And more." * 2000)
+            case 3:
+                _clear(path)
+            case 4:
+                _clear(path)
+                path.symlink_to(outside)
+            case 5:
+                _clear(path)
+                os.mkfifo(path)
+            case _:
+                _clear(path)
+                path.mkdir()
+        stop.wait(0.002)
+
+
+def _clear(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        path.rmdir()
+    else:
+        path.unlink(missing_ok=True)
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_a_folder_that_changes_under_a_sync_is_right_after_the_next(client: httpx2.AsyncClient, tmp_path: Path) -> None:
+    folder, outside = tmp_path / "papers", tmp_path / "outside.txt"
+    folder.mkdir()
+    outside.write_text("The combination of the safe is seventeen.")
+    for number in range(_FILES):
+        (folder / f"{number}.txt").write_text(f"The first text of number {number}.")
+    collection = await make_collection(client)
+    stop = threading.Event()
+    meddling = threading.Thread(target=_meddle, args=(folder, outside, stop, 7))
+    meddling.start()
+    try:
+        source = await add_folder(client, collection["id"], folder)
+        during = [await sync(client, source["id"]) for _ in range(3)]
+    finally:
+        stop.set()
+        meddling.join()
+
+    last = await sync(client, source["id"])
+    documents = await documents_of(client, collection["id"])
+    ledger = (await client.get(f"/api/v1/collections/{collection['id']}")).json()["ledger"]
+    plan = (await client.post(f"/api/v1/sources/{source['id']}/sync", params={"dry_run": True})).json()["counts"]
+
+    assert {job["status"] for job in (*during, last)} == {"completed"}
+    expected = {}
+    for path in folder.iterdir():
+        if path.is_symlink():
+            expected[path.name] = "link_outside"
+        elif path.is_fifo():
+            expected[path.name] = "not_a_file"
+        elif path.is_file():
+            expected[path.name] = None
+    assert {path: one["code"] for path, one in documents.items()} == expected
+    for path, one in documents.items():
+        if one["state"] == "indexed":
+            text = (await client.get(f"/api/v1/documents/{one['id']}/text")).json()["text"]
+            assert text.rstrip("\n") == (folder / path).read_text().rstrip("\n"), path
+    assert ledger["pending"] == ledger["failed"] == 0 and ledger["listed"] == len(expected)
+    assert {**plan, "unchanged": 0} == dict.fromkeys(plan, 0), "nothing is left to do"
+    assert not any("combination" in hit["passage"]["text"] for hit in await search(client, "combination of the safe"))
+
+
+class _Locked(DirectoryConnector):
+    """A folder of which `sub` cannot be read at the moment."""
+
+    async def list(self, after: str | None = None) -> AsyncIterator[Item]:
+        async for item in super().list(after):
+            if not item.path.startswith("sub/"):
+                yield item
+        yield Item(path="sub", name="sub", problem=("unreadable", "the folder cannot be read: Permission denied"))
+
+
+async def test_documents_below_a_folder_that_cannot_be_read_now_stay(
+    client: httpx2.AsyncClient, database: Database, actor: Actor, tmp_path: Path
+) -> None:
+    folder = tmp_path / "papers"
+    (folder / "sub").mkdir(parents=True)
+    for path in ("a.txt", "b.txt", "sub/c.txt"):
+        (folder / path).write_text(f"The text of {path}.")
+    collection = await make_collection(client)
+    source = await add_folder(client, collection["id"], folder)
+    (folder / "b.txt").unlink()
+
+    found = await listing.compare(database, actor, source["id"], _Locked(folder, [], []))
+
+    assert (found.plan().deleted, found.plan().added) == (["b.txt"], ["sub"])
