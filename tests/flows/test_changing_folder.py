@@ -78,7 +78,7 @@ async def test_a_folder_that_changes_under_a_sync_is_right_after_the_next(client
     plan = (await client.post(f"/api/v1/sources/{source['id']}/sync", params={"dry_run": True})).json()["counts"]
 
     assert {job["status"] for job in (*during, last)} == {"completed"}
-    expected = {}
+    expected: dict[str, str | None] = {}
     for path in folder.iterdir():
         if path.is_symlink():
             expected[path.name] = "link_outside"
@@ -87,10 +87,10 @@ async def test_a_folder_that_changes_under_a_sync_is_right_after_the_next(client
         elif path.is_file():
             expected[path.name] = None
     assert {path: one["code"] for path, one in documents.items()} == expected
-    for path, one in documents.items():
+    for name, one in documents.items():
         if one["state"] == "indexed":
             text = (await client.get(f"/api/v1/documents/{one['id']}/text")).json()["text"]
-            assert text.rstrip("\n") == (folder / path).read_text().rstrip("\n"), path
+            assert text.rstrip("\n") == (folder / name).read_text().rstrip("\n"), name
     assert ledger["pending"] == ledger["failed"] == 0 and ledger["listed"] == len(expected)
     assert {**plan, "unchanged": 0} == dict.fromkeys(plan, 0), "nothing is left to do"
     assert not any("combination" in hit["passage"]["text"] for hit in await search(client, "combination of the safe"))

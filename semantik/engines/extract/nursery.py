@@ -17,6 +17,8 @@ from semantik.engines.extract import tessdata, wire
 from semantik.kit.concurrency import run_cpu
 from semantik.kit.errors import Unavailable
 
+# What is told of a worker that ended together with its nursery: no status and no peak.
+GONE = (0, 0)
 _START_S = 60.0
 # Parts of 1 MiB pass in a few reads; more would only be memory.
 _BUFFER = 512 * 1024
@@ -45,38 +47,54 @@ class Nursery:
         self._process: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
         self._errors: IO[bytes] | None = None
+        self._killing: set[asyncio.Task[tuple[int, int]]] = set()
 
     async def fork(self) -> Worker:
         """A new worker. Raises `ExtractorDown` when the nursery does not come up."""
         ours, theirs = socket.socketpair()
+        # A task of its own that owns `theirs`: a caller that is cancelled must not pull the socket away in the middle of a command.
+        forking = asyncio.get_running_loop().create_task(self._fork(theirs))
         try:
-            with theirs:
-                pid, _, _ = await asyncio.shield(self._fork(theirs))
+            pid, _, _ = await asyncio.shield(forking)
             ours.setblocking(False)
             reader, writer = await asyncio.open_connection(sock=ours, limit=_BUFFER)
         except BaseException:
             ours.close()
+            forking.add_done_callback(self._disown)
             raise
         return Worker(pid, reader, writer)
 
+    def _disown(self, forking: asyncio.Task[tuple[int, int, int]]) -> None:
+        """Ends a worker that nobody waits for any more; an error of its start is nobody's either."""
+        if forking.cancelled() or forking.exception() is not None:
+            return
+        killing = asyncio.get_running_loop().create_task(self.kill(forking.result()[0]))
+        self._killing.add(killing)
+        killing.add_done_callback(self._killing.discard)
+
     async def kill(self, pid: int) -> tuple[int, int]:
-        """(wait status, peak resident kB) of the worker; (0, 0) when it is known to be gone."""
+        """(wait status, peak resident kB) of the worker; `GONE` when nobody can tell any more."""
         async with self._lock:
             if self._control is None:
-                return 0, 0
+                return GONE
             try:
                 _, status, peak = await self._ask(wire.KILL, pid)
             except OSError:
                 # The nursery died, and its workers with it.
                 await self._stop()
-                return 0, 0
+                return GONE
             return status, peak
 
     async def close(self) -> None:
+        await asyncio.gather(*self._killing)
         async with self._lock:
             await self._stop()
 
-    async def _fork(self, socket_: socket.socket) -> tuple[int, int, int]:
+    async def _fork(self, theirs: socket.socket) -> tuple[int, int, int]:
+        with theirs:
+            return await self._fork_with(theirs)
+
+    async def _fork_with(self, theirs: socket.socket) -> tuple[int, int, int]:
         async with self._lock:
             for attempt in (1, 2):
                 fresh = self._control is None
@@ -84,7 +102,7 @@ class Nursery:
                     await run_cpu(self._start)
                 try:
                     async with asyncio.timeout(_START_S):
-                        return await self._ask(wire.FORK, 0, socket_)
+                        return await self._ask(wire.FORK, 0, theirs)
                 except OSError as error:
                     # TimeoutError is an OSError. A nursery that died since its last fork is replaced once.
                     told = self._told()

@@ -12,7 +12,7 @@ from pathlib import Path
 from semantik.engines.extract import wire
 from semantik.engines.extract.base import Extractor, Limits, Member, Outcome, Part, Verdict
 from semantik.engines.extract.flow import MAX_PART
-from semantik.engines.extract.nursery import Nursery, Worker
+from semantik.engines.extract.nursery import GONE, Nursery, Worker
 from semantik.kit import logs, metrics
 
 log = logs.get(__name__)
@@ -57,6 +57,7 @@ class ExtractorPool(Extractor):
         async with self._slots:
             assert not self._closed, "the pool is closed"
             outcome: Outcome | None = None
+            again = False
             while outcome is None:
                 worker = await self._take()
                 whole = False
@@ -70,8 +71,12 @@ class ExtractorPool(Extractor):
                         outcome = run.outcome
                     except _Lost as lost:
                         # A worker that died while it rested tells nothing of this document: another one reads it.
-                        if lost.code != "crashed" or run.heard or worker.documents == 0:
-                            outcome = await self._explain(worker, run, lost, limits)
+                        # Nor does one whose whole nursery died; that is believed once, and only while nothing was given out.
+                        end = await self._nursery.kill(worker.pid) if lost.code == "crashed" else GONE
+                        if lost.code == "crashed" and end == GONE and not run.gave and not again:
+                            again = True
+                        elif lost.code != "crashed" or run.heard or worker.documents == 0:
+                            outcome = _explain(run, lost, limits, *end)
                 finally:
                     self._give_back(worker, whole)
             yield outcome
@@ -119,24 +124,6 @@ class ExtractorPool(Extractor):
         worker.writer.close()
         await self._nursery.kill(worker.pid)
 
-    async def _explain(self, worker: Worker, run: _Run, lost: _Lost, limits: Limits) -> Outcome:
-        """Turns the loss of a child into the document's outcome, by how the child died."""
-        code, reason, hint = lost.code, lost.reason, lost.hint
-        if code == "crashed":
-            status, peak_kb = await self._nursery.kill(worker.pid)
-            died = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
-            # Native parsers abort when memory is refused them; what they held by then tells it from a plain crash.
-            if died in (signal.SIGABRT, signal.SIGSEGV, signal.SIGKILL) and peak_kb * 1024 > limits.memory_bytes // 3:
-                code, reason = "memory_limit", f"Reading the file takes more than {limits.memory_bytes // 1024**2:,} MiB of memory."
-                hint = "Split the file, or raise SEMANTIK_EXTRACT_MEMORY_BYTES."
-            log.warning("extraction child died", signal=died, peak_kb=peak_kb, trace=run.trace)
-        if code in ("timeout", "memory_limit"):
-            metrics.EXTRACT_CHILD_KILLS.labels(limit=code).inc()
-        some = run.parts > 0
-        if some:
-            reason += f" The {run.parts:,} parts read before that are indexed."
-        return Outcome(Verdict.PARTIAL if some else Verdict.FAILED, code, reason, hint, run.media_type)
-
 
 class _Run:
     """One document on one worker: reads its frames against the clock and checks what a broken child could get wrong."""
@@ -149,6 +136,7 @@ class _Run:
         self._page_left: float | None = None
         self._chars = 0
         self.heard = False
+        self.gave = False
         self.parts = 0
         self.media_type: str | None = None
         self.trace: object = None
@@ -159,6 +147,8 @@ class _Run:
         while True:
             kind, header, body = await self._frame()
             self.heard = True
+            if kind in (wire.PART, wire.MEMBER):
+                self.gave = True
             if kind == wire.PART:
                 yield self._checked_part(wire.part_of(header, body))
             elif kind == wire.MEMBER:
@@ -231,6 +221,24 @@ class _Run:
         if member.path is not None and member.path.parent != self._scratch:
             raise _broken("a member outside of its folder")
         return member
+
+
+def _explain(run: _Run, lost: _Lost, limits: Limits, status: int, peak_kb: int) -> Outcome:
+    """Turns the loss of a child into the document's outcome, by how the child died."""
+    code, reason, hint = lost.code, lost.reason, lost.hint
+    if code == "crashed":
+        died = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
+        # Native parsers abort when memory is refused them; what they held by then tells it from a plain crash.
+        if died in (signal.SIGABRT, signal.SIGSEGV, signal.SIGKILL) and peak_kb * 1024 > limits.memory_bytes // 3:
+            code, reason = "memory_limit", f"Reading the file takes more than {limits.memory_bytes // 1024**2:,} MiB of memory."
+            hint = "Split the file, or raise SEMANTIK_EXTRACT_MEMORY_BYTES."
+        log.warning("extraction child died", signal=died, peak_kb=peak_kb, trace=run.trace)
+    if code in ("timeout", "memory_limit"):
+        metrics.EXTRACT_CHILD_KILLS.labels(limit=code).inc()
+    some = run.parts > 0
+    if some:
+        reason += f" The {run.parts:,} parts read before that are indexed."
+    return Outcome(Verdict.PARTIAL if some else Verdict.FAILED, code, reason, hint, run.media_type)
 
 
 def _worn(worker: Worker) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,12 @@ from semantik.engines.extract import wire
 from semantik.engines.extract.base import Heading, Limits, Member, Part
 from semantik.engines.extract.flow import MAX_PART, Flow, pieces
 from semantik.engines.extract.refusal import Refused, partial
+
+# A character that shows: neither white space nor one of those that only steer, join or hide (Unicode's default ignorables).
+_SEEN = re.compile(
+    r"[^\s\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f"
+    r"\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0]"
+)
 
 
 class Sink:
@@ -44,7 +51,7 @@ class Sink:
         ocr: bool = False,
     ) -> None:
         """Takes cleaned text. Blank text is left out; text over the limit of a part is cut (give rows in fitting parts)."""
-        if not text or text.isspace():
+        if not _SEEN.search(text):
             return
         if len(text) >= MAX_PART:
             assert not rows, "rows come in parts that fit"
@@ -57,7 +64,7 @@ class Sink:
         over = len(text) > left
         if over:
             text = text[: max(left - 1, 0)]
-            if not text or text.isspace():
+            if not _SEEN.search(text):
                 raise self._over()
             text = text if text.endswith("\n") else text + "\n"
         kept = tuple(heading for heading in headings if heading.offset < len(text))

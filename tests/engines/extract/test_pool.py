@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import os
 import signal
@@ -43,6 +44,39 @@ async def test_a_dead_nursery_is_replaced(own: ExtractorPool, tmp_path: Path) ->
         while set(children()) - before:
             await asyncio.sleep(0.02)
     assert (await read(own, _text(tmp_path), tmp_path)).outcome.verdict is Verdict.OK
+
+
+async def test_a_document_that_lost_its_nursery_is_read_by_another(own: ExtractorPool, tmp_path: Path) -> None:
+    """The kernel may have killed the nursery for the memory of somebody else; the document is not to blame."""
+    before = set(children())
+    path = tmp_path / "wide.csv"
+    path.write_text("\n".join(",".join(f"value {row} {column}" for column in range(200)) for row in range(5000)), encoding="utf-8")
+    await read(own, _text(tmp_path), tmp_path)
+    reading_it = asyncio.create_task(read(own, path, tmp_path))
+    await asyncio.sleep(0)
+    os.kill(min(set(children()) - before), signal.SIGKILL)
+    assert (await reading_it).outcome.verdict is Verdict.OK
+
+
+async def test_a_reader_that_is_cancelled_while_a_worker_starts_harms_no_other(tmp_path: Path) -> None:
+    """Neither is an error told to nobody, nor does the nursery go down with the socket that was taken away."""
+    told: list[str] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context["message"]))
+    pool, before = ExtractorPool(workers=4), set(children())
+    await read(pool, _text(tmp_path), tmp_path)
+    nursery = min(set(children()) - before)
+    for pause in (0.0, 0.0, 0.001, 0.003, 0.01):
+        started = [asyncio.create_task(read(pool, _text(tmp_path), tmp_path)) for _ in range(4)]
+        await asyncio.sleep(pause)
+        for task in started[:3]:
+            task.cancel()
+        outcomes = await asyncio.gather(*started, return_exceptions=True)
+        assert not isinstance(outcomes[3], BaseException) and outcomes[3].outcome.verdict is Verdict.OK
+    assert nursery in children(), "the nursery lives on"
+    await pool.close()
+    gc.collect()
+    await asyncio.sleep(0)
+    assert told == [] and not set(children()) - before
 
 
 async def test_closing_leaves_no_process_behind(tmp_path: Path) -> None:
