@@ -16,7 +16,7 @@ describe("set-up", () => {
     await user.type(await screen.findByLabelText("E-mail"), "ada@example.org");
     await user.type(screen.getByLabelText("Password"), "short");
     await user.click(screen.getByRole("button", { name: "Create account" }));
-    expect(screen.getByText("At least 10 characters.")).toBeVisible();
+    expect(screen.getByText("At least 8 characters.")).toBeVisible();
     await user.type(screen.getByLabelText("Password"), " but long enough");
     await user.click(screen.getByRole("button", { name: "Create account" }));
     await waitFor(() => expect(url()).toBe("/search"));

@@ -71,11 +71,11 @@ function PasswordForm() {
   const [current, setCurrent] = useState("");
   const [next, setNext] = useState("");
   const problem = change.error ? problemOf(change.error) : null;
-  const short = next !== "" && next.length < 10;
+  const short = next !== "" && next.length < 8;
   return (
     <Form
       onSubmit={() => {
-        if (!current || next.length < 10) return;
+        if (!current || next.length < 8) return;
         change.mutate(
           { body: { current, new: next } },
           {
@@ -100,9 +100,9 @@ function PasswordForm() {
         label="New password"
         type="password"
         autoComplete="new-password"
-        help="At least 10 characters; a sentence is good."
+        help="At least 8 characters; a sentence is good."
         value={next}
-        error={short ? "At least 10 characters." : problem?.fields.new}
+        error={short ? "At least 8 characters." : problem?.fields.new}
         onChange={(e) => setNext(e.target.value)}
       />
       {problem && Object.keys(problem.fields).length === 0 && <ProblemNotice problem={problem} />}
@@ -111,7 +111,7 @@ function PasswordForm() {
           type="submit"
           busy={change.isPending}
           why={
-            !current ? "Enter the current password first." : next.length < 10 ? "The new password is too short." : null
+            !current ? "Enter the current password first." : next.length < 8 ? "The new password is too short." : null
           }
         >
           Change password

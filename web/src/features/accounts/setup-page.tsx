@@ -17,7 +17,7 @@ function tokenFromUrl(): string {
   );
 }
 
-const SHORTEST = 10;
+const SHORTEST = 8;
 
 export function SetupPage() {
   const navigate = useNavigate();

@@ -104,7 +104,7 @@ export function FailuresTab() {
               <li key={document.id} className={styles.failure}>
                 <div className={styles.failureWords}>
                   <Link to={paths.document(document.id)} className={styles.failureName} title={document.path}>
-                    {document.name}
+                    {document.parent_id ? document.path.replaceAll("!/", " › ") : document.name}
                   </Link>
                   <p className={styles.reason}>{asSentence(document.reason)}</p>
                 </div>

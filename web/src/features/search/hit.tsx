@@ -47,13 +47,15 @@ export function HitView({ hit, state, several }: { hit: Hit; state: SearchState;
   const from = useLocation().search;
   const name = hit.document.title || hit.document.name;
   const where = place(hit);
+  // Many documents open with their own title as a heading: it is said once.
+  const trail = hit.heading_path[0] === name ? hit.heading_path.slice(1) : hit.heading_path;
   return (
     <li className={styles.hit}>
       <div className={styles.source}>
         <Link to={linkTo(hit, from)} className={styles.name} data-row="" title={hit.document.path}>
           {name}
         </Link>
-        {hit.heading_path.length > 0 && <span className={styles.trail}>{hit.heading_path.join(" › ")}</span>}
+        {trail.length > 0 && <span className={styles.trail}>{trail.join(" › ")}</span>}
         <span className={styles.where}>
           {several && <span className={styles.collection}>{hit.document.collection_name}</span>}
           {where && <span>{where}</span>}
