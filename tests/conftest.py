@@ -21,7 +21,7 @@ from semantik.entrypoints import all_jobs, api
 from semantik.http.local import as_local
 from semantik.jobs.dispatch_local import LocalDispatcher
 from semantik.kit.clock import now
-from semantik.kit.database import Database, open_database
+from semantik.kit.database import APP_ROLE, Database, open_database
 from semantik.kit.ids import TenantId, UserId, new_id
 from semantik.kit.settings import Settings
 from semantik.runtime import Runtime, open_runtime
@@ -80,11 +80,13 @@ def _postgres_template(postgres_server: services.Postgres) -> str:
     name = f"template_{uuid.uuid4().hex[:8]}"
     administer(postgres_server, f'CREATE DATABASE "{name}"')
     migrations.upgrade(postgres_server.url(name))
+    # Some tests keep a table of their own beside ours.
+    administer(postgres_server, f"GRANT CREATE ON SCHEMA public TO {APP_ROLE}", database=name)
     return name
 
 
-def administer(server: services.Postgres, statement: str) -> None:
-    engine = sa.create_engine(server.url("postgres"), isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
+def administer(server: services.Postgres, statement: str, *, database: str = "postgres") -> None:
+    engine = sa.create_engine(server.url(database), isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
     with engine.connect() as connection:
         connection.execute(sa.text(statement))
     engine.dispose()

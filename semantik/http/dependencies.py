@@ -27,7 +27,7 @@ from semantik.auth.actor import Actor, Scope
 from semantik.http import sockets
 from semantik.kit import logs
 from semantik.kit.clock import now
-from semantik.kit.database import AsyncSession, Database
+from semantik.kit.database import EVERY_TENANT, AsyncSession, Database
 from semantik.kit.errors import Forbidden
 
 if TYPE_CHECKING:
@@ -54,13 +54,22 @@ def current_runtime(connection: HTTPConnection) -> Runtime:
 CurrentRuntime = Annotated[Runtime, Depends(current_runtime)]
 
 
-async def _read_session(runtime: CurrentRuntime) -> AsyncIterator[AsyncSession]:
-    async with runtime.database.read() as session:
+# Where the access rule leaves whose rows the request may see; without one, nobody's.
+_TENANT = "semantik.tenant"
+
+
+def _tenant_of(connection: HTTPConnection) -> Callable[[], str]:
+    """Asked with the first statement, when every rule of the route has been met."""
+    return lambda: str(connection.scope.get(_TENANT, ""))
+
+
+async def _read_session(runtime: CurrentRuntime, connection: HTTPConnection) -> AsyncIterator[AsyncSession]:
+    async with runtime.database.read(_tenant_of(connection)) as session:
         yield session
 
 
-async def _write_session(runtime: CurrentRuntime) -> AsyncIterator[AsyncSession]:
-    async with runtime.database.write() as session:
+async def _write_session(runtime: CurrentRuntime, connection: HTTPConnection) -> AsyncIterator[AsyncSession]:
+    async with runtime.database.write(_tenant_of(connection)) as session:
         yield session
         await session.commit()
 
@@ -102,6 +111,7 @@ async def _current_actor(connection: HTTPConnection) -> Actor:
     if connection.scope["type"] == "websocket":
         sockets.check_origin(connection, current_runtime(connection).settings)
     actor = await authenticate(connection, bearer_of(connection))
+    connection.scope[_TENANT] = actor.tenant_id
     logs.bind_contextvars(tenant_id=actor.tenant_id)
     return actor
 
@@ -138,8 +148,9 @@ def rule_of(function: Any) -> str | None:
 
 
 @declares("public")
-async def public() -> None:
-    """Anyone may call this, credentials or not."""
+async def public(connection: HTTPConnection) -> None:
+    """Anyone may call this, credentials or not: it is here that tenants are found out, so no wall stands yet."""
+    connection.scope[_TENANT] = EVERY_TENANT
 
 
 PUBLIC = Depends(public)

@@ -53,6 +53,12 @@ class JobContext:
         self._passed_at = 0.0
 
     @asynccontextmanager
+    async def read(self) -> AsyncIterator[AsyncSession]:
+        """A session for reading what the job's tenant has."""
+        async with self.runtime.database.read(self.job.tenant_id) as session:
+            yield session
+
+    @asynccontextmanager
     async def step(
         self,
         *,
@@ -84,7 +90,7 @@ class JobContext:
         )
         async with self._writing:
             self._raise_if_lost()
-            async with self.runtime.database.write() as session:
+            async with self.runtime.database.write(self.job.tenant_id) as session:
                 job = await self._begin(session, change)
                 yield session
                 if items:
@@ -106,7 +112,7 @@ class JobContext:
             return
         async with self._writing:
             self._raise_if_lost()
-            async with self.runtime.database.write() as session:
+            async with self.runtime.database.write(self.job.tenant_id) as session:
                 job = await self._begin(session, self._step(absolute_done=done, total=total, message=message))
                 await session.commit()
             self._wrote(job)
@@ -119,7 +125,7 @@ class JobContext:
         """
         async with self._writing:
             self._raise_if_lost()
-            async with self.runtime.database.write() as session:
+            async with self.runtime.database.write(self.job.tenant_id) as session:
                 lines = (await self._lines_of(session)).fit([line(text, level, fields)])
                 if not lines:
                     return

@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy import orm
 from sqlalchemy.dialects import postgresql, registry, sqlite
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.engine import URL, make_url
@@ -76,8 +77,46 @@ class OpenedBeforeFork(RuntimeError):
     """A database that was opened before a fork: its connections are shared by all children and answer with each other's rows."""
 
 
+# The role that sessions on PostgreSQL take on: it owns no table and bypasses no policy (`migrations/walls.py` makes it).
+APP_ROLE = "semantik_app"
+# What a policy compares a row's tenant with, for the length of a transaction; this value means every tenant.
+TENANT_VARIABLE = "semantik.tenant"
+EVERY_TENANT = "*"
+_TENANT = "tenant"
+
+# Whose rows a session may see: a tenant, what tells it once the first statement comes, or None for every tenant's.
+Tenant = str | Callable[[], str | None] | None
+
+
+class _WalledSession(orm.Session):
+    """Tells PostgreSQL with each transaction whose rows it is about."""
+
+
+@sa.event.listens_for(_WalledSession, "after_begin")
+def _name_the_tenant(session: orm.Session, _: object, connection: sa.Connection) -> None:
+    if connection.dialect.name == "postgresql":
+        tenant: Tenant = session.info.get(_TENANT)
+        value = tenant() if callable(tenant) else tenant
+        _see(connection, EVERY_TENANT if value is None else value)
+
+
+def _see(connection: sa.Connection, tenant: str) -> None:
+    connection.execute(sa.select(sa.func.set_config(TENANT_VARIABLE, tenant, True)))
+
+
+async def see_every_tenant(session: AsyncSession) -> None:
+    """Lifts the wall for the rest of the transaction: for the few questions of a tenant's job that are about all of them."""
+    connection = await session.connection()
+    if connection.dialect.name == "postgresql":
+        await connection.run_sync(_see, EVERY_TENANT)
+
+
 class Database:
-    """Sessions of one database. Nobody but the request, the job step, the job store and the CLI commits."""
+    """Sessions of one database. Nobody but the request, the job step, the job store and the CLI commits.
+
+    `tenant`: whose rows the session may see, on PostgreSQL by row-level security behind `auth/access`. What serves a
+    tenant names it; the engine's own duties, which are for all, do not.
+    """
 
     def __init__(self, engine: AsyncEngine, writer: AsyncEngine, near: AsyncEngine) -> None:
         self._pid = os.getpid()
@@ -86,24 +125,26 @@ class Database:
         self._near = near
         # What every session carries in its `info`; whoever composes the process may add to it.
         self.info: dict[str, Any] = {}
-        self._read = async_sessionmaker(engine, expire_on_commit=False, info=self.info)
-        self._write = async_sessionmaker(writer, expire_on_commit=False, info=self.info)
-        self._lookup = async_sessionmaker(near, expire_on_commit=False, info=self.info)
+        options: dict[str, Any] = {"expire_on_commit": False, "info": self.info, "sync_session_class": _WalledSession}
+        self._read = async_sessionmaker(engine, **options)
+        self._write = async_sessionmaker(writer, **options)
+        self._lookup = async_sessionmaker(near, **options)
 
     @property
     def dialect(self) -> str:
         return self.engine.dialect.name
 
     @asynccontextmanager
-    async def read(self) -> AsyncIterator[AsyncSession]:
+    async def read(self, tenant: Tenant = None) -> AsyncIterator[AsyncSession]:
         """A session for reading only: rolled back at the end."""
         self._refuse_after_fork()
         with _in_our_words():
             async with self._read() as session:
+                session.info[_TENANT] = tenant
                 yield session
 
     @asynccontextmanager
-    async def lookup(self) -> AsyncIterator[AsyncSession]:
+    async def lookup(self, tenant: Tenant = None) -> AsyncIterator[AsyncSession]:
         """A session for reading a few rows by index, quickly: what scans or counts a table belongs into `read`.
 
         On SQLite the loop stands still for each statement, which for a row by its key is some 20 microseconds.
@@ -111,14 +152,16 @@ class Database:
         self._refuse_after_fork()
         with _in_our_words():
             async with self._lookup() as session:
+                session.info[_TENANT] = tenant
                 yield session
 
     @asynccontextmanager
-    async def write(self) -> AsyncIterator[AsyncSession]:
+    async def write(self, tenant: Tenant = None) -> AsyncIterator[AsyncSession]:
         """A session whose owner commits; what is not committed when it closes is rolled back."""
         self._refuse_after_fork()
         with _in_our_words():
             async with self._write() as session:
+                session.info[_TENANT] = tenant
                 yield session
 
     def _refuse_after_fork(self) -> None:
@@ -165,9 +208,17 @@ def open_database(
             },
             hide_parameters=True,
         )
+        sa.event.listen(reader.sync_engine, "connect", _take_on_the_role)
     for engine in {reader, writer, near}:
         slow_queries.watch(engine, at_least_s=slow_query_s)
     return Database(reader, writer, near)
+
+
+def _take_on_the_role(connection: Any, _: object) -> None:
+    cursor = connection.cursor()
+    cursor.execute(f"SET ROLE {APP_ROLE}")
+    cursor.close()
+    connection.commit()
 
 
 class _Cursor(sqlite3.Cursor):
@@ -256,6 +307,8 @@ def translated(error: DBAPIError) -> Exception:
         case "57P01" | "57P02" | "57P03":
             return DatabaseUnavailable("the database server is shutting down or starting", retry_after_s=_BUSY_RETRY_S)
     text = str(error.orig).lower()
+    if f'role "{APP_ROLE}"' in text:
+        return DatabaseUnavailable(f"the database does not let this user act as {APP_ROLE}", hint="Run: semantik migrate-schema")
     if "disk is full" in text or "no space left" in text or "disk i/o error" in text:
         return DiskFull("the database cannot be written: no space left on its disk")
     if "malformed" in text or "not a database" in text:

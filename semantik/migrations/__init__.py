@@ -12,6 +12,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy.engine import make_url
 
 from semantik.kit.errors import Misconfigured
+from semantik.migrations.walls import raise_walls
 
 _LOCK = 7302519
 
@@ -83,6 +84,9 @@ def _run(url: str, action: object) -> None:
             assert callable(action)
             action(config)
             if connection.dialect.name == "postgresql":
+                if MigrationContext.configure(connection).get_current_revision() == head():
+                    raise_walls(connection)
+                connection.commit()
                 connection.execute(sa.text("SELECT pg_advisory_unlock(:key)"), {"key": _LOCK})
             connection.commit()
     finally:

@@ -21,9 +21,21 @@ COMMITTERS = {
     "semantik/jobs/store": "the job store",
     "semantik/entrypoints/cli/": "the command line",
     "semantik/migrations/": "the schema; no session of ours",
+    "semantik/kit/database.py": "the role of a new connection; no session of ours",
     "semantik/features/accounts/startup.py": "start-up: there is no request yet",
     "semantik/features/schedules/startup.py": "start-up: there is no request yet",
     "semantik/features/ingestion/guard.py": "start-up and damage: enqueues the rebuild of a lost index",
+}
+
+# Duties that are for every tenant at once, so that their sessions name none (`Database.read`).
+FOR_EVERY_TENANT = {
+    "semantik/http/dependencies.py": "finds out who is asking",
+    "semantik/features/accounts/service.py": "logging in: the tenant is not known yet",
+    "semantik/features/accounts/startup.py": "start-up: the first account",
+    "semantik/features/schedules/startup.py": "start-up: default schedules",
+    "semantik/features/ingestion/guard.py": "watches the index of all",
+    "semantik/features/system/gauges.py": "metrics of the installation",
+    "semantik/features/system/health.py": "asks whether the database answers",
 }
 
 # The boundaries that may catch everything: the request, the job runner, the document. Then those that catch to hand the error on.
@@ -55,6 +67,20 @@ def test_only_requests_job_steps_the_job_store_and_the_command_line_commit() -> 
         if isinstance(call.func, ast.Attribute) and call.func.attr == "commit" and not name(path).startswith(tuple(COMMITTERS))
     ]
     assert not found, f"commit() outside of its places: {found}"
+
+
+def test_sessions_that_serve_a_tenant_name_it() -> None:
+    found = [
+        f"{name(path)}:{call.lineno}"
+        for path in modules("semantik")
+        if name(path).startswith(("semantik/features/", "semantik/http/")) and name(path) not in FOR_EVERY_TENANT
+        for call in calls(tree(path))
+        if isinstance(call.func, ast.Attribute)
+        and call.func.attr in {"read", "write", "lookup"}
+        and ast.unparse(call.func.value).endswith("database")
+        and not call.args
+    ]
+    assert not found, f"these sessions see the rows of every tenant: {found}"
 
 
 def test_everything_is_caught_at_the_named_boundaries_only() -> None:

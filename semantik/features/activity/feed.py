@@ -64,7 +64,7 @@ class Feed:
     async def replay(self, job_id: str, *, after: int, until: int | None = None) -> AsyncIterator[Message]:
         """The stored events of a job in order, from the one after `after` on."""
         while True:
-            async with self._database.read() as session:
+            async with self._database.read(self._actor.tenant_id) as session:
                 rows = await repository.events(session, self._actor, job_id, after=after, limit=_PAGE)
             for row in rows:
                 if until is not None and row.seq > until:
@@ -124,7 +124,7 @@ class Feed:
                 yield message
 
     async def _catch_up(self) -> AsyncIterator[Message]:
-        async with self._database.read() as session:
+        async with self._database.read(self._actor.tenant_id) as session:
             newest = await repository.moved(session, self._actor, since=now() - _AFTERGLOW, job_id=self._job_id)
         for job_id, seq in newest.items():
             told = self.told.get(job_id, 0)

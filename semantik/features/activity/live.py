@@ -55,7 +55,7 @@ async def one_job(
     socket: WebSocket, job_id: str, actor: Reader, runtime: CurrentRuntime, after: Annotated[int | None, Query(ge=0)] = None
 ) -> None:
     """Tells of one job; 4404 when there is none"""
-    async with runtime.database.read() as session:
+    async with runtime.database.read(actor.tenant_id) as session:
         await repository.get(session, actor, job_id)
     await _Watch(socket, actor, runtime, job_id).serve(after=after)
 
@@ -114,7 +114,7 @@ class _Watch:
         self._began[self._job_id] = min(began, after)
 
     async def _snapshot(self, feed: Feed) -> None:
-        async with self._runtime.database.read() as session:
+        async with self._runtime.database.read(self._actor.tenant_id) as session:
             if self._job_id is None:
                 found = await repository.recent(session, self._actor)
             else:

@@ -295,7 +295,7 @@ async def list_events(
     limit: Limit = 100,
 ) -> Page[schemas.JobEvent] | Response:
     """Lists a job's events in order; as a stream (Accept: text/event-stream) it goes on until the job has ended"""
-    async with runtime.database.read() as session:
+    async with runtime.database.read(actor.tenant_id) as session:
         job = await repository.get(session, actor, job_id)
         if not sse.wanted(request):
             found = await repository.events(session, actor, job_id, after=after, limit=limit + 1)
@@ -311,7 +311,7 @@ async def _stream(runtime: Runtime, actor: Actor, job_id: str, *, after: int) ->
         feed.told[job_id] = after
         async for message in feed.replay(job_id, after=after):
             yield _sse(message)
-        async with runtime.database.read() as session:
+        async with runtime.database.read(actor.tenant_id) as session:
             job = await repository.get(session, actor, job_id)
         if job.status in ENDED and job.event_seq <= feed.told[job_id]:
             return

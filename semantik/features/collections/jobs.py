@@ -15,7 +15,7 @@ _EMBEDDINGS_A_STEP = 2000
 @handles(DeleteCollection)
 async def delete_collection(ctx: JobContext, args: DeleteCollection) -> dict[str, int]:
     """Repeats harmlessly after a crash: every step removes what is still there."""
-    async with ctx.runtime.database.read() as session:
+    async with ctx.read() as session:
         space_key = await repository.buried_space(session, ctx.actor, args.collection_id)
     if space_key is None:
         return {"documents": 0}

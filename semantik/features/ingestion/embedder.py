@@ -37,7 +37,7 @@ class Embedder:
     async def embed(self, chunks: Sequence[ChunkDraft]) -> tuple[list[Vector], frozenset[str]]:
         """Vectors as the index will hold them (float16) in the order of `chunks`, and the hashes that SQL does not hold yet."""
         texts = {chunk.embedding_hash: chunk.embedded_text for chunk in chunks}
-        async with self._database.lookup() as session:
+        async with self._database.lookup(self._actor.tenant_id) as session:
             stored = await repository.stored_vectors(session, self._actor, self._encoder.spec.key, list(texts))
         vectors = {name: np.frombuffer(data, dtype="<f2") for name, data in stored.items()}
         metrics.EMBEDDING_CACHE_HITS.inc(len(vectors))

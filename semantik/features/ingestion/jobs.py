@@ -50,7 +50,7 @@ async def ingest_source(ctx: JobContext, args: IngestSource) -> dict[str, Any]:
     Each document that fails is an item of the job, under its id. A retry of failed items lists nothing: it makes those
     documents due and reads.
     """
-    async with ctx.runtime.database.read() as session:
+    async with ctx.read() as session:
         source = await repository.source(session, ctx.actor, args.source_id)
         collection = None if source is None else await repository.collection(session, ctx.actor, source["collection_id"])
     if source is None or collection is None:
@@ -82,7 +82,7 @@ async def ingest_source(ctx: JobContext, args: IngestSource) -> dict[str, Any]:
 
 @handles(RemoveSource)
 async def remove_source(ctx: JobContext, args: RemoveSource) -> dict[str, Any]:
-    async with ctx.runtime.database.read() as session:
+    async with ctx.read() as session:
         source = await repository.source_any(session, ctx.actor, args.source_id)
         collection = None if source is None else await repository.collection(session, ctx.actor, source["collection_id"])
     if source is None or collection is None:
@@ -91,7 +91,7 @@ async def remove_source(ctx: JobContext, args: RemoveSource) -> dict[str, Any]:
     removed = 0
     while True:
         await ctx.check()
-        async with ctx.runtime.database.read() as session:
+        async with ctx.read() as session:
             ids = await repository.document_ids(session, ctx.actor, args.source_id, _REMOVALS_A_STEP)
         if not ids:
             break
@@ -105,7 +105,7 @@ async def remove_source(ctx: JobContext, args: RemoveSource) -> dict[str, Any]:
 
 @handles(RemoveDocument)
 async def remove_document(ctx: JobContext, args: RemoveDocument) -> dict[str, Any]:
-    async with ctx.runtime.database.read() as session:
+    async with ctx.read() as session:
         space = await repository.space_of_buried(session, ctx.actor, args.document_id)
     if space is None:
         return {"documents": 0}
@@ -123,7 +123,7 @@ async def rebuild_index(ctx: JobContext, args: RebuildIndex) -> dict[str, Any]:
     after, count, missing = str((ctx.job.cursor or {}).get("after", "")), 0, 0
     while True:
         await ctx.check()
-        async with ctx.runtime.database.read() as session:
+        async with ctx.read() as session:
             page = await repository.projection_page(session, ctx.actor, args.space, after, _POINTS_A_STEP)
         if not page:
             break
@@ -148,13 +148,13 @@ async def clean_up_store(ctx: JobContext, args: CleanUpStore) -> dict[str, Any]:
     names = [name async for name in ctx.runtime.blobs.hashes(tenant, older_than_s=args.older_than_s)]
     for batch in _split(names, _ROWS_A_STEP):
         await ctx.check()
-        async with ctx.runtime.database.read() as session:
+        async with ctx.read() as session:
             unused = await repository.unused_blobs(session, ctx.actor, set(batch))
         for name in unused:
             await ctx.runtime.blobs.delete(tenant, name, older_than_s=args.older_than_s)
         removed += len(unused)
     strays = await ctx.runtime.blobs.clean_up(older_than_s=max(args.older_than_s, STRAY_AGE_S))
-    async with ctx.runtime.database.read() as session:
+    async with ctx.read() as session:
         spaces = await repository.spaces_with_points(session)
     for key, dimensions, _ in spaces:
         await sweep(ctx, Space(key=key, dimensions=dimensions))
@@ -174,7 +174,7 @@ async def _make_due(ctx: JobContext, document_ids: Sequence[str]) -> None:
 async def _tell_fates(ctx: JobContext, chosen: Mapping[str, str | None]) -> None:
     """Writes down what became of the documents that a retry was asked for."""
     for batch in _split(list(chosen), _ROWS_A_STEP):
-        async with ctx.runtime.database.read() as session:
+        async with ctx.read() as session:
             fates = await repository.fates(session, ctx.actor, batch)
         async with ctx.step(items=[_fate(id, chosen[id], fates.get(id)) for id in batch]):
             pass
@@ -344,7 +344,7 @@ async def _due(ctx: JobContext, target: Target) -> AsyncIterator[Work]:
     """One round of due documents, by id."""
     after = ""
     while True:
-        async with ctx.runtime.database.read() as session:
+        async with ctx.read() as session:
             page = await repository.due_page(session, ctx.actor, target.source_id, after, 200)
         if not page:
             return
@@ -365,7 +365,7 @@ async def _remove(ctx: JobContext, ids: Sequence[str], space: Space) -> None:
 async def sweep(ctx: JobContext, space: Space) -> None:
     """Takes dead points out of the index; they answered no search since their rows went."""
     while True:
-        async with ctx.runtime.database.read() as session:
+        async with ctx.read() as session:
             dead = await repository.dead_page(session, ctx.actor, space.key, _POINTS_A_STEP)
         if not dead:
             return

@@ -43,7 +43,7 @@ async def compare(
     found = Listing()
     seen: set[str] = set()
     async for items in _batches(connector.list()):
-        async with database.read() as session:
+        async with database.read(actor.tenant_id) as session:
             known = await repository.known_at(session, actor, source_id, [item.path for item in items])
         seen.update(document.id for document in known.values())
         split = sort_out(items, known)
@@ -71,7 +71,7 @@ async def _vanished(database: Database, actor: Actor, source_id: str, seen: set[
     gone: list[Known] = []
     after = ""
     while True:
-        async with database.read() as session:
+        async with database.read(actor.tenant_id) as session:
             page = await repository.known_page(session, actor, source_id, after, 2000)
         gone.extend(known for known in page if known.id not in seen)
         if len(page) < 2000:

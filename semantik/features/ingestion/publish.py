@@ -231,7 +231,7 @@ class Publisher:
 
     async def _inside(self, finishes: Sequence[tuple[Work, Finish]]) -> dict[str, _Inside]:
         inside: dict[str, _Inside] = {}
-        async with self._ctx.runtime.database.read() as session:
+        async with self._ctx.read() as session:
             for work, finish in finishes:
                 if finish.unchanged:
                     continue

@@ -48,7 +48,7 @@ async def sync_source(
     if not dry_run:
         return SyncAccepted(job_id=(await service.sync(session, actor, source_id)).id)
     # The plan only reads, through sessions of its own: comparing a large folder must not hold the write lock.
-    async with runtime.database.read() as reading:
+    async with runtime.database.read(actor.tenant_id) as reading:
         source = await repository.source(reading, actor, source_id)
     if source is None:
         raise SourceUnknown(f"there is no source {source_id}")
@@ -81,7 +81,7 @@ async def upload_files(
         raise NothingToUpload("the request holds no file", hint="Send multipart/form-data with the field files.")
     if path and len(path) != len(files):
         raise InvalidInput(f"{len(path)} paths came with {len(files)} files", hint="Send one path for each file, or none.")
-    async with runtime.database.read() as reading:
+    async with runtime.database.read(actor.tenant_id) as reading:
         collection = await repository.collection(reading, actor, collection_id)
     if collection is None:
         raise CollectionUnknown(f"there is no collection {collection_id}")

@@ -55,7 +55,7 @@ async def search(runtime: Runtime, actor: Actor, request: Request) -> SearchResu
     if not 1 <= request.limit <= MAX_LIMIT:
         raise LimitOutOfRange(f"limit is {request.limit}; it must be between 1 and {MAX_LIMIT}")
     place = open_place(request.cursor, _fingerprint(request, query))
-    async with runtime.database.lookup() as session:
+    async with runtime.database.lookup(actor.tenant_id) as session:
         found = await repository.searchable(session, actor, request.collections)
         ids = [one.id for one in found]
         languages = await repository.languages(session, actor, ids) if request.mode is not Mode.DENSE else []
@@ -74,7 +74,7 @@ async def search(runtime: Runtime, actor: Actor, request: Request) -> SearchResu
     depth = place.depth or (_DEPTH if request.limit <= 30 else _DEEPEST)
     while True:
         candidates = await _candidates(runtime, actor, request, spaces, asked, depth, foreign=foreign)
-        async with runtime.database.lookup() as session:
+        async with runtime.database.lookup(actor.tenant_id) as session:
             documents = await repository.documents_of(session, actor, ids, [candidate.id for candidate in candidates])
             ranked, members = _ranked(candidates, documents, request)
             chosen = ranked[place.offset : place.offset + request.limit]
@@ -139,7 +139,7 @@ async def _candidates(
         if error.data.get("reason") != "missing":
             raise
         # No index yet is no damage while nothing was ever indexed.
-        async with runtime.database.lookup() as session:
+        async with runtime.database.lookup(actor.tenant_id) as session:
             filled = {
                 space: members
                 for space, members in spaces.items()

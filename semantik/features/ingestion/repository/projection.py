@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from semantik.auth.actor import Actor
 from semantik.kit.clock import now
-from semantik.kit.database import insert_ignore
+from semantik.kit.database import insert_ignore, see_every_tenant
 from semantik.tables.collections import collections, generations
 from semantik.tables.documents import chunks, dead_points, documents, embeddings, vector_spaces
 from semantik.tables.jobs import jobs
@@ -77,6 +77,7 @@ async def rebuilt(session: AsyncSession, actor: Actor, space: str) -> None:
     open_rebuilds = sa.select(sa.func.count()).where(
         jobs.c.kind == "rebuild_index", jobs.c.dedup_key == space, jobs.c.finished_at.is_(None), jobs.c.tenant_id != actor.tenant_id
     )
+    await see_every_tenant(session)
     if await session.scalar(open_rebuilds) == 0:
         await set_rebuild_reason(session, space, None)
 
