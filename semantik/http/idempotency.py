@@ -63,7 +63,7 @@ class _Asked:
 
     async def look(self) -> None:
         """Raises `AnsweredBefore` or `IdempotencyMismatch`. A session of its own: the request's may hold the write lock for it."""
-        async with self.runtime.database.read() as session:
+        async with self.runtime.database.read(self.tenant_id) as session:
             answer = await requests.earlier(session, self.tenant_id, self.key)
         if answer is None:
             return

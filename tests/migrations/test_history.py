@@ -89,17 +89,18 @@ def test_every_step_goes_down_and_up_again_and_keeps_every_row(engine: sa.Engine
     with engine.begin() as connection:
         for table in metadata.sorted_tables:
             connection.execute(table.insert().values(**a_row(table)))
-    full = contents(engine, columns(engine))
-    assert all(len(rows) == 1 for rows in full.values())
+    at_head = columns(engine)
+    assert all(len(rows) == 1 for rows in contents(engine, at_head).values())
     for revision in revisions()[1:]:
         migrations.downgrade(database_url, revision)
         assert migrations.current(database_url) == revision
-    kept = columns(engine)
-    before = contents(engine, kept)
+    # A step may drop a column, down or up; what both ends have is there at both ends, unchanged.
+    now_there = columns(engine)
+    common = {table: [name for name in names if name in at_head[table]] for table, names in now_there.items() if table in at_head}
+    before = contents(engine, common)
     for revision in reversed(revisions()[:-1]):
         migrations.upgrade(database_url, revision)
-    common = {table: names for table, names in kept.items() if table in full}
-    assert contents(engine, common) == {table: before[table] for table in common}
+    assert contents(engine, common) == before
     assert migrations.current(database_url) == migrations.head()
 
 

@@ -108,6 +108,8 @@ def _bind(host: str, port: int) -> socket.socket:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listening.bind((host, candidate))
+            # From here on a caller waits instead of being refused, however long the app takes until it accepts.
+            listening.listen(2048)
             return listening
         except OSError as error:
             listening.close()

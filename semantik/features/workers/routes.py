@@ -10,11 +10,12 @@ from fastapi import APIRouter, Query
 from semantik.features.workers import repository, schemas, service
 from semantik.http.dependencies import Admin, Reader, ReadSession, WriteSession
 from semantik.http.pagination import Page
+from semantik.http.unit_of_work import UnitOfWork
 from semantik.jobs import values
 from semantik.jobs.store import reading
 from semantik.kit.errors import NotFound
 
-router = APIRouter(prefix="/api/v1", tags=["workers"])
+router = APIRouter(prefix="/api/v1", tags=["workers"], route_class=UnitOfWork)
 
 _MOST = 200
 
