@@ -41,6 +41,7 @@ def test_ingest_search_and_look_around(semantik: Semantik, tmp_path: Path) -> No
 
     ingested = semantik("ingest", str(folder), "-c", "House")
     found = semantik("search", "boiler service", "--explain")
+    nothing = semantik("search", "boiler service", "--language", "de", "--min-score", "0")
     as_data = json.loads(semantik("search", "boiler service", "--json").stdout)
     collections = semantik("collections", "list")
     shown = semantik("collections", "show", "House")
@@ -62,6 +63,8 @@ def test_ingest_search_and_look_around(semantik: Semantik, tmp_path: Path) -> No
 
     assert ingested.exit_code == 3, "one document failed"
     assert found.exit_code == 0 and "boiler.md" in found.stdout
+    assert "by words: rank 1" in found.stdout and "holds boiler, service" in found.stdout
+    assert nothing.exit_code == 0 and "boiler.md" not in nothing.stdout
     assert as_data["hits"][0]["document"]["path"] == "boiler.md"
     assert "House" in collections.stdout and "2 listed" in shown.stdout
     assert "2 unchanged" in plan.stdout or "modified" in plan.stdout

@@ -1,9 +1,9 @@
 """BM25 as sparse vectors: a document's vector holds the term-frequency part, the index multiplies by IDF of the searched corpus.
 
 Score = sum over the query's distinct terms of idf(t) * tf(t) * (k1 + 1) / (tf(t) + k1 * (1 - b + b * length / mean_terms))
-(Robertson and Zaragoza, The Probabilistic Relevance Framework, 2009). A repeated query term counts once and English stop
-words of a query are dropped: both help on long questions (bench/retrieval). Documents keep their stop words, which
-makes the length what a reader would call length.
+(Robertson and Zaragoza, The Probabilistic Relevance Framework, 2009). A repeated query term counts once, which helps on long
+questions, and the function words of a query are dropped (bench/retrieval): among English documents the three German ones would
+answer any German question by its articles. Documents keep theirs, which makes the length what a reader would call length.
 """
 
 from __future__ import annotations
@@ -15,7 +15,9 @@ from hashlib import blake2b
 
 import numpy as np
 
-from semantik.engines.embedding.terms import cut, stem
+from semantik.engines.embedding.function_words import FUNCTION_WORDS
+from semantik.engines.embedding.language import spoken
+from semantik.engines.embedding.terms import cut, plain
 from semantik.kit.sparse import SparseVector
 
 # Best mean over the development sets of bench/retrieval among k1 .9-1.5 and b .4-.75; flat near the optimum.
@@ -24,12 +26,6 @@ B = 0.75
 
 # Terms of a typical chunk: what steadies the mean that a generation's first publish counts, and stands in for one never counted.
 TYPICAL_MEAN_TERMS = 100.0
-
-_ENGLISH_STOP_WORDS = (
-    "a an and are as at be but by can did do does for how if in into is it no not of on or s such t that the their then there these "
-    "they this to was what when where which who why will with"
-)
-_STOP = frozenset(_ENGLISH_STOP_WORDS.split()) | {stem(word, "en") for word in _ENGLISH_STOP_WORDS.split()}
 
 
 def document_vector(text: str, language: str | None, mean_terms: float) -> SparseVector:
@@ -56,14 +52,17 @@ def query_vector(text: str, languages: Iterable[str | None]) -> tuple[SparseVect
     `languages`: those of the documents that are searched; the query is cut once for each, so that it meets every stem.
     None or none at all reads as English.
     """
+    cuts = dict.fromkeys(code or "en" for code in languages) or {"en": None}
+    # English ones always, as many questions are in it and hardly a word of them means something elsewhere.
+    functional = FUNCTION_WORDS["en"] if "en" in cuts else frozenset()
+    functional |= FUNCTION_WORDS.get(spoken(text) or "", frozenset())
     surfaces: dict[int, str] = {}
     stop: dict[int, str] = {}
-    for language in dict.fromkeys(code or "en" for code in languages) or {"en": None}:
+    for language in cuts:
         for term in cut(text, language):
-            target = stop if language == "en" and term.key in _STOP else surfaces
-            target.setdefault(term_id(term.key), text[term.start : term.end])
-    for stopped in stop.keys() & surfaces.keys():
-        del surfaces[stopped]
+            surface = text[term.start : term.end]
+            target = stop if plain(surface) in functional else surfaces
+            target.setdefault(term_id(term.key), surface)
     surfaces = surfaces or stop
     return _vector(dict.fromkeys(surfaces, 1.0)), surfaces
 

@@ -10,6 +10,9 @@ from functools import cache
 import numpy as np
 from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
+from semantik.engines.embedding.function_words import FUNCTION_WORDS
+from semantik.engines.embedding.terms import plain_words
+
 # Languages with many speakers or a stemmer of ours. Rare neighbours (pcm, lb, wuu ...) only steal short texts from them.
 _CODES = (
     "ar bg bn ca cs da de el en es et eu fa fi fr ga he hi hr hu hy id it ja ka ko lt lv ms nl no pl pt ro ru sk sl sr sv ta te th tr "
@@ -57,44 +60,19 @@ def _load() -> LanguageIdentifier:
     return identifier
 
 
-# Words that hold sentences together and hardly occur in other languages' sentences; enough to tell a question's language.
-_FUNCTION_WORDS = {
-    "cs": "je jsou byl byla bylo co kdo kde kdy jak proč který která které ve na pro jaký jaká",
-    "da": "er var hvad hvem hvor hvornår hvordan hvilken hvilket og af det den ikke med til",
-    "de": (
-        "der die das und ist sind war waren wurde wurden was wer wo wann wie warum welche welcher welches von zu mit für nicht ein eine "
-        "einen den dem im viele"
-    ),
-    "en": "the of and is are was were what who where when how why which did does do to for with a an in on by at many much from",
-    "es": "el la los las de del y es son fue fueron qué quién dónde cuándo cómo cuál cuáles cuántos cuántas por para con una un en se",
-    "fi": "on oli ovat mikä mitä kuka missä milloin miten miksi ja ei kuinka monta",
-    "fr": "le la les des du et est sont était quoi qui où quand comment pourquoi quel quelle quels quelles pour avec une un dans combien",
-    "hu": "az és egy volt mi ki hol mikor hogyan miért melyik hány nem hogy",
-    "id": "yang dan di apa siapa kapan bagaimana mengapa berapa untuk dengan adalah dari pada",
-    "it": "il lo la gli le di del della e è sono era cosa chi dove quando come perché quale quali quanti per con una un nel",
-    "nl": "de het een en is zijn was waren wat wie waar wanneer hoe waarom welke van voor met niet hoeveel in",
-    "no": "er var hva hvem hvor når hvordan hvilken hvilket og av det den ikke med til",
-    "pl": "jest są był była było co kto gdzie kiedy jak dlaczego który która które w na dla ile nie",
-    "pt": "o a os as de do da dos das e é são foi foram que quem onde quando como qual quais quantos por para com uma um em no na",
-    "ro": "este sunt a fost ce cine unde când cum care câți câte și în de la pentru cu din",
-    "sv": "är var vad vem när hur vilken vilket vilka och av det den inte med till många",
-    "tr": "ve bir bu ne kim nerede nasıl neden hangi kaç için ile olan olarak mi mı zaman",
-    "vi": "là và của có những gì ai ở đâu khi nào thế bao nhiêu trong cho với được",
-}
-_FUNCTION = {code: frozenset(words.split()) for code, words in _FUNCTION_WORDS.items()}
 _SCRIPTS = (
-    ("zh ja ko", re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")),
-    ("ar fa ur", re.compile(r"[\u0600-\u06ff]")),
-    ("ru uk bg sr be mk", re.compile(r"[\u0400-\u04ff]")),
-    ("el", re.compile(r"[\u0370-\u03ff]")),
-    ("he yi", re.compile(r"[\u0590-\u05ff]")),
-    ("hi ne mr", re.compile(r"[\u0900-\u097f]")),
-    ("bn", re.compile(r"[\u0980-\u09ff]")),
-    ("ta", re.compile(r"[\u0b80-\u0bff]")),
-    ("te", re.compile(r"[\u0c00-\u0c7f]")),
-    ("th", re.compile(r"[\u0e00-\u0e7f]")),
-    ("ka", re.compile(r"[\u10a0-\u10ff]")),
-    ("hy", re.compile(r"[\u0530-\u058f]")),
+    (("zh", "ja", "ko"), re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")),
+    (("ar", "fa", "ur"), re.compile(r"[\u0600-\u06ff]")),
+    (("ru", "uk", "bg", "sr", "be", "mk"), re.compile(r"[\u0400-\u04ff]")),
+    (("el",), re.compile(r"[\u0370-\u03ff]")),
+    (("he", "yi"), re.compile(r"[\u0590-\u05ff]")),
+    (("hi", "ne", "mr"), re.compile(r"[\u0900-\u097f]")),
+    (("bn",), re.compile(r"[\u0980-\u09ff]")),
+    (("ta",), re.compile(r"[\u0b80-\u0bff]")),
+    (("te",), re.compile(r"[\u0c00-\u0c7f]")),
+    (("th",), re.compile(r"[\u0e00-\u0e7f]")),
+    (("ka",), re.compile(r"[\u10a0-\u10ff]")),
+    (("hy",), re.compile(r"[\u0530-\u058f]")),
 )
 
 
@@ -106,13 +84,33 @@ def is_foreign(query: str, languages: Collection[str | None]) -> bool:
     known = {language for language in languages if language}
     if not known or len(known) < len(set(languages)):
         return False
+    if codes := _script(query):
+        return known.isdisjoint(codes)
+    counts = _function_words(query)
+    best = max(counts.values())
+    # Two words at least, and more than any language of the documents explains.
+    return best >= 2 and best > max((counts.get(language, best) for language in known), default=0)
+
+
+def spoken(query: str) -> str | None:
+    """The language that a query is surely in: two function words at least, and more of them than of any other language."""
+    codes = _script(query)
+    counts = {code: count for code, count in _function_words(query).items() if not codes or code in codes}
+    first, second = sorted([*counts.values(), 0, 0], reverse=True)[:2]
+    return max(counts, key=lambda code: counts[code]) if first >= 2 and first > second else None
+
+
+def _script(query: str) -> Collection[str]:
+    """The languages of the script that most of the letters are in; empty for Latin and for fewer than two such letters."""
     letters = sum(map(str.isalpha, query))
     for codes, script in _SCRIPTS:
         found = len(script.findall(query))
         if found > 0.5 * letters:
-            return found >= 2 and known.isdisjoint(codes.split())
-    words = re.findall(r"\w+", query.lower())
-    counts = {code: sum(word in function for word in words) for code, function in _FUNCTION.items()}
-    best = max(counts.values())
-    # Two words at least, and more than any language of the documents explains.
-    return best >= 2 and best > max((counts.get(language, best) for language in known), default=0)
+            return codes if found >= 2 else ()
+    return ()
+
+
+def _function_words(query: str) -> dict[str, int]:
+    """How many of the words are function words of each language."""
+    found = plain_words(query)
+    return {code: sum(word in function for word in found) for code, function in FUNCTION_WORDS.items()}

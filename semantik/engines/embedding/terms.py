@@ -85,7 +85,7 @@ def cut(text: str, language: str | None) -> Iterator[Term]:
             case "han":
                 yield from _grams(text, [(i, i + 1) for i in range(start, end)], (1, 2))
             case "hangul":
-                if end - start != 2 and (key := _plain(text[start:end])):
+                if end - start != 2 and (key := plain(text[start:end])):
                     yield Term(key[:_MAX_WORD], start, end)
                 yield from _grams(text, [(i, i + 1) for i in range(start, end)], (2,))
             case "unspaced":
@@ -97,12 +97,17 @@ def cut(text: str, language: str | None) -> Iterator[Term]:
                     yield Term(key, start + at, start + until)
 
 
+def plain_words(text: str) -> list[str]:
+    """The words of spaced scripts, as `plain` gives them."""
+    return [plain(match.group()) for match in _SINGLE.finditer(text)]
+
+
 def _grams(text: str, units: list[tuple[int, int]], sizes: tuple[int, ...]) -> Iterator[Term]:
     for size in sizes:
         for at in range(len(units) - size + 1):
             first, last = units[at][0], units[at + size - 1][1]
             # A lone joiner or vowel mark has nothing left once it is unified.
-            if key := _plain(text[first:last]):
+            if key := plain(text[first:last]):
                 yield Term(key, first, last)
 
 
@@ -114,7 +119,7 @@ def _words(run: str, language: str) -> tuple[tuple[str, int, int], ...]:
         if _THOUSANDS.fullmatch(run):
             terms.append((run.replace(",", ""), 0, len(run)))
         elif len(run) <= _MAX_WHOLE and "," not in run and any(map(str.isdigit, run)):
-            terms.append((_plain(run), 0, len(run)))
+            terms.append((plain(run), 0, len(run)))
     for first, last in singles:
         word = run[first:last].strip("_")
         if not word:
@@ -133,12 +138,12 @@ def _word_terms(word: str, language: str) -> tuple[tuple[str, int, int], ...]:
     if _ASCII_WORD.fullmatch(word):
         parts = [match.span() for match in _PARTS.finditer(word)]
         if len(parts) > 1 and not _is_ordinal(word):
-            whole = (_plain(word), 0, len(word))
-            return whole, *((stem(_plain(word[at:until]), language), at, until) for at, until in parts)
+            whole = (plain(word), 0, len(word))
+            return whole, *((stem(plain(word[at:until]), language), at, until) for at, until in parts)
     elif "_" in word:
         parts = [match.span() for match in re.finditer(r"[^_]+", word)]
-        return (_plain(word), 0, len(word)), *((stem(_plain(word[at:until]), language), at, until) for at, until in parts)
-    return ((stem(_plain(word), language), 0, len(word)),)
+        return (plain(word), 0, len(word)), *((stem(plain(word[at:until]), language), at, until) for at, until in parts)
+    return ((stem(plain(word), language), 0, len(word)),)
 
 
 def _is_ordinal(word: str) -> bool:
@@ -149,7 +154,7 @@ def _is_ordinal(word: str) -> bool:
 _ARABIC_FORMS = str.maketrans({"أ": "ا", "إ": "ا", "آ": "ا", "ٱ": "ا", "ى": "ي", "ـ": None, **{chr(c): None for c in range(0x64B, 0x653)}})
 
 
-def _plain(word: str) -> str:
+def plain(word: str) -> str:
     """Case folded, compatibility forms unified (full width, ligatures), Arabic vowel marks and forms of alef unified."""
     if word.isascii():
         return word.lower()
@@ -159,7 +164,7 @@ def _plain(word: str) -> str:
 
 @lru_cache(maxsize=65_536)
 def stem(word: str, language: str) -> str:
-    """`word` must be `_plain`. Without a stemmer for the language, and for words with digits, the word itself."""
+    """`word` must be `plain`. Without a stemmer for the language, and for words with digits, the word itself."""
     name = STEMMERS.get(language)
     if name is None or (not word.isalpha() and any(map(str.isdigit, word))):
         return word

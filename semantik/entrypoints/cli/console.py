@@ -76,8 +76,12 @@ def shown(value: Any) -> str:
             return printable(str(value))
 
 
+# Joiners have no shape of their own, and words of Hindi or Persian fall apart without them.
+_JOINERS = "\u200c\u200d"
+
+
 def printable(text: str) -> str:
-    return "".join(char if char.isprintable() or char == "\n" else f"\\u{ord(char):04x}" for char in text)
+    return "".join(char if char.isprintable() or char == "\n" or char in _JOINERS else f"\\u{ord(char):04x}" for char in text)
 
 
 def ledger(values: Mapping[str, Any]) -> str:

@@ -119,13 +119,37 @@ def search(
     collection: Annotated[list[str] | None, typer.Option("--collection", "-c", help="Only this collection; may be repeated.")] = None,
     mode: Annotated[str, typer.Option(help="hybrid, dense or sparse.")] = "hybrid",
     limit: Annotated[int, typer.Option("--limit", "-n", help="Most hits.")] = 10,
-    explain: Annotated[bool, typer.Option(help="Say why each hit is there.")] = False,
+    min_score: Annotated[float | None, typer.Option(help="Only hits with at least this score, 0 to 1.")] = None,
+    language: Annotated[list[str] | None, typer.Option(help="Only passages in this language (en, de ...); may be repeated.")] = None,
+    media_type: Annotated[
+        list[str] | None, typer.Option(help="Only documents of this type (application/pdf ...); may be repeated.")
+    ] = None,
+    tag: Annotated[list[str] | None, typer.Option(help="Only documents with this tag; may be repeated.")] = None,
+    after: Annotated[str | None, typer.Option(help="Only documents modified on this day or later (2025-03-15).")] = None,
+    before: Annotated[str | None, typer.Option(help="Only documents modified before this day.")] = None,
+    passages: Annotated[bool, typer.Option("--passages", help="Every passage is a hit, not the best one of each document.")] = False,
+    explain: Annotated[bool, typer.Option("--explain", help="Say why each hit stands where it stands.")] = False,
     as_json: Json = False,
 ) -> None:
     """Search by meaning and by keyword."""
     from semantik.entrypoints.cli import searching
 
-    searching.search(query, collections=collection or [], mode=mode, limit=limit, explain=explain, as_json=as_json or chosen.as_json)
+    filters = {
+        "languages": language or [],
+        "media_types": media_type or [],
+        "tags": tag or [],
+        "modified_after": after,
+        "modified_before": before,
+    }
+    wanted = {
+        "mode": mode,
+        "limit": limit,
+        "explain": explain,
+        "min_score": min_score,
+        "group_by": "none" if passages else "document",
+        "filters": filters,
+    }
+    searching.search(query, collections=collection or [], wanted=wanted, as_json=as_json or chosen.as_json)
 
 
 @app.command("workers")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import textwrap
+from collections.abc import Mapping
 from typing import Any
 
 from semantik.entrypoints.cli import client as clients
@@ -15,9 +16,11 @@ _BOLD, _PLAIN = "\x1b[1m", "\x1b[0m"
 _PASSAGE_CHARS = 400
 
 
-def search(query: str, *, collections: list[str], mode: str, limit: int, explain: bool, as_json: bool) -> None:
+def search(query: str, *, collections: list[str], wanted: Mapping[str, Any], as_json: bool) -> None:
+    """`wanted`: what else the body of a search request holds."""
+
     async def work(client: Client) -> dict[str, Any]:
-        return await find(client, query, collections=collections, mode=mode, limit=limit, explain=explain)
+        return await find(client, query, collections=collections, wanted=wanted)
 
     found = clients.run(work)
     if as_json:
@@ -26,8 +29,8 @@ def search(query: str, *, collections: list[str], mode: str, limit: int, explain
         show(found)
 
 
-async def find(client: Client, query: str, *, collections: list[str], mode: str, limit: int, explain: bool) -> dict[str, Any]:
-    body: dict[str, Any] = {"query": query, "mode": mode, "limit": limit, "explain": explain}
+async def find(client: Client, query: str, *, collections: list[str], wanted: Mapping[str, Any]) -> dict[str, Any]:
+    body: dict[str, Any] = {"query": query, **wanted}
     if collections:
         body["collections"] = [await collection_id(client, name) for name in collections]
     found: dict[str, Any] = await client.post("/search", body)
@@ -46,12 +49,33 @@ def show(found: dict[str, Any]) -> None:
         console.say(f"{number:>2}. {hit['score']:.2f}  {console.printable(' · '.join(place))}")
         console.say(textwrap.indent(_passage(hit), "      "))
         if hit.get("explain"):
-            console.say(textwrap.indent(console.printable(str(hit["explain"].get("why", ""))), "      "))
+            console.say(textwrap.indent(console.printable(_reasons(hit["explain"])), "      "))
+        if hit["more_in_document"]:
+            more = hit["more_in_document"]
+            console.say(f"      {more:,} more {'passage' if more == 1 else 'passages'} in this document")
         console.say()
+    if found["hits"] and found.get("explain"):
+        console.say(console.printable(f"Why this order: {found['explain']['why']}."))
     if not found["hits"]:
         console.note("Nothing found. Try other words, or `--mode dense` to search by meaning alone.")
     for note in found.get("notes", []):
         console.note(note)
+
+
+def _reasons(explained: Mapping[str, Any]) -> str:
+    """One line a side: where it ranked the passage, how close it is, and by how much that stands out."""
+    lines = []
+    for side, name, measure in (("dense", "meaning", "closeness"), ("sparse", "words", "BM25")):
+        found = explained[side]
+        if found is None:
+            lines.append(f"by {name}: not found")
+            continue
+        rank = f"rank {found['rank']}" if found["rank"] is not None else "beyond the first passages"
+        line = f"by {name}: {rank}, {measure} {found['score']:.2f}, {found['z']:+.1f} deviations from random passages"
+        if found.get("terms"):
+            line += f"; holds {', '.join(found['terms'])}"
+        lines.append(line)
+    return "\n".join(lines)
 
 
 def _passage(hit: dict[str, Any]) -> str:

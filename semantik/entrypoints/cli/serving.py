@@ -49,7 +49,7 @@ def demo(host: str | None, port: int | None) -> None:
                 await ingesting.into(local, [sample.FOLDER], collection=sample.COLLECTION, include=[], exclude=None, wait=True)
                 console.note()
                 console.say(f"Question: {sample.QUESTION}")
-                found = await searching.find(local, sample.QUESTION, collections=[], mode="hybrid", limit=3, explain=False)
+                found = await searching.find(local, sample.QUESTION, collections=[], wanted={"limit": 3})
                 searching.show(found)
             if sys.stdout.isatty():
                 await _listen(opened, settings)

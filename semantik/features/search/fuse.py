@@ -9,8 +9,13 @@ t is the query's highest z in meaning, n the number of passages in the sample. B
 collections, in which no z can exceed sqrt(n - 1). A keyword that no sampled passage holds has no deviation to speak of: z of
 keywords is scaled so that its best is at most CAP.
 
-The score shown is `total` on a scale of 0 to 1: the share of passages with such a total that people had judged to answer the
-query, fitted over the development sets (docs/decisions/0005-adaptive-fusion.md). Rank fusion was measured and lost.
+The score shown is the share of first hits with as much evidence that people had judged to answer the query. Its evidence is no
+deviation, for in a collection about one thing nothing stands out, and about a stranger's question something always does:
+
+    nearness  (cosine - mean) / (1 - mean): how far the passage has come from random towards equal
+    coverage  BM25 over that of a passage which holds every word of the query, each as rare as can be
+
+Fitted by bench/fusion (docs/decisions/0005-adaptive-fusion.md). Rank fusion was measured and lost.
 """
 
 from __future__ import annotations
@@ -22,17 +27,39 @@ from dataclasses import dataclass
 from semantik.engines.vectors.base import Answer, Moments, SideResult
 from semantik.features.search.values import Candidate, Evidence, Weights
 
-# Chosen over the sets of bench/retrieval and over all of them thrown into one collection; flat around these values.
-_SLOPE = 1.4
-_START = 1.7
-_CAP = 15.0
-# Keywords of a query in another language than the documents: .15 to .5 are within .003 on the cross-lingual set, 1 loses .016.
-_FOREIGN = 0.4
 
-# Logistic fits of "was judged relevant" over the best hit of each query, every set with equal weight: factor and offset.
-_HYBRID = (1.66, -4.30)  # of ln(1 + total)
-_DENSE = (0.78, -2.65)  # of z
-_SPARSE = (3.34, -6.57)  # of ln(1 + z)
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """The constants of fusion, chosen over the sets of bench/retrieval and over all of them thrown into one; flat around these."""
+
+    slope: float = 1.4
+    start: float = 1.7
+    cap: float = 15.0
+    # Keywords of a query in another language than the documents: .15 to .5 are within .003 on the cross-lingual set, 1 loses .016.
+    foreign: float = 0.4
+
+
+CHOSEN = Shape()
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """A logistic fit of "the first hit was judged relevant", by bench/fusion: every set and every size of collection has equal weight."""
+
+    nearness: float
+    coverage: float
+    small: float
+    offset: float
+
+    def share(self, nearness: float, coverage: float, sampled: int) -> float:
+        """From 0 to 1."""
+        exponent = self.nearness * nearness + self.coverage * coverage + self.small * math.sqrt(20 / max(1, sampled)) + self.offset
+        return 1.0 / (1.0 + math.exp(-max(-40.0, min(40.0, exponent))))
+
+
+HYBRID = Fit(nearness=9.75, coverage=2.63, small=1.93, offset=-5.21)
+DENSE = Fit(nearness=13.98, coverage=0.0, small=2.49, offset=-6.24)
+SPARSE = Fit(nearness=0.0, coverage=7.76, small=1.22, offset=-4.13)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +69,7 @@ class _Side:
     ranks: Mapping[str, int]
     scores: Mapping[str, float]
     z: Mapping[str, float]
+    mean: float
     sampled: int
 
     @property
@@ -55,27 +83,45 @@ class _Side:
     def evidence(self, id: str) -> Evidence | None:
         return Evidence(self.ranks.get(id), self.scores[id], self.z[id]) if id in self.scores else None
 
+    def nearness(self, id: str) -> float:
+        """How far the passage has come from random towards equal, in [0, 1]; a model's own range of cosines drops out."""
+        room = 1.0 - self.mean
+        return max(0.0, (self.scores.get(id, self.mean) - self.mean) / room) if room > 1e-6 else 0.0
 
-def fuse(answer: Answer, *, foreign: bool = False) -> list[Candidate]:
-    """Candidates best first, ties by id. Pure. A side that has no score for a candidate counts it at its lowest.
+    def coverage(self, id: str, words: int) -> float:
+        """The share of the query's `words` that the passage holds, by what they weigh, in [0, 1]. A word is at most as rare as 1 of n."""
+        return min(1.0, self.scores.get(id, 0.0) / (max(1, words) * math.log1p(max(1, self.sampled))))
 
-    `foreign`: the query is in a language that the documents are not in, so that words meet by accident or as names.
+
+def fuse(answer: Answer, *, words: int = 1, foreign: bool = False, shape: Shape = CHOSEN) -> list[Candidate]:
+    """Candidates best first, ties by id; their scores never rise. Pure.
+
+    A side that has no score for a candidate counts it at its lowest. `words`: how many words of the query are keywords. `foreign`:
+    the query is in a language that the documents are not in, so that words meet by accident or as names.
     """
-    dense, sparse = _side(answer.dense, cap=math.inf), _side(answer.sparse, cap=_CAP)
-    weights = weigh(dense, sparse, foreign=foreign)
-    ids = {*(dense.scores if dense else ()), *(sparse.scores if sparse else ())}
+    dense, sparse = _side(answer.dense, cap=math.inf), _side(answer.sparse, cap=shape.cap)
+    weights = weigh(dense, sparse, foreign=foreign, shape=shape)
     lowest_dense, lowest_sparse = dense.floor if dense else 0.0, sparse.floor if sparse else 0.0
-    candidates = []
-    for id in ids:
+    totals: dict[str, float] = {}
+    for id in {*(dense.scores if dense else ()), *(sparse.scores if sparse else ())}:
         total = 0.0
         if dense is not None:
             total += weights.dense * dense.z.get(id, lowest_dense)
         if sparse is not None:
             total += weights.sparse * sparse.z.get(id, lowest_sparse)
-        score = calibrated(total, dense=dense is not None, sparse=sparse is not None)
+        totals[id] = total
+    # What tells nothing of this query is no evidence against a passage either.
+    fit = DENSE if weights.sparse == 0 else SPARSE if weights.dense == 0 else HYBRID
+    sampled = max((side.sampled for side in (dense, sparse) if side is not None), default=0)
+    candidates = []
+    score = 1.0
+    for id, total in sorted(totals.items(), key=lambda pair: (-pair[1], pair[0])):
+        nearness = dense.nearness(id) if dense else 0.0
+        coverage = sparse.coverage(id, words) if sparse else 0.0
+        score = min(score, fit.share(nearness, coverage, sampled))
         found = dense.evidence(id) if dense else None, sparse.evidence(id) if sparse else None
         candidates.append(Candidate(id, score, total, *found, weights))
-    return sorted(candidates, key=lambda candidate: (-candidate.total, candidate.id))
+    return candidates
 
 
 def _side(side: SideResult | None, *, cap: float) -> _Side | None:
@@ -88,33 +134,22 @@ def _side(side: SideResult | None, *, cap: float) -> _Side | None:
     spread = max(moments.std, (best - moments.mean) / cap, 1e-9)
     # Equal vectors differ by rounding only: that is no deviation.
     z = {id: (score - moments.mean) / spread if abs(score - moments.mean) > 1e-6 else 0.0 for id, score in scores.items()}
-    return _Side(ranks, scores, z, moments.n)
+    return _Side(ranks, scores, z, moments.mean, moments.n)
 
 
-def weigh(dense: _Side | None, sparse: _Side | None, *, foreign: bool = False) -> Weights:
+def weigh(dense: _Side | None, sparse: _Side | None, *, foreign: bool = False, shape: Shape = CHOSEN) -> Weights:
     """How much each side counts, and the sentence that says why."""
     if dense is None:
         return Weights(0.0, 1.0, "only keywords were asked for")
     if sparse is None:
         return Weights(1.0, 0.0, "only meaning was asked for")
     n = max(1, dense.sampled)
-    weight = _SLOPE * math.sqrt(1 + 20 / n) * max(0.0, dense.top - _START * n / (n + 60))
+    weight = shape.slope * math.sqrt(1 + 20 / n) * max(0.0, dense.top - shape.start * n / (n + 60))
     seen = f"the passage nearest in meaning stands {dense.top:.1f} standard deviations above random ones"
     if not sparse.ranks:
         return Weights(weight or 1.0, 0.0, f"no passage holds a word of the query, so meaning decides; {seen}")
     if weight == 0.0:
         return Weights(0.0, 1.0, f"{seen}, which tells nothing, so keywords decide")
     if foreign:
-        return Weights(weight, _FOREIGN, f"the query is in another language than the documents, so keywords count less; {seen}")
+        return Weights(weight, shape.foreign, f"the query is in another language than the documents, so keywords count less; {seen}")
     return Weights(weight, 1.0, f"{seen}, so a deviation in meaning counts {weight:.1f} times one in keywords")
-
-
-def calibrated(total: float, *, dense: bool, sparse: bool) -> float:
-    """`total` as a share of 0 to 1; never falls as `total` rises."""
-    if dense and not sparse:
-        factor, offset = _DENSE
-        exponent = factor * total + offset
-    else:
-        factor, offset = _HYBRID if dense else _SPARSE
-        exponent = factor * math.log1p(max(0.0, total)) + offset
-    return 1.0 / (1.0 + math.exp(-max(-40.0, min(40.0, exponent))))

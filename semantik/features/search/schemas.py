@@ -19,36 +19,65 @@ def _sound(value: str) -> str:
 
 Word = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_sound)]
 Words = Annotated[list[Word], Field(max_length=200)]
+Language = Annotated[str, StringConstraints(pattern="^[A-Za-z]{2,3}$", to_lower=True)]
+MediaType = Annotated[str, StringConstraints(pattern="^[^/\\s]{1,100}/[^/\\s]{1,100}$", to_lower=True), AfterValidator(_sound)]
 
 
 class Filters(BaseModel):
-    """Each list means any of; the lists are joined by and."""
+    """Each list means any of; the lists are joined by and. An empty list does not narrow."""
 
     model_config = ConfigDict(extra="forbid")
 
-    sources: Words = []
-    documents: Words = []
-    media_types: Words = []
-    languages: Words = Field([], description="ISO 639-1, of the passage.")
-    tags: Words = []
-    modified_after: datetime | None = Field(None, description="Documents modified at this time or later; without an offset it is UTC.")
-    modified_before: datetime | None = Field(None, description="Documents modified before this time.")
+    sources: Words = Field([], description="Ids of sources.", examples=[["0197d7c2-3b1e-7d4c-9f0a-52d6a1c3e4f5"]])
+    documents: Words = Field([], description="Ids of documents.", examples=[["0197d7c2-4c2f-7e5d-8a1b-63e7b2d4f5a6"]])
+    media_types: Annotated[list[MediaType], Field(max_length=200)] = Field(
+        [], description="Of the document, as it was recognised.", examples=[["application/pdf", "message/rfc822"]]
+    )
+    languages: Annotated[list[Language], Field(max_length=200)] = Field(
+        [], description="ISO 639-1, of the passage.", examples=[["en", "de"]]
+    )
+    tags: Words = Field([], description="Of the document.", examples=[["contracts"]])
+    modified_after: datetime | None = Field(
+        None, description="Documents modified at this time or later; without an offset it is UTC.", examples=["2025-03-15T00:00:00Z"]
+    )
+    modified_before: datetime | None = Field(None, description="Documents modified before this time.", examples=["2025-04-01T00:00:00Z"])
 
 
 class SearchRequest(BaseModel):
     model_config = ConfigDict(
-        extra="forbid", json_schema_extra={"examples": [{"query": "How long is the notice period?", "limit": 5, "explain": True}]}
+        extra="forbid",
+        json_schema_extra={
+            "examples": [
+                {"query": "How long is the notice period?", "limit": 5, "explain": True},
+                {"query": "E-417", "filters": {"media_types": ["application/pdf"], "languages": ["en"]}, "min_score": 0.3},
+            ]
+        },
     )
 
-    query: str = Field(description="A question or words, in any language; at most 10,000 characters.")
-    collections: Annotated[list[Word], Field(max_length=1_000)] | None = Field(None, description="Ids. Left out: all that you may read.")
-    mode: Literal["hybrid", "dense", "sparse"] = Field("hybrid", description="By meaning (dense), by keywords (sparse) or both.")
-    limit: int = Field(10, ge=1, le=100)
-    cursor: str | None = Field(None, max_length=500, description="next_cursor of the page before, sent with the same request.")
-    filters: Filters = Filters()
-    group_by: Literal["document", "none"] = Field("document", description="document: one hit a document, its best passage.")
-    min_score: float | None = Field(None, ge=0, le=1, allow_inf_nan=False, description="Only hits with at least this score.")
-    explain: bool = Field(False, description="Say why each hit stands where it stands.")
+    query: str = Field(
+        description="A question or words, in any language; at most 10,000 characters.", examples=["How long is the notice period?"]
+    )
+    collections: Annotated[list[Word], Field(max_length=1_000)] | None = Field(
+        None, description="Ids. Left out: all that you may read.", examples=[["0197d7c2-1a0d-7c3b-8e9f-41c5908d2b3e"]]
+    )
+    mode: Literal["hybrid", "dense", "sparse"] = Field(
+        "hybrid", description="By meaning (dense), by keywords (sparse) or both.", examples=["hybrid"]
+    )
+    limit: int = Field(10, ge=1, le=100, description="Most hits in this answer.", examples=[10])
+    cursor: str | None = Field(
+        None,
+        max_length=500,
+        description="next_cursor of the page before, sent with the same request.",
+        examples=["WzEwLCAxMDAsICJlNTE5MGU1YzlhMzcxNGVkIl0"],
+    )
+    filters: Filters = Field(Filters(), description="Narrow the hits; scores stay as they are.", examples=[{"languages": ["en"]}])
+    group_by: Literal["document", "none"] = Field(
+        "document", description="document: one hit a document, its best passage. none: every passage.", examples=["document"]
+    )
+    min_score: float | None = Field(
+        None, ge=0, le=1, allow_inf_nan=False, description="Only hits with at least this score.", examples=[0.3]
+    )
+    explain: bool = Field(False, description="Say why each hit stands where it stands.", examples=[True])
 
     def request(self) -> Request:
         wanted = self.filters
@@ -78,86 +107,105 @@ def _aware(moment: datetime | None) -> datetime | None:
 
 
 class HitDocument(BaseModel):
-    id: str
-    name: str
-    title: str | None
-    path: str
-    media_type: str | None
-    collection_id: str
-    collection_name: str
-    source_id: str
+    id: str = Field(examples=["0197d7c2-4c2f-7e5d-8a1b-63e7b2d4f5a6"])
+    name: str = Field(examples=["lease-2021.pdf"])
+    title: str | None = Field(examples=["Lease of the workshop"])
+    path: str = Field(description="Within its source.", examples=["contracts/lease-2021.pdf"])
+    media_type: str | None = Field(examples=["application/pdf"])
+    collection_id: str = Field(examples=["0197d7c2-1a0d-7c3b-8e9f-41c5908d2b3e"])
+    collection_name: str = Field(examples=["Contracts"])
+    source_id: str = Field(examples=["0197d7c2-3b1e-7d4c-9f0a-52d6a1c3e4f5"])
 
 
 class PassageText(BaseModel):
     """`start` and `end` are code points in the document's text: text[start:end] is the passage."""
 
-    text: str
-    start: int
-    end: int
+    text: str = Field(examples=["The notice period is three months to the end of a quarter."])
+    start: int = Field(examples=[1042])
+    end: int = Field(examples=[1100])
 
 
 class Span(BaseModel):
     """Code points in passage.text."""
 
-    start: int
-    end: int
+    start: int = Field(examples=[4])
+    end: int = Field(examples=[10])
 
 
 class SideEvidence(BaseModel):
-    rank: int | None = Field(description="From 1; null when this side did not find the passage by itself.")
-    score: float = Field(description="Cosine (dense) or BM25 (sparse).")
-    z: float = Field(description="Standard deviations above random passages of the searched collections.")
+    rank: int | None = Field(description="From 1; null when this side did not find the passage by itself.", examples=[1])
+    score: float = Field(description="Cosine (dense) or BM25 (sparse).", examples=[0.8714])
+    z: float = Field(description="Standard deviations above random passages of the searched collections.", examples=[4.31])
 
 
 class SparseEvidence(SideEvidence):
-    terms: list[str] = Field(description="Words of the query that the passage holds.")
+    terms: list[str] = Field(description="Words of the query that the passage holds.", examples=[["notice", "period"]])
 
 
 class SideWeights(BaseModel):
-    dense: float
-    sparse: float
+    dense: float = Field(description="What one deviation in meaning counts.", examples=[2.8])
+    sparse: float = Field(description="What one deviation in keywords counts.", examples=[1.0])
 
 
 class HitExplanation(BaseModel):
-    dense: SideEvidence | None
-    sparse: SparseEvidence | None
+    dense: SideEvidence | None = Field(description="Null when meaning was not asked for.")
+    sparse: SparseEvidence | None = Field(description="Null when keywords were not asked for.")
     weights: SideWeights
-    why: str
+    why: str = Field(
+        description="Why the sides count what they count.",
+        examples=[
+            "the passage nearest in meaning stands 4.3 standard deviations above random ones, so a deviation in meaning counts 2.8 times "
+            "one in keywords"
+        ],
+    )
 
 
 class SearchHit(BaseModel):
-    chunk_id: str
-    score: float = Field(ge=0, le=1, description="See the guide: comparable between queries and collections; not the share of a total.")
+    chunk_id: str = Field(examples=["5743f888-6f68-5a44-b75f-55a4d76e3c6e"])
+    score: float = Field(
+        ge=0,
+        le=1,
+        description="How surely it answers: comparable between queries and collections, never rising down the list; see the guide.",
+        examples=[0.74],
+    )
     document: HitDocument
-    page: int | None
-    heading_path: list[str]
-    position: dict[str, Any]
+    page: int | None = Field(description="From 1; null where the format has no pages.", examples=[3])
+    heading_path: list[str] = Field(description="Outermost first.", examples=[["Terms", "Notice"]])
+    position: dict[str, Any] = Field(
+        description="What applies of page, page_end, slide, sheet, row_start and row_end.", examples=[{"page": 3, "page_end": 3}]
+    )
     passage: PassageText
-    highlights: list[Span]
-    more_in_document: int = Field(description="Further passages of this document among the candidates.")
-    source_link: str = Field(description="Path in the web UI that opens the document at the passage.")
-    explain: HitExplanation | None = None
+    highlights: list[Span] = Field(description="Where the words of the query stand, ascending, apart from each other.")
+    more_in_document: int = Field(description="Further passages of this document among the candidates.", examples=[2])
+    source_link: str = Field(
+        description="Path in the web UI that opens the document at the passage.",
+        examples=["/documents/0197d7c2-4c2f-7e5d-8a1b-63e7b2d4f5a6?chunk=5743f888-6f68-5a44-b75f-55a4d76e3c6e"],
+    )
+    explain: HitExplanation | None = Field(None, description="Only when it was asked for.")
 
 
 class SearchedCollection(BaseModel):
-    id: str
-    name: str
+    id: str = Field(examples=["0197d7c2-1a0d-7c3b-8e9f-41c5908d2b3e"])
+    name: str = Field(examples=["Contracts"])
 
 
 class SearchExplanation(BaseModel):
     weights: SideWeights
-    why: str
+    why: str = Field(examples=["only keywords were asked for"])
 
 
 class SearchAnswer(BaseModel):
-    query: str
-    mode: Literal["hybrid", "dense", "sparse"]
-    hits: list[SearchHit]
-    next_cursor: str | None
-    took_ms: float
-    collections: list[SearchedCollection]
-    notes: list[str]
-    explain: SearchExplanation | None = None
+    query: str = Field(description="As it was read: control characters became blanks.", examples=["How long is the notice period?"])
+    mode: Literal["hybrid", "dense", "sparse"] = Field(examples=["hybrid"])
+    hits: list[SearchHit] = Field(description="Best first.")
+    next_cursor: str | None = Field(description="Null on the last page.", examples=["WzEwLCAxMDAsICJlNTE5MGU1YzlhMzcxNGVkIl0"])
+    took_ms: float = Field(examples=[21.4])
+    collections: list[SearchedCollection] = Field(description="What was searched.")
+    notes: list[str] = Field(
+        description="What a reader of the hits should know.",
+        examples=[["The query holds no letter or digit, so there are no keywords to look for."]],
+    )
+    explain: SearchExplanation | None = Field(None, description="Of the first hit's index; only when it was asked for.")
 
 
 def answer(result: SearchResult, *, explain: bool) -> SearchAnswer:

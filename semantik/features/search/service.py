@@ -109,7 +109,8 @@ def _readable(query: str) -> str:
         )
     cleaned = "".join(" " if unicodedata.category(character) in ("Cc", "Cs") else character for character in query)
     cleaned = " ".join(cleaned.split())
-    if not cleaned:
+    # Joiners and marks of direction belong into words, and are nothing by themselves.
+    if all(unicodedata.category(character) in ("Cf", "Zs") for character in cleaned):
         raise QueryEmpty("the query holds nothing to search for")
     return cleaned
 
@@ -150,7 +151,8 @@ async def _candidates(
         return await _candidates(runtime, actor, request, filled, asked, depth, foreign=foreign) if filled else []
     finally:
         metrics.SEARCH_SECONDS.labels(stage="index").observe(time.perf_counter() - began)
-    fused = list(chain.from_iterable(fuse(answer, foreign=foreign) for answer in answers))
+    words = len(set(asked.surfaces.values()))
+    fused = list(chain.from_iterable(fuse(answer, words=words, foreign=foreign) for answer in answers))
     return sorted(fused, key=lambda candidate: (-candidate.score, -candidate.total, candidate.id))
 
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from semantik.engines.embedding import bm25
-from semantik.engines.embedding.language import detect, is_foreign
+from semantik.engines.embedding.language import detect, is_foreign, spoken
 from semantik.engines.embedding.terms import cut
 
 
@@ -67,6 +67,35 @@ def test_stop_words_leave_a_query_unless_it_holds_nothing_else() -> None:
     assert set(surfaces.values()) == {"revenue"}
     _, surfaces = bm25.query_vector("The Who", ["en"])
     assert set(surfaces.values()) == {"The", "Who"}
+
+
+def test_function_words_of_the_language_of_a_question_are_no_keywords() -> None:
+    _, surfaces = bm25.query_vector("Wie beantrage ich einen Reisepass?", ["en", "de"])
+    assert set(surfaces.values()) == {"beantrage", "Reisepass"}
+    _, surfaces = bm25.query_vector("त्रुटि E-417 का क्या अर्थ है?", ["en", "hi"])
+    assert set(surfaces.values()) == {"त्रुटि", "E-417", "E", "417", "अर्थ"}
+    # "war" is a German verb, yet a keyword of an English question.
+    _, surfaces = bm25.query_vector("the causes of the war", ["en", "de"])
+    assert set(surfaces.values()) == {"causes", "war"}
+
+
+@pytest.mark.parametrize(
+    ("query", "language"),
+    [
+        ("Wer hat die Quelle gefunden?", "de"),
+        ("¿Cuál es la receta de la paella?", "es"),
+        ("Πόσο κοστίζει η επισκευή της αντλίας;", "el"),
+        ("Где находится насос и кто его чинил?", "ru"),
+        ("كم تبلغ رسوم الاشتراك في السنة", "ar"),
+        ("مدير الشركة", None),
+        ("pump P-2", None),
+        ("E-417", None),
+        ("", None),
+        ("水泵的压力", None),
+    ],
+)
+def test_the_language_of_a_question_shows_in_its_function_words(query: str, language: str | None) -> None:
+    assert spoken(query) == language
 
 
 def test_a_query_is_cut_for_every_language_in_play() -> None:

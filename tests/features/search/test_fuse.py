@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from semantik.engines.vectors.base import Answer, Moments, Scored, SideResult
-from semantik.features.search.fuse import calibrated, fuse
+from semantik.features.search.fuse import DENSE, HYBRID, SPARSE, Fit, fuse
 
 
 def side(scores: Mapping[str, float], moments: Moments | None, cross: Mapping[str, float] | None = None) -> SideResult:
@@ -94,10 +94,32 @@ def test_any_answer_gives_every_candidate_once_best_first(
     found = fuse(Answer(side(dense, m), side(sparse, k)))
     assert {candidate.id for candidate in found} == {*dense, *sparse}
     assert [candidate.total for candidate in found] == sorted((candidate.total for candidate in found), reverse=True)
+    assert [candidate.score for candidate in found] == sorted((candidate.score for candidate in found), reverse=True)
     assert all(0 <= candidate.score <= 1 and math.isfinite(candidate.total) for candidate in found)
     assert found == fuse(Answer(side(dense, m), side(sparse, k)))
 
 
-@given(st.floats(-1e6, 1e6), st.floats(0, 1e6), st.booleans(), st.booleans())
-def test_the_score_never_falls_as_the_total_rises(total: float, more: float, dense: bool, sparse: bool) -> None:
-    assert calibrated(total + more, dense=dense, sparse=sparse) >= calibrated(total, dense=dense, sparse=sparse)
+shares = st.floats(0, 1)
+
+
+@given(st.sampled_from([HYBRID, DENSE, SPARSE]), shares, shares, shares, shares, st.integers(0, 400))
+def test_more_evidence_never_lowers_the_score(fit: Fit, near: float, nearer: float, some: float, more: float, sampled: int) -> None:
+    (near, nearer), (some, more) = sorted((near, nearer)), sorted((some, more))
+    assert 0 <= fit.share(near, some, sampled) <= fit.share(nearer, more, sampled) <= 1
+
+
+def test_a_passage_that_holds_every_rare_word_reads_like_an_answer() -> None:
+    """For instance 6308-2RS1: meaning knows nothing of a part number."""
+    answer = Answer(side({"a": 0.81}, COSINES), side({"a": 18.0}, Moments(0.05, 0.5, 400)))
+    assert fuse(answer, words=3)[0].score > 0.9
+    assert fuse(answer, words=30)[0].score < 0.1
+    assert fuse(Answer(None, answer.sparse), words=3)[0].score > 0.9
+
+
+def test_a_passage_as_near_as_random_ones_does_not_read_like_an_answer() -> None:
+    """Both stand out by five deviations; only one has come near the query."""
+    near = fuse(Answer(side({"a": 0.90}, Moments(0.75, 0.03, 400)), side({"a": 6.0}, WORDS)))[0]
+    far = fuse(Answer(side({"a": 0.80}, Moments(0.75, 0.01, 400)), side({"a": 6.0}, WORDS)))[0]
+    assert near.total == pytest.approx(far.total)
+    assert near.score > 0.8
+    assert far.score < 0.4

@@ -58,6 +58,23 @@ async def test_a_hit_carries_what_a_reader_needs(client: httpx2.AsyncClient, act
     assert answer["collections"] == [{"id": collection_id, "name": "Contracts"}]
 
 
+async def test_highlights_are_code_points_in_any_script(client: httpx2.AsyncClient, actor: Actor, shelf: Shelf) -> None:
+    for language, query, passage, marked in (
+        ("en", "pump", "👩‍👩‍👧 the 🚰 pump 🙂 and Pump", ["pump", "Pump"]),
+        ("fr", "été", "un bel e\u0301te\u0301 \u0301 et un été", ["e\u0301te\u0301", "été"]),
+        ("ar", "المدرسة", "ذهب إلى المَدْرَسَة، ثم المدرسة.", ["المَدْرَسَة", "المدرسة"]),
+        ("he", "שלום", "אמר: שלום 🙂 שלום", ["שלום", "שלום"]),
+        ("hi", "पानी", "मुफ़्त पानी 😀 मिलेगा", ["पानी"]),
+        ("zh", "东京大学", "在𠮷野的东京大学学习", ["东京大学"]),
+        ("en", "ffi office", "The oﬃce of the ＰＵＭＰ", ["oﬃce"]),
+    ):
+        collection_id = await shelf.collection(actor, f"{language} {query}", {"a.txt": [passage]}, language=language)
+        (hit,) = (await ask(client, query, collections=[collection_id]))["hits"]
+        text = hit["passage"]["text"]
+        assert text == passage
+        assert [text[span["start"] : span["end"]] for span in hit["highlights"]] == marked
+
+
 @pytest.mark.parametrize("mode", ["hybrid", "dense", "sparse"])
 async def test_every_mode_ranks_by_a_score_between_0_and_1(client: httpx2.AsyncClient, actor: Actor, shelf: Shelf, mode: str) -> None:
     await shelf.collection(actor, "Contracts", LEASE)
@@ -110,6 +127,7 @@ async def test_filters_narrow_by_typed_values_only(client: httpx2.AsyncClient, a
     for filters, names in (
         ({"languages": ["de"]}, {"b.pdf"}),
         ({"media_types": ["text/plain"]}, {"a.txt"}),
+        ({"languages": ["DE"], "media_types": ["Application/PDF"]}, {"b.pdf"}),
         ({"languages": ["de"], "media_types": ["text/plain"]}, set()),
         ({"documents": [shelf.made[f"{english}/a.txt"]]}, {"a.txt"}),
         ({"sources": ["' OR 1=1 --"]}, set()),
@@ -120,6 +138,8 @@ async def test_filters_narrow_by_typed_values_only(client: httpx2.AsyncClient, a
     assert {hit["document"]["name"] for hit in (await ask(client, "rain", collections=[english]))["hits"]} == {"a.txt"}
     assert (await refused(client, query="rain", filters={"tenant": ["x"]}))[0] == 422
     assert (await refused(client, query="rain", filters={"tags": [{"must": []}]}))[0] == 422
+    assert (await refused(client, query="rain", filters={"languages": ["english"]}))[0] == 422
+    assert (await refused(client, query="rain", filters={"media_types": ["PDF"]}))[0] == 422
 
 
 async def test_min_score_keeps_only_what_reaches_it(client: httpx2.AsyncClient, actor: Actor, shelf: Shelf) -> None:
@@ -134,6 +154,7 @@ async def test_what_cannot_be_asked_is_said_clearly(client: httpx2.AsyncClient, 
     await shelf.collection(actor, "Contracts", LEASE)
     assert await refused(client, query="") == (422, "query_empty")
     assert await refused(client, query=" \x07\n\t ") == (422, "query_empty")
+    assert await refused(client, query="\u200b\u200d\u202e") == (422, "query_empty")
     assert await refused(client, query="x" * 10_001) == (422, "query_too_long")
     assert await refused(client, query="x", collections=["no such"]) == (404, "collection_unknown")
     for body in (

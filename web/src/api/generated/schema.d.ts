@@ -1631,43 +1631,66 @@ export interface components {
         };
         /**
          * Filters
-         * @description Each list means any of; the lists are joined by and.
+         * @description Each list means any of; the lists are joined by and. An empty list does not narrow.
          */
         Filters: {
             /**
              * Documents
+             * @description Ids of documents.
              * @default []
+             * @example [
+             *       "0197d7c2-4c2f-7e5d-8a1b-63e7b2d4f5a6"
+             *     ]
              */
             documents: string[];
             /**
              * Languages
              * @description ISO 639-1, of the passage.
              * @default []
+             * @example [
+             *       "en",
+             *       "de"
+             *     ]
              */
             languages: string[];
             /**
              * Media Types
+             * @description Of the document, as it was recognised.
              * @default []
+             * @example [
+             *       "application/pdf",
+             *       "message/rfc822"
+             *     ]
              */
             media_types: string[];
             /**
              * Modified After
              * @description Documents modified at this time or later; without an offset it is UTC.
+             * @example 2025-03-15T00:00:00Z
              */
             modified_after?: string | null;
             /**
              * Modified Before
              * @description Documents modified before this time.
+             * @example 2025-04-01T00:00:00Z
              */
             modified_before?: string | null;
             /**
              * Sources
+             * @description Ids of sources.
              * @default []
+             * @example [
+             *       "0197d7c2-3b1e-7d4c-9f0a-52d6a1c3e4f5"
+             *     ]
              */
             sources: string[];
             /**
              * Tags
+             * @description Of the document.
              * @default []
+             * @example [
+             *       "contracts"
+             *     ]
              */
             tags: string[];
         };
@@ -1719,29 +1742,60 @@ export interface components {
         };
         /** HitDocument */
         HitDocument: {
-            /** Collection Id */
+            /**
+             * Collection Id
+             * @example 0197d7c2-1a0d-7c3b-8e9f-41c5908d2b3e
+             */
             collection_id: string;
-            /** Collection Name */
+            /**
+             * Collection Name
+             * @example Contracts
+             */
             collection_name: string;
-            /** Id */
+            /**
+             * Id
+             * @example 0197d7c2-4c2f-7e5d-8a1b-63e7b2d4f5a6
+             */
             id: string;
-            /** Media Type */
+            /**
+             * Media Type
+             * @example application/pdf
+             */
             media_type: string | null;
-            /** Name */
+            /**
+             * Name
+             * @example lease-2021.pdf
+             */
             name: string;
-            /** Path */
+            /**
+             * Path
+             * @description Within its source.
+             * @example contracts/lease-2021.pdf
+             */
             path: string;
-            /** Source Id */
+            /**
+             * Source Id
+             * @example 0197d7c2-3b1e-7d4c-9f0a-52d6a1c3e4f5
+             */
             source_id: string;
-            /** Title */
+            /**
+             * Title
+             * @example Lease of the workshop
+             */
             title: string | null;
         };
         /** HitExplanation */
         HitExplanation: {
+            /** @description Null when meaning was not asked for. */
             dense: components["schemas"]["SideEvidence"] | null;
+            /** @description Null when keywords were not asked for. */
             sparse: components["schemas"]["SparseEvidence"] | null;
             weights: components["schemas"]["SideWeights"];
-            /** Why */
+            /**
+             * Why
+             * @description Why the sides count what they count.
+             * @example the passage nearest in meaning stands 4.3 standard deviations above random ones, so a deviation in meaning counts 2.8 times one in keywords
+             */
             why: string;
         };
         /**
@@ -2620,11 +2674,20 @@ export interface components {
          * @description `start` and `end` are code points in the document's text: text[start:end] is the passage.
          */
         PassageText: {
-            /** End */
+            /**
+             * End
+             * @example 1100
+             */
             end: number;
-            /** Start */
+            /**
+             * Start
+             * @example 1042
+             */
             start: number;
-            /** Text */
+            /**
+             * Text
+             * @example The notice period is three months to the end of a quarter.
+             */
             text: string;
         };
         /** PasswordChange */
@@ -3051,61 +3114,117 @@ export interface components {
         Scope: "read" | "write" | "admin";
         /** SearchAnswer */
         SearchAnswer: {
-            /** Collections */
+            /**
+             * Collections
+             * @description What was searched.
+             */
             collections: components["schemas"]["SearchedCollection"][];
+            /** @description Of the first hit's index; only when it was asked for. */
             explain?: components["schemas"]["SearchExplanation"] | null;
-            /** Hits */
+            /**
+             * Hits
+             * @description Best first.
+             */
             hits: components["schemas"]["SearchHit"][];
             /**
              * Mode
+             * @example hybrid
              * @enum {string}
              */
             mode: "hybrid" | "dense" | "sparse";
-            /** Next Cursor */
+            /**
+             * Next Cursor
+             * @description Null on the last page.
+             * @example WzEwLCAxMDAsICJlNTE5MGU1YzlhMzcxNGVkIl0
+             */
             next_cursor: string | null;
-            /** Notes */
+            /**
+             * Notes
+             * @description What a reader of the hits should know.
+             * @example [
+             *       "The query holds no letter or digit, so there are no keywords to look for."
+             *     ]
+             */
             notes: string[];
-            /** Query */
+            /**
+             * Query
+             * @description As it was read: control characters became blanks.
+             * @example How long is the notice period?
+             */
             query: string;
-            /** Took Ms */
+            /**
+             * Took Ms
+             * @example 21.4
+             */
             took_ms: number;
         };
         /** SearchExplanation */
         SearchExplanation: {
             weights: components["schemas"]["SideWeights"];
-            /** Why */
+            /**
+             * Why
+             * @example only keywords were asked for
+             */
             why: string;
         };
         /** SearchHit */
         SearchHit: {
-            /** Chunk Id */
+            /**
+             * Chunk Id
+             * @example 5743f888-6f68-5a44-b75f-55a4d76e3c6e
+             */
             chunk_id: string;
             document: components["schemas"]["HitDocument"];
+            /** @description Only when it was asked for. */
             explain?: components["schemas"]["HitExplanation"] | null;
-            /** Heading Path */
+            /**
+             * Heading Path
+             * @description Outermost first.
+             * @example [
+             *       "Terms",
+             *       "Notice"
+             *     ]
+             */
             heading_path: string[];
-            /** Highlights */
+            /**
+             * Highlights
+             * @description Where the words of the query stand, ascending, apart from each other.
+             */
             highlights: components["schemas"]["Span"][];
             /**
              * More In Document
              * @description Further passages of this document among the candidates.
+             * @example 2
              */
             more_in_document: number;
-            /** Page */
+            /**
+             * Page
+             * @description From 1; null where the format has no pages.
+             * @example 3
+             */
             page: number | null;
             passage: components["schemas"]["PassageText"];
-            /** Position */
+            /**
+             * Position
+             * @description What applies of page, page_end, slide, sheet, row_start and row_end.
+             * @example {
+             *       "page": 3,
+             *       "page_end": 3
+             *     }
+             */
             position: {
                 [key: string]: unknown;
             };
             /**
              * Score
-             * @description See the guide: comparable between queries and collections; not the share of a total.
+             * @description How surely it answers: comparable between queries and collections, never rising down the list; see the guide.
+             * @example 0.74
              */
             score: number;
             /**
              * Source Link
              * @description Path in the web UI that opens the document at the passage.
+             * @example /documents/0197d7c2-4c2f-7e5d-8a1b-63e7b2d4f5a6?chunk=5743f888-6f68-5a44-b75f-55a4d76e3c6e
              */
             source_link: string;
         };
@@ -3116,25 +3235,43 @@ export interface components {
          *       "limit": 5,
          *       "query": "How long is the notice period?"
          *     }
+         * @example {
+         *       "filters": {
+         *         "languages": [
+         *           "en"
+         *         ],
+         *         "media_types": [
+         *           "application/pdf"
+         *         ]
+         *       },
+         *       "min_score": 0.3,
+         *       "query": "E-417"
+         *     }
          */
         SearchRequest: {
             /**
              * Collections
              * @description Ids. Left out: all that you may read.
+             * @example [
+             *       "0197d7c2-1a0d-7c3b-8e9f-41c5908d2b3e"
+             *     ]
              */
             collections?: string[] | null;
             /**
              * Cursor
              * @description next_cursor of the page before, sent with the same request.
+             * @example WzEwLCAxMDAsICJlNTE5MGU1YzlhMzcxNGVkIl0
              */
             cursor?: string | null;
             /**
              * Explain
              * @description Say why each hit stands where it stands.
              * @default false
+             * @example true
              */
             explain: boolean;
             /**
+             * @description Narrow the hits; scores stay as they are.
              * @default {
              *       "documents": [],
              *       "languages": [],
@@ -3142,43 +3279,60 @@ export interface components {
              *       "sources": [],
              *       "tags": []
              *     }
+             * @example {
+             *       "languages": [
+             *         "en"
+             *       ]
+             *     }
              */
             filters: components["schemas"]["Filters"];
             /**
              * Group By
-             * @description document: one hit a document, its best passage.
+             * @description document: one hit a document, its best passage. none: every passage.
              * @default document
+             * @example document
              * @enum {string}
              */
             group_by: "document" | "none";
             /**
              * Limit
+             * @description Most hits in this answer.
              * @default 10
+             * @example 10
              */
             limit: number;
             /**
              * Min Score
              * @description Only hits with at least this score.
+             * @example 0.3
              */
             min_score?: number | null;
             /**
              * Mode
              * @description By meaning (dense), by keywords (sparse) or both.
              * @default hybrid
+             * @example hybrid
              * @enum {string}
              */
             mode: "hybrid" | "dense" | "sparse";
             /**
              * Query
              * @description A question or words, in any language; at most 10,000 characters.
+             * @example How long is the notice period?
              */
             query: string;
         };
         /** SearchedCollection */
         SearchedCollection: {
-            /** Id */
+            /**
+             * Id
+             * @example 0197d7c2-1a0d-7c3b-8e9f-41c5908d2b3e
+             */
             id: string;
-            /** Name */
+            /**
+             * Name
+             * @example Contracts
+             */
             name: string;
         };
         /** Session */
@@ -3241,24 +3395,35 @@ export interface components {
             /**
              * Rank
              * @description From 1; null when this side did not find the passage by itself.
+             * @example 1
              */
             rank: number | null;
             /**
              * Score
              * @description Cosine (dense) or BM25 (sparse).
+             * @example 0.8714
              */
             score: number;
             /**
              * Z
              * @description Standard deviations above random passages of the searched collections.
+             * @example 4.31
              */
             z: number;
         };
         /** SideWeights */
         SideWeights: {
-            /** Dense */
+            /**
+             * Dense
+             * @description What one deviation in meaning counts.
+             * @example 2.8
+             */
             dense: number;
-            /** Sparse */
+            /**
+             * Sparse
+             * @description What one deviation in keywords counts.
+             * @example 1
+             */
             sparse: number;
         };
         /** Source */
@@ -3363,9 +3528,15 @@ export interface components {
          * @description Code points in passage.text.
          */
         Span: {
-            /** End */
+            /**
+             * End
+             * @example 10
+             */
             end: number;
-            /** Start */
+            /**
+             * Start
+             * @example 4
+             */
             start: number;
         };
         /** SparseEvidence */
@@ -3373,21 +3544,28 @@ export interface components {
             /**
              * Rank
              * @description From 1; null when this side did not find the passage by itself.
+             * @example 1
              */
             rank: number | null;
             /**
              * Score
              * @description Cosine (dense) or BM25 (sparse).
+             * @example 0.8714
              */
             score: number;
             /**
              * Terms
              * @description Words of the query that the passage holds.
+             * @example [
+             *       "notice",
+             *       "period"
+             *     ]
              */
             terms: string[];
             /**
              * Z
              * @description Standard deviations above random passages of the searched collections.
+             * @example 4.31
              */
             z: number;
         };
