@@ -33,7 +33,10 @@ for (const theme of ["light", "dark"] as const) {
       ["empty", "/search"],
       ["empty", "/collections"],
       ["empty", "/jobs"],
+      ["empty", "/jobs/dead-letters"],
+      ["empty", "/jobs/schedules"],
       ["failing", "/collections"],
+      ["failing", "/jobs/dead-letters"],
       ["loading", "/jobs"],
     ] as const) {
       const context = await browser.newContext({ colorScheme: theme, viewport: { width: 390, height: 844 } });

@@ -33,3 +33,35 @@ test("what went wrong is told item by item", async ({ world }) => {
   await world.getByRole("link", { name: /Attempts/ }).click();
   await expect(world.getByText("lease lost")).toBeVisible();
 });
+
+test("what failed for good is found across jobs and tried again", async ({ world }) => {
+  await world.goto("/jobs");
+  await world.getByRole("link", { name: /Dead letters/ }).click();
+  await expect(world.getByRole("row").filter({ hasText: "scans/wall-survey.tiff" })).toContainText("Set aside");
+  await world.getByRole("button", { name: "Retry scans/wall-survey.tiff" }).click();
+  await expect(world.getByRole("row").filter({ hasText: "scans/wall-survey.tiff" })).toHaveCount(0);
+  await world.getByRole("button", { name: /Retry all/ }).click();
+  await expect(world.getByText("Nothing has failed for good.")).toBeVisible();
+});
+
+test("a schedule is made, seen and run at once", async ({ world }) => {
+  await world.goto("/jobs/schedules");
+  await world.getByRole("link", { name: "New schedule" }).click();
+  await world.getByLabel("Name").fill("Tidy up on Mondays");
+  await world.getByLabel("What it starts").selectOption("clean_up_jobs");
+  await world.getByLabel("Cron").fill("0 4 * * 1");
+  await world.getByRole("button", { name: "Create schedule" }).click();
+  await expect(world.getByText("Mondays at 04:00", { exact: false })).toBeVisible();
+  await world.getByRole("button", { name: "Run now" }).click();
+  await world.getByRole("link", { name: "Watch" }).click();
+  await expect(world.getByRole("heading", { name: "Tidy up on Mondays" })).toBeVisible();
+});
+
+test("a queue is held back, and lost leases are told", async ({ world }) => {
+  await world.goto("/jobs/queues");
+  const cpu = world.getByRole("row").filter({ hasText: "reading and embedding documents" });
+  await cpu.getByRole("button", { name: "Pause cpu" }).click();
+  await expect(cpu.getByText("Paused", { exact: true })).toBeVisible();
+  await world.getByRole("link", { name: "Workers" }).click();
+  await expect(world.getByText("1 lease lost, resumed in the last 7 days.")).toBeVisible();
+});

@@ -24,8 +24,8 @@ for (const theme of ["light", "dark"] as const) {
       expect(baseURL).toBeTruthy();
     });
     for (const [scenario, paths] of [
-      ["empty", ["/search", "/collections", "/jobs", "/settings/keys"]],
-      ["failing", ["/search?q=boiler", "/collections", "/jobs"]],
+      ["empty", ["/search", "/collections", "/jobs", "/jobs/dead-letters", "/jobs/schedules", "/settings/keys"]],
+      ["failing", ["/search?q=boiler", "/collections", "/jobs", "/jobs/dead-letters", "/jobs/queues", "/jobs/workers"]],
       ["loading", ["/collections", "/jobs", "/search?q=boiler"]],
       ["fresh", ["/setup#token=mock-token", "/setup"]],
       ["out", ["/login"]],

@@ -29,10 +29,20 @@ export async function ids(page: Page) {
   const jobs = (await get("/jobs")).items;
   const job = (status: string, outcome?: string) =>
     String(jobs.find((j) => j.status === status && (!outcome || j.outcome === outcome))?.id);
+  const schedule = String((await get("/schedules")).items[0]?.id);
   const manual = document("house-manual.pdf");
   const chunks = (await get(`/documents/${manual}/chunks`)).items;
   const passage = chunks.find((c) => String(c.text).includes("serviced every October"));
-  return { house, archive: id("Archive 1998–2019"), document, manual, passage, source: String(sources[0]?.id), job };
+  return {
+    house,
+    archive: id("Archive 1998–2019"),
+    document,
+    manual,
+    passage,
+    source: String(sources[0]?.id),
+    job,
+    schedule,
+  };
 }
 
 /** Every page of the app, by name. */
@@ -61,6 +71,16 @@ export async function pages(page: Page): Promise<Record<string, string>> {
     jobs: "/jobs",
     "job-running": `/jobs/${w.job("running")}`,
     "job-partial": `/jobs/${w.job("completed", "partial")}`,
+    "job-log": `/jobs/${w.job("completed", "partial")}?tab=log`,
+    "job-graph": `/jobs/${w.job("blocked")}?tab=graph`,
+    "job-details": `/jobs/${w.job("running")}?tab=details`,
+    "jobs-filtered": "/jobs?status=blocked",
+    "dead-letters": "/jobs/dead-letters",
+    schedules: "/jobs/schedules",
+    "new-schedule": "/jobs/schedules/new",
+    schedule: `/jobs/schedules/${w.schedule}`,
+    queues: "/jobs/queues",
+    workers: "/jobs/workers",
     "job-items": `/jobs/${w.job("completed", "partial")}?tab=items`,
     "job-attempts": `/jobs/${w.job("completed", "partial")}?tab=attempts`,
     "job-failed": `/jobs/${w.job("failed")}?tab=details`,

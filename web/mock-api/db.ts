@@ -23,6 +23,11 @@ export type Db = {
   sources: Omit<S["Source"], "ledger">[];
   documents: Row[];
   jobs: JobRow[];
+  graphs: Record<string, S["Graph"]>;
+  schedules: S["Schedule"][];
+  runs: Record<string, S["Run"][]>;
+  queues: Record<string, Pick<S["QueueState"], "paused_at" | "max_running">>;
+  workers: S["Worker"][];
   keys: S["ApiKey"][];
   models: S["Model"][];
   /** called with each live message */
@@ -197,10 +202,18 @@ const RULES: Record<string, { from: string[]; no: string }> = {
   pause: { from: ["queued", "running"], no: "Only a queued or running job can be paused." },
   resume: { from: ["paused", "pausing"], no: "The job is not paused." },
   cancel: { from: ["queued", "blocked", "running", "pausing", "paused"], no: "The job has already ended." },
-  restart: { from: ["failed", "cancelled", "completed", "paused"], no: "The job is still at work." },
+  restart: { from: ["failed", "cancelled", "completed"], no: "The job is still at work." },
+  priority: { from: ["queued", "blocked", "running", "pausing", "paused"], no: "The job has already ended." },
   retry: { from: ["failed", "cancelled"], no: "Only a failed or cancelled job can be retried." },
   delete: { from: ["completed", "failed", "cancelled", "skipped"], no: "Only an ended job can be deleted." },
 };
+
+/** How many of these jobs each verb fits, as the list tells it. */
+export function verbsFor(jobs: readonly JobRow[]): Record<string, number> {
+  const verbs: Record<string, number> = {};
+  for (const { allowed } of jobs) for (const verb of allowed) verbs[verb] = (verbs[verb] ?? 0) + 1;
+  return verbs;
+}
 
 export function permit(job: JobRow) {
   job.allowed = Object.keys(RULES).filter((verb) => RULES[verb]?.from.includes(job.status));

@@ -1,5 +1,6 @@
 /** The worlds of the mock: full, empty, before set-up, logged out, failing, loading. */
 import { type Db, minutesAgo, newId, type Row, type Scenario, structure } from "./db.ts";
+import { seedClock } from "./seed-clock.ts";
 import { seedJobs } from "./seed-jobs.ts";
 import { CONTRACTS, HOUSE, LAB, type Story } from "./texts.ts";
 
@@ -145,6 +146,25 @@ export function seed(scenario: Scenario = "full", { archive: large = 10_000 } = 
     sources: [],
     documents: [],
     jobs: [],
+    graphs: {},
+    schedules: [],
+    runs: {},
+    queues: Object.fromEntries(
+      ["io", "cpu", "gpu", "llm", "maintenance"].map((name) => [name, { paused_at: null, max_running: null }]),
+    ),
+    workers: [
+      {
+        id: "reading-room:4121:a41c09b7d2e1",
+        pool: "local",
+        queues: ["io", "cpu", "gpu", "llm", "maintenance"],
+        slots: 2,
+        version: "0.1.0",
+        state: "up",
+        started_at: minutesAgo(300),
+        last_seen_at: minutesAgo(0),
+        running: [],
+      },
+    ],
     keys: [],
     models: [
       {
@@ -339,6 +359,7 @@ export function seed(scenario: Scenario = "full", { archive: large = 10_000 } = 
   }
 
   seedJobs(db, house.id, folder.id, archive.id, cabinet.id);
+  seedClock(db);
   db.keys.push(
     {
       id: newId(),

@@ -1,8 +1,9 @@
 /** Jobs and what can be done to them. */
 import { type HttpHandler, HttpResponse, http } from "msw";
 import type { components } from "../../src/api/generated/schema";
-import { type Db, record, turn } from "../db.ts";
+import { type Db, record, turn, verbsFor } from "../db.ts";
 import { guard, missing, page, problem, V1 } from "./answers.ts";
+import { requeue } from "./dead-letters.ts";
 
 type S = components["schemas"];
 
@@ -23,8 +24,9 @@ export function jobs(db: Db): HttpHandler[] {
         );
         const summary: Record<string, number> = {};
         for (const job of scope) summary[job.status] = (summary[job.status] ?? 0) + 1;
-        const found = page(scope.filter((j) => states.length === 0 || states.includes(j.status)).map(jobOut), query);
-        return HttpResponse.json({ ...found, summary });
+        const shown = scope.filter((j) => states.length === 0 || states.includes(j.status));
+        const kinds = [...new Set(db.jobs.map((j) => j.kind))].sort();
+        return HttpResponse.json({ ...page(shown.map(jobOut), query), summary, verbs: verbsFor(shown), kinds });
       }),
     ),
     http.post(
@@ -33,12 +35,13 @@ export function jobs(db: Db): HttpHandler[] {
         const body = (await request.json()) as S["Bulk"];
         const rows = db.jobs.filter(
           (j) =>
-            (body.status ?? []).includes(j.status) &&
+            ((body.status ?? []).length === 0 || (body.status ?? []).includes(j.status)) &&
             (!body.kind || j.kind === body.kind) &&
             (!body.collection || j.collection_id === body.collection),
         );
         const able = rows.filter((j) => j.allowed.includes(body.verb));
-        if (body.verb === "delete") db.jobs = db.jobs.filter((j) => !able.includes(j));
+        if (body.verb === "priority") for (const job of able) job.priority = body.priority ?? job.priority;
+        else if (body.verb === "delete") db.jobs = db.jobs.filter((j) => !able.includes(j));
         else
           for (const job of able)
             turn(db, job, body.verb === "cancel" ? "cancelled" : body.verb === "pause" ? "paused" : "queued");
@@ -46,6 +49,7 @@ export function jobs(db: Db): HttpHandler[] {
           changed: able.length,
           refused: rows.length - able.length,
           job_ids: able.map(({ id }) => id),
+          next_cursor: null,
         });
       }),
     ),
@@ -54,6 +58,50 @@ export function jobs(db: Db): HttpHandler[] {
       guarded(({ params }) => {
         const job = db.jobs.find((j) => j.id === params.id);
         return job ? HttpResponse.json(jobOut(job)) : missing("job");
+      }),
+    ),
+    http.get(
+      `${V1}/jobs/:id/graph`,
+      guarded(({ params }) => {
+        const job = db.jobs.find((j) => j.id === params.id);
+        if (!job) return missing("job");
+        const { id: job_id, title, kind, status } = job;
+        return HttpResponse.json(
+          db.graphs[job_id] ?? { nodes: [{ job_id, title, kind, status }], edges: [], complete: true },
+        );
+      }),
+    ),
+    http.get(
+      `${V1}/jobs/:id/logs`,
+      guarded(({ params, query }) => {
+        const job = db.jobs.find((j) => j.id === params.id);
+        if (!job) return missing("job");
+        const levels = ["info", "warning", "error"].slice(
+          ["info", "warning", "error"].indexOf(query.get("level") ?? "info"),
+        );
+        const lines = job.events
+          .filter((event) => event.type !== "job.progress" && levels.includes(event.level))
+          .map(({ seq, at, level, type, text }) => ({ seq, at, level, type, text, fields: {} }));
+        return HttpResponse.json(page<unknown>(query.get("newest") === "true" ? lines.reverse() : lines, query));
+      }),
+    ),
+    http.post(
+      `${V1}/jobs/:id/priority`,
+      guarded(async ({ params, request }) => {
+        const job = db.jobs.find((j) => j.id === params.id);
+        if (!job) return missing("job");
+        job.priority = ((await request.json()) as S["Priority"]).priority;
+        record(db, job, "job.priority", { text: `Priority set to ${job.priority}` });
+        return HttpResponse.json(jobOut(job));
+      }),
+    ),
+    http.post(
+      `${V1}/jobs/:id/retry-failed`,
+      guarded(async ({ params, request }) => {
+        const job = db.jobs.find((j) => j.id === params.id);
+        if (!job) return missing("job");
+        const { keys } = (await request.json()) as S["RetryFailed"];
+        return HttpResponse.json(jobOut(requeue(db, job, keys ?? null).made));
       }),
     ),
     http.delete(

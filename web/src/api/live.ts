@@ -21,7 +21,7 @@ export type LiveMessage = Partial<JobEvent> & { type: string; jobs?: Job[] };
 
 const JOBS = "/api/v1/jobs";
 const JOB = "/api/v1/jobs/{job_id}";
-const OF_JOB = [JOB, `${JOB}/events`, `${JOB}/attempts`, `${JOB}/items`];
+const OF_JOB = [JOB, `${JOB}/events`, `${JOB}/logs`, `${JOB}/attempts`, `${JOB}/items`, `${JOB}/graph`];
 const OF_COLLECTION = [
   "/api/v1/collections",
   "/api/v1/collections/{collection_id}",

@@ -46,7 +46,15 @@ export const paths = {
     withQuery(`/documents/${id(document)}`, at),
   jobs: (filter: { status?: string | null; kind?: string | null; collection?: string | null } = {}) =>
     withQuery("/jobs", filter),
-  job: (job: string) => `/jobs/${id(job)}`,
+  job: (job: string, at: { tab?: string | null; level?: string | null } = {}) => withQuery(`/jobs/${id(job)}`, at),
+  deadLetters: (
+    filter: { what?: string | null; code?: string | null; kind?: string | null; collection?: string | null } = {},
+  ) => withQuery("/jobs/dead-letters", filter),
+  schedules: () => "/jobs/schedules",
+  newSchedule: () => "/jobs/schedules/new",
+  schedule: (schedule: string) => `/jobs/schedules/${id(schedule)}`,
+  queues: () => "/jobs/queues",
+  workers: () => "/jobs/workers",
   settings: () => "/settings",
   settingsKeys: () => "/settings/keys",
   settingsAbout: () => "/settings/about",

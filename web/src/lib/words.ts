@@ -103,6 +103,13 @@ const VERBS: Record<string, string> = {
 };
 export const verbWord = (verb: string) => VERBS[verb] ?? sentence(verb);
 
+/** 0 goes first, 9 last, 5 is what a job has when nobody says otherwise. */
+export const PRIORITIES = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9] as const;
+export function priorityWord(value: number): string {
+  const words: Record<number, string> = { 0: "0, first", 5: "5, as usual", 9: "9, last" };
+  return words[value] ?? String(value);
+}
+
 const ENDINGS: Record<string, string> = {
   completed: "completed",
   released: "handed over",

@@ -2,6 +2,7 @@ import { waitFor, within } from "@testing-library/react";
 import { describe, expect, it } from "vitest";
 import type { Job, JobEvent } from "@/api/types";
 import { ids, open, screen, world } from "@/test/app";
+import { layered } from "./layers";
 import { counters, elapsed, eventDetail, pace, story, sum } from "./say";
 
 const event = (seq: number, type: string, given: Partial<JobEvent> = {}): JobEvent => ({
@@ -52,7 +53,29 @@ describe("how a job speaks", () => {
   });
 
   it("counts by status in the order of a job's life", () => {
-    expect(counters({ failed: 1, running: 2, queued: 0 }).map((c) => c.status)).toEqual(["running", "failed"]);
+    expect(counters({ failed: 1, running: 2, queued: 0 }).map((c) => c.key)).toEqual(["running", "failed"]);
+  });
+});
+
+describe("a dependency graph", () => {
+  const node = (job_id: string) => ({ job_id, title: job_id, kind: "k", status: "queued" as const });
+  const edge = (waited_for: string, waits: string) => ({ waited_for, waits, on_end: "success" });
+
+  it("puts each job to the right of all it waits for", () => {
+    const placed = layered({
+      nodes: ["body", "a", "b", "tail"].map(node),
+      edges: [edge("a", "body"), edge("b", "body"), edge("body", "tail"), edge("a", "tail")],
+    });
+    expect(Object.fromEntries(placed.map(({ id, column, row }) => [id, [column, row]]))).toEqual({
+      a: [0, 0],
+      b: [0, 1],
+      body: [1, 0],
+      tail: [2, 0],
+    });
+  });
+
+  it("ends even where jobs wait in a circle", () => {
+    expect(layered({ nodes: [node("a"), node("b")], edges: [edge("a", "b"), edge("b", "a")] })).toHaveLength(2);
   });
 });
 
@@ -73,13 +96,22 @@ describe("the jobs page", () => {
 
   it("acts on all that the filter shows, after asking once more", async () => {
     const { user, db } = open("/jobs?status=failed");
-    await user.click(await screen.findByRole("button", { name: "Delete" }));
+    await user.click(await screen.findByRole("button", { name: "Delete 1" }));
     expect(screen.getByText(/Delete 1 job\?/)).toBeVisible();
     await user.click(screen.getByRole("button", { name: "Leave them" }));
-    await user.click(await screen.findByRole("button", { name: "Retry" }));
+    await user.click(await screen.findByRole("button", { name: "Retry 1" }));
     await user.click(screen.getByRole("button", { name: "Retry 1 job" }));
     expect(await screen.findByText("1 job changed.")).toBeVisible();
     expect(db.jobs.some((job) => job.status === "failed")).toBe(false);
+  });
+
+  it("sets the priority of all that the filter shows", async () => {
+    const { user, db } = open("/jobs?kind=report");
+    await user.click(await screen.findByRole("button", { name: "Change priority 1" }));
+    await user.selectOptions(screen.getByRole("combobox", { name: "Priority" }), "9, last");
+    await user.click(screen.getByRole("button", { name: "Set for 1 job" }));
+    expect(await screen.findByText("1 job changed.")).toBeVisible();
+    expect(db.jobs.find((job) => job.kind === "report")?.priority).toBe(9);
   });
 
   it("is summed by the line at the top, which leads to it", async () => {
@@ -120,6 +152,54 @@ describe("a run", () => {
     await user.click(screen.getByRole("link", { name: "Details" }));
     expect(await screen.findByText(/embedded_chunks/)).toBeVisible();
     expect(url()).toContain("tab=details");
+  });
+
+  it("tells its log, narrowed by level in the URL", async () => {
+    const db = world();
+    const { user, url } = open(`/jobs/${ids(db).job("completed", "partial").id}?tab=log`, db);
+    expect(await screen.findByText("14 files listed in 0.2 s")).toBeVisible();
+    await user.selectOptions(screen.getByRole("combobox", { name: "Level" }), "Warnings and errors");
+    await waitFor(() => expect(screen.queryByText("14 files listed in 0.2 s")).not.toBeInTheDocument());
+    expect(await screen.findByText(/floor-plan-3.dwg.zip: its directory ends/)).toBeVisible();
+    expect(url()).toContain("level=warning");
+  });
+
+  it("gives a single failed item another try", async () => {
+    const db = world();
+    const job = ids(db).job("completed", "partial");
+    const { user } = open(`/jobs/${job.id}?tab=items`, db);
+    await user.click(await screen.findByRole("button", { name: "Retry scans/wall-survey.tiff" }));
+    expect(await screen.findByRole("link", { name: "tried again" })).toBeVisible();
+    expect(job.items.filter((item) => item.retried_in)).toHaveLength(1);
+  });
+
+  it("shows who waits for whom", async () => {
+    const db = world();
+    const compare = db.jobs.find((job) => job.kind === "compare");
+    const { user, url } = open(`/jobs/${compare?.id}`, db);
+    await user.click(await screen.findByRole("link", { name: "Graph" }));
+    const graph = await screen.findByRole("region", { name: "Jobs that wait for each other" });
+    expect(within(graph).getByRole("link", { name: "Compare both readings" })).toHaveAttribute("aria-current", "true");
+    await user.click(within(graph).getByRole("link", { name: "Read with the old model" }));
+    expect(url()).toContain("tab=graph");
+    expect(await screen.findByRole("heading", { name: "Read with the old model" })).toBeVisible();
+  });
+
+  it("changes its place in the queue, and says when its checkpoint may go", async () => {
+    const db = world();
+    const running = ids(db).job("running");
+    running.checkpoint = {
+      ...running.checkpoint,
+      updated: new Date().toISOString(),
+      current_index: 6120,
+      total_items: 10_000,
+    };
+    running.correlation_id = "0199f00d";
+    const { user } = open(`/jobs/${running.id}?tab=details`, db);
+    await user.selectOptions(await screen.findByRole("combobox", { name: "Priority" }), "0, first");
+    await waitFor(() => expect(running.priority).toBe(0));
+    expect(screen.getByText(/It does not expire/)).toBeVisible();
+    expect(screen.getByText("0199f00d")).toBeVisible();
   });
 
   it("that ended is deleted, and the list is shown", async () => {

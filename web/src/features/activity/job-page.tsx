@@ -3,10 +3,11 @@ import { Link, useNavigate, useParams, useSearchParams } from "react-router";
 import { problemLine, problemOf } from "@/api/problem";
 import { useCollection, useJob } from "@/api/queries";
 import type { Job, JobDetail } from "@/api/types";
-import { asSentence, clock, count, duration } from "@/lib/format";
+import { asSentence, clock, count, day, duration } from "@/lib/format";
 import { paths } from "@/lib/paths";
-import { isActive, isEnded, sentence, verbWord } from "@/lib/words";
+import { isActive, isEnded, PRIORITIES, priorityWord, sentence, verbWord } from "@/lib/words";
 import { Button, buttonClass } from "@/ui/button";
+import { Picker } from "@/ui/field";
 import { Notice, ProblemNotice } from "@/ui/notice";
 import { Fact, Facts, Page } from "@/ui/page";
 import { Progress } from "@/ui/progress";
@@ -16,11 +17,13 @@ import tabs from "@/ui/tabs.module.css";
 import { Ago, useNow } from "@/ui/time";
 import { tell } from "@/ui/toast";
 import styles from "./activity.module.css";
+import { Graph } from "./graph";
 import { Attempts, Items, Timeline } from "./job-parts";
+import { Log } from "./log";
 import { elapsed, pace } from "./say";
-import { ALL_VERBS, useVerb } from "./use-activity";
+import { ALL_VERBS, useSetPriority, useVerb } from "./use-activity";
 
-const TABS = ["timeline", "items", "attempts", "details"] as const;
+const TABS = ["timeline", "log", "items", "attempts", "graph", "details"] as const;
 
 export function JobPage() {
   const { job: id = "" } = useParams();
@@ -88,17 +91,27 @@ export function JobPage() {
         <TabLink id={id} name="timeline" current={tab}>
           Timeline
         </TabLink>
+        <TabLink id={id} name="log" current={tab}>
+          Log
+        </TabLink>
         <TabLink id={id} name="items" current={tab} n={trouble}>
           Failed items
         </TabLink>
         <TabLink id={id} name="attempts" current={tab} n={job.attempt}>
           Attempts
         </TabLink>
+        {(job.waits_for.length > 0 || job.waited_for_by.length > 0 || tab === "graph") && (
+          <TabLink id={id} name="graph" current={tab}>
+            Graph
+          </TabLink>
+        )}
         <TabLink id={id} name="details" current={tab}>
           Details
         </TabLink>
       </nav>
       {tab === "timeline" && <Timeline job={job} moving={moving} />}
+      {tab === "log" && <Log job={job} moving={moving} />}
+      {tab === "graph" && <Graph job={job} moving={moving} />}
       {tab === "items" && <Items job={job} moving={moving} />}
       {tab === "attempts" && <Attempts job={job} moving={moving} />}
       {tab === "details" && <Details job={job} />}
@@ -121,7 +134,7 @@ function TabLink({
 }) {
   return (
     <Link
-      to={name === "timeline" ? paths.job(id) : `${paths.job(id)}?tab=${name}`}
+      to={paths.job(id, { tab: name === "timeline" ? null : name })}
       className={tabs.tab}
       aria-current={name === current ? "page" : undefined}
       preventScrollReset
@@ -202,7 +215,10 @@ function Details({ job }: { job: JobDetail }) {
       <Facts>
         <Fact name="Kind">{sentence(job.kind)}</Fact>
         <Fact name="Queue">
-          {job.queue}, priority {job.priority}
+          <Link to={paths.queues()}>{job.queue}</Link>
+        </Fact>
+        <Fact name="Priority">
+          <Priority job={job} />
         </Fact>
         <Fact name="Items">
           {counts.total === null ? "total unknown" : `${count(counts.total)} in all`} · {count(counts.done)} done ·{" "}
@@ -228,6 +244,28 @@ function Details({ job }: { job: JobDetail }) {
         <Fact name="Id">
           <code>{job.id}</code>
         </Fact>
+        {job.correlation_id && (
+          <Fact name="Request">
+            <code>{job.correlation_id}</code> <span className={styles.dim}>stands in every log line of this job</span>
+          </Fact>
+        )}
+        {job.parent_id && (
+          <Fact name="Made from">
+            <Link to={paths.job(job.parent_id)}>an earlier job</Link>
+          </Fact>
+        )}
+        {job.repeated_in.length > 0 && (
+          <Fact name="Tried again in">
+            <ul>
+              {job.repeated_in.map((one) => (
+                <li key={one.job_id} className={styles.edge}>
+                  <Link to={paths.job(one.job_id)}>{one.title || one.job_id}</Link>
+                  <JobStatus status={one.status} />
+                </li>
+              ))}
+            </ul>
+          </Fact>
+        )}
       </Facts>
       {job.checkpoint.updated && (
         <>
@@ -236,12 +274,17 @@ function Details({ job }: { job: JobDetail }) {
             {job.checkpoint.total_items === null
               ? `${count(job.checkpoint.current_index)} items are safe`
               : `${count(job.checkpoint.current_index)} of ${count(job.checkpoint.total_items)} items are safe`}
-            , kept <Ago at={job.checkpoint.updated} />. After an interruption the job goes on from there.
+            , kept <Ago at={job.checkpoint.updated} />. After an interruption the job goes on from there.{" "}
+            {job.checkpoint.expires ? (
+              <>The clean-up may delete the job with it from {day(job.checkpoint.expires)} on.</>
+            ) : isEnded(job.status) ? (
+              "Nothing cleans up: it stays until somebody deletes the job."
+            ) : (
+              "It does not expire."
+            )}
           </p>
         </>
       )}
-      <Edges title="Waits for" edges={job.waits_for} />
-      <Edges title="Waited for by" edges={job.waited_for_by} />
       {Object.keys(job.params).length > 0 && (
         <>
           <h2>Parameters</h2>
@@ -258,19 +301,23 @@ function Details({ job }: { job: JobDetail }) {
   );
 }
 
-function Edges({ title, edges }: { title: string; edges: JobDetail["waits_for"] }) {
-  if (edges.length === 0) return null;
+function Priority({ job }: { job: Job }) {
+  const set = useSetPriority(job.id);
+  if (!job.allowed.includes("priority")) return <>{priorityWord(job.priority)}</>;
   return (
-    <>
-      <h2>{title}</h2>
-      <ul>
-        {edges.map((edge) => (
-          <li key={edge.job_id} className={styles.edge}>
-            <Link to={paths.job(edge.job_id)}>{edge.title}</Link>
-            <JobStatus status={edge.status} />
-          </li>
-        ))}
-      </ul>
-    </>
+    <Picker
+      label="Priority"
+      value={job.priority}
+      disabled={set.isPending}
+      onChange={(event) =>
+        set.mutate(Number(event.target.value), { onError: (error) => tell(problemLine(error), { tone: "bad" }) })
+      }
+    >
+      {PRIORITIES.map((value) => (
+        <option key={value} value={value}>
+          {priorityWord(value)}
+        </option>
+      ))}
+    </Picker>
   );
 }

@@ -1,19 +1,20 @@
 /** The tabs of a run: timeline, items, attempts. */
 import { Link } from "react-router";
-import { problemOf } from "@/api/problem";
+import { problemLine, problemOf } from "@/api/problem";
 import type { Job } from "@/api/types";
 import { asSentence, duration, exact } from "@/lib/format";
 import { paths } from "@/lib/paths";
-import { codeWords, endingWords, sentence } from "@/lib/words";
+import { codeWords, endingWords, isEnded, sentence } from "@/lib/words";
 import { Button } from "@/ui/button";
 import { Empty, ProblemNotice } from "@/ui/notice";
 import { SkeletonRows } from "@/ui/skeleton";
 import { Status } from "@/ui/status";
 import table from "@/ui/table.module.css";
 import { Ago } from "@/ui/time";
+import { tell } from "@/ui/toast";
 import styles from "./activity.module.css";
 import { eventDetail, story } from "./say";
-import { useAttempts, useEvents, useItems } from "./use-activity";
+import { useAttempts, useEvents, useItems, useRequeue } from "./use-activity";
 
 export function Timeline({ job, moving }: { job: Job; moving: boolean }) {
   const events = useEvents(job.id, job.seq, moving);
@@ -60,6 +61,8 @@ const ITEM_LOOKS = {
 
 export function Items({ job, moving }: { job: Job; moving: boolean }) {
   const items = useItems(job.id, ["failed", "quarantined"], moving);
+  const requeue = useRequeue(job.id);
+  const ended = isEnded(job.status);
   if (items.isError) return <ProblemNotice problem={problemOf(items.error)} />;
   if (!items.data) return <SkeletonRows rows={4} />;
   const rows = items.data.pages.flatMap((page) => page.items);
@@ -75,10 +78,14 @@ export function Items({ job, moving }: { job: Job; moving: boolean }) {
             <th>State</th>
             <th className={table.number}>Tries</th>
             <th className={table.number}>When</th>
+            <th>
+              <span className="hidden">Action</span>
+            </th>
           </tr>
         </thead>
         <tbody>
           {rows.map((item) => {
+            const name = item.label ?? item.key;
             const look = ITEM_LOOKS[item.state as keyof typeof ITEM_LOOKS] ?? ITEM_LOOKS.failed;
             return (
               <tr key={item.key}>
@@ -88,7 +95,7 @@ export function Items({ job, moving }: { job: Job; moving: boolean }) {
                       {item.label ?? item.key}
                     </Link>
                   ) : (
-                    <span className={styles.itemName}>{item.label ?? item.key}</span>
+                    <span className={styles.itemName}>{name}</span>
                   )}
                   <span className={styles.itemReason}>
                     {item.error && `${codeWords(item.error.code)}. ${asSentence(item.error.message)}`}
@@ -102,6 +109,27 @@ export function Items({ job, moving }: { job: Job; moving: boolean }) {
                 <td className={table.number}>{item.attempts + item.crashes}</td>
                 <td className={`${table.number} ${table.dim}`}>
                   <Ago at={item.updated_at} />
+                </td>
+                <td>
+                  {item.retried_in ? (
+                    <Link to={paths.job(item.retried_in)}>tried again</Link>
+                  ) : (
+                    <Button
+                      small
+                      aria-label={`Retry ${name}`}
+                      why={ended ? null : "Once the job has ended: until then it works on its items itself."}
+                      busy={requeue.isPending && requeue.variables?.[0] === item.key}
+                      onClick={() =>
+                        requeue.mutate([item.key], {
+                          onSuccess: (made) =>
+                            tell(`${name} is tried again.`, { href: paths.job(made.id), action: "Watch" }),
+                          onError: (error) => tell(problemLine(error), { tone: "bad" }),
+                        })
+                      }
+                    >
+                      Retry
+                    </Button>
+                  )}
                 </td>
               </tr>
             );

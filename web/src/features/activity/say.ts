@@ -68,9 +68,9 @@ export const STATUS_ORDER = [
   "skipped",
 ] as const;
 
-export function counters(summary: Record<string, number>): { status: string; word: string; count: number }[] {
+export function counters(summary: Record<string, number>): { key: string; word: string; count: number }[] {
   return STATUS_ORDER.filter((status) => (summary[status] ?? 0) > 0).map((status) => ({
-    status,
+    key: status,
     word: jobLook(status).word.toLowerCase(),
     count: summary[status] ?? 0,
   }));

@@ -3,7 +3,7 @@ import { keepPreviousData, useInfiniteQuery, useMutation, useQueryClient } from 
 import { api, client, PAGED } from "@/api/client";
 import { usePollEvery } from "@/api/live";
 import { refetch } from "@/api/query";
-import type { BulkVerb, Job } from "@/api/types";
+import type { BulkAnswer, BulkVerb, Job } from "@/api/types";
 import { isEnded } from "@/lib/words";
 
 const LIST = "/api/v1/jobs";
@@ -66,20 +66,80 @@ export function useVerb(job: string) {
 export function useBulk() {
   const cache = useQueryClient();
   return useMutation({
-    mutationFn: async ({ filter, verb }: { filter: JobFilter & { status: string }; verb: BulkVerb }) => {
-      const { data } = await client.POST("/api/v1/jobs/bulk", {
-        body: {
-          verb,
-          status: [filter.status as Job["status"]],
-          ...(filter.kind ? { kind: filter.kind } : {}),
-          ...(filter.collection ? { collection: filter.collection } : {}),
-        },
-      });
-      if (!data) throw new Error("The server did not say what it changed");
-      return data;
+    mutationFn: async ({ filter, verb, priority }: { filter: JobFilter; verb: BulkVerb; priority: number | null }) => {
+      const sum = { changed: 0, refused: 0 };
+      // One call takes a thousand; the server says where to go on.
+      for (let cursor: string | null = null; ; ) {
+        const { data }: { data?: BulkAnswer } = await client.POST("/api/v1/jobs/bulk", {
+          body: {
+            verb,
+            priority,
+            cursor,
+            status: filter.status ? [filter.status as Job["status"]] : [],
+            ...(filter.kind ? { kind: filter.kind } : {}),
+            ...(filter.collection ? { collection: filter.collection } : {}),
+          },
+        });
+        if (!data) throw new Error("The server did not say what it changed");
+        sum.changed += data.changed;
+        sum.refused += data.refused;
+        cursor = data.next_cursor;
+        if (cursor === null) return sum;
+      }
+    },
+    onSettled: () => refetch(cache, LIST, ONE),
+  });
+}
+
+export function useSetPriority(job: string) {
+  const cache = useQueryClient();
+  return useMutation({
+    mutationFn: async (priority: number) => {
+      await client.POST("/api/v1/jobs/{job_id}/priority", { params: { path: { job_id: job } }, body: { priority } });
     },
     onSuccess: () => refetch(cache, LIST, ONE),
   });
+}
+
+/** Makes a job of one item, or of all that failed. */
+export function useRequeue(job: string) {
+  const cache = useQueryClient();
+  return useMutation({
+    mutationFn: async (keys: string[] | null) => {
+      const { data } = await client.POST("/api/v1/jobs/{job_id}/retry-failed", {
+        params: { path: { job_id: job } },
+        body: { keys },
+      });
+      if (!data) throw new Error("The server did not name the job");
+      return data;
+    },
+    onSettled: () => refetch(cache, LIST, ONE, `${ONE}/items`, "/api/v1/dead-letters"),
+  });
+}
+
+export function useLog(job: string, level: "info" | "warning" | "error", moving: boolean) {
+  const fast = usePollEvery(true);
+  return api.useInfiniteQuery(
+    "get",
+    "/api/v1/jobs/{job_id}/logs",
+    { ...PAGED, params: { path: { job_id: job }, query: { limit: 100, newest: true, level } } },
+    {
+      pageParamName: "cursor",
+      initialPageParam: null,
+      getNextPageParam: (page) => page.next_cursor ?? undefined,
+      refetchInterval: moving ? fast : false,
+    },
+  );
+}
+
+export function useGraph(job: string, moving: boolean) {
+  const fast = usePollEvery(true);
+  return api.useQuery(
+    "get",
+    "/api/v1/jobs/{job_id}/graph",
+    { params: { path: { job_id: job } } },
+    { refetchInterval: moving ? fast : false },
+  );
 }
 
 export function useItems(job: string, state: string[], moving: boolean) {

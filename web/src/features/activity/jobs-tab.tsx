@@ -1,16 +1,15 @@
 /** All jobs of the workspace, live. */
 import { useRef } from "react";
 import { Link, useSearchParams } from "react-router";
-import { useLiveStatus } from "@/api/live";
 import { problemOf } from "@/api/problem";
 import { useAllCollections } from "@/api/queries";
 import { count } from "@/lib/format";
 import { paths } from "@/lib/paths";
 import { isActive, sentence } from "@/lib/words";
 import { Button } from "@/ui/button";
+import { Bar, Counters, Pickers } from "@/ui/counters";
 import { Picker } from "@/ui/field";
 import { Empty, ProblemNotice } from "@/ui/notice";
-import { Page } from "@/ui/page";
 import { Progress } from "@/ui/progress";
 import { SkeletonRows } from "@/ui/skeleton";
 import { JobStatus } from "@/ui/status";
@@ -22,19 +21,18 @@ import { Bulk } from "./bulk";
 import { counters, pace } from "./say";
 import { useJobs } from "./use-activity";
 
-export function JobsPage() {
+export function JobsTab() {
   const [params, setParams] = useSearchParams();
   const filter = { status: params.get("status"), kind: params.get("kind"), collection: params.get("collection") };
   const list = useJobs(filter);
   const collections = useAllCollections();
-  const live = useLiveStatus();
   const rows = useRef<HTMLTableSectionElement>(null);
   useListKeys(rows);
 
   const jobs = list.data?.pages.flatMap((page) => page.items) ?? [];
   const summary = list.data?.pages[0]?.summary ?? {};
   const filtered = Object.values(filter).some(Boolean);
-  const kinds = [...new Set([...jobs.map((job) => job.kind), ...(filter.kind ? [filter.kind] : [])])].sort();
+  const kinds = [...new Set([...(list.data?.pages[0]?.kinds ?? []), ...(filter.kind ? [filter.kind] : [])])].sort();
   const set = (name: string, value: string) =>
     setParams((old) => {
       const next = new URLSearchParams(old);
@@ -44,43 +42,18 @@ export function JobsPage() {
     });
 
   return (
-    <Page
-      title="Jobs"
-      lead={
-        live === "live" ? (
-          "Live"
-        ) : live === "waiting" ? (
-          <span role="status">The live connection is lost; asking every few seconds instead.</span>
-        ) : (
-          <span>&nbsp;</span>
-        )
-      }
-    >
-      <div className={styles.bar}>
-        <nav aria-label="Jobs by status" className={styles.counters}>
-          <button
-            type="button"
-            className={styles.counter}
-            aria-pressed={!filter.status}
-            onClick={() => set("status", "")}
-          >
-            all
-          </button>
-          {counters({ ...(filter.status ? { [filter.status]: summary[filter.status] ?? 0 } : {}), ...summary }).map(
-            ({ status, word, count: n }) => (
-              <button
-                key={status}
-                type="button"
-                className={styles.counter}
-                aria-pressed={filter.status === status}
-                onClick={() => set("status", filter.status === status ? "" : status)}
-              >
-                <strong>{count(n)}</strong> {word}
-              </button>
-            ),
-          )}
-        </nav>
-        <span className={styles.pickers}>
+    <>
+      <Bar>
+        <Counters
+          label="Jobs by status"
+          counters={counters({
+            ...(filter.status ? { [filter.status]: summary[filter.status] ?? 0 } : {}),
+            ...summary,
+          })}
+          chosen={filter.status}
+          onChoose={(status) => set("status", status)}
+        />
+        <Pickers>
           <Picker label="Kind" value={filter.kind ?? ""} onChange={(e) => set("kind", e.target.value)}>
             <option value="">Any kind</option>
             {kinds.map((kind) => (
@@ -101,11 +74,9 @@ export function JobsPage() {
               </option>
             ))}
           </Picker>
-        </span>
-      </div>
-      {filter.status && list.data && (
-        <Bulk filter={{ ...filter, status: filter.status }} total={summary[filter.status] ?? 0} />
-      )}
+        </Pickers>
+      </Bar>
+      {filtered && list.data && <Bulk filter={filter} verbs={list.data.pages[0]?.verbs ?? {}} />}
       {list.isError && (
         <ProblemNotice
           problem={problemOf(list.error)}
@@ -173,6 +144,6 @@ export function JobsPage() {
           </Button>
         </div>
       )}
-    </Page>
+    </>
   );
 }

@@ -1,0 +1,63 @@
+import { waitFor, within } from "@testing-library/react";
+import { describe, expect, it } from "vitest";
+import { open, screen, world } from "@/test/app";
+
+const row = async (name: string) => (await screen.findByText(name)).closest("tr") as HTMLElement;
+
+describe("queues", () => {
+  it("say how much waits, and that nobody serves one", async () => {
+    open("/jobs/queues");
+    expect(within(await row("cpu")).getByText("Open")).toBeVisible();
+    const db = world();
+    for (const worker of db.workers) worker.state = "down";
+    open("/jobs/queues", db);
+    expect(await screen.findByText(/1 job in maintenance waits, and no worker serves this queue/)).toBeVisible();
+  });
+
+  it("are paused and limited by an administrator", async () => {
+    const db = world();
+    const { user } = open("/jobs/queues", db);
+    await user.click(await screen.findByRole("button", { name: "Pause cpu" }));
+    expect(await within(await row("cpu")).findByText("Paused")).toBeVisible();
+    await user.click(screen.getByRole("button", { name: "Limit cpu" }));
+    await user.type(screen.getByRole("textbox", { name: "Most jobs of cpu at once" }), "none");
+    expect(screen.getByText("A number from 1 to 10,000, or nothing.")).toBeVisible();
+    await user.clear(screen.getByRole("textbox", { name: "Most jobs of cpu at once" }));
+    await user.type(screen.getByRole("textbox", { name: "Most jobs of cpu at once" }), "3");
+    await user.click(screen.getByRole("button", { name: "Set limit" }));
+    expect(await screen.findByText("at most 3 at once")).toBeVisible();
+    await waitFor(() => expect(db.queues.cpu?.max_running).toBe(3));
+  });
+
+  it("say to everybody else why they may not", async () => {
+    const db = world();
+    db.user.role = "member";
+    const { user } = open("/jobs/queues", db);
+    const button = await screen.findByRole("button", { name: "Pause cpu" });
+    expect(button).toHaveAccessibleDescription("Only an administrator may hold back a queue that everybody uses.");
+    await user.click(button);
+    expect(db.queues.cpu?.paused_at).toBeNull();
+  });
+});
+
+describe("workers", () => {
+  it("show what they run, and which fell silent", async () => {
+    open("/jobs/workers");
+    const first = await row("reading-room:4121:a41c09b7d2e1");
+    expect(within(first).getByText("Up")).toBeVisible();
+    expect(within(first).getByRole("link", { name: "Sync “cabinets”" })).toBeVisible();
+    expect(within(await row("attic:880:0c5d77e1aa90")).getByText("Silent")).toBeVisible();
+  });
+
+  it("tell what became of lost leases", async () => {
+    const { user, url } = open("/jobs/workers");
+    expect(await screen.findByText("1 lease lost, resumed in the last 7 days.")).toBeVisible();
+    await user.click(screen.getByRole("link", { name: "Sync “linden-street”" }));
+    expect(url()).toContain("tab=attempts");
+  });
+
+  it("may be none", async () => {
+    open("/jobs/workers", world("empty"));
+    expect(await screen.findByText("No lease was lost in the last 7 days.")).toBeVisible();
+  });
+});
