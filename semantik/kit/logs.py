@@ -42,7 +42,7 @@ def configure(level: str = "info", log_format: str = "auto") -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    for noisy in ("uvicorn.access", "httpx", "httpx2", "httpcore", "aiosqlite"):
+    for noisy in ("uvicorn.access", "httpx", "httpx2", "httpcore", "aiosqlite", "celery.worker.strategy", "celery.app.trace"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     logging.getLogger("uvicorn.error").addFilter(_worth_a_line)
 

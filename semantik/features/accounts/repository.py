@@ -14,7 +14,7 @@ from semantik.auth import access
 from semantik.auth.actor import Actor, Scope
 from semantik.auth.passwords import UNUSABLE
 from semantik.features.accounts.values import ApiKey, BrowserSession, User
-from semantik.kit.database import AsyncSession, insert_ignore
+from semantik.kit.database import AsyncSession, insert_ignore, upsert
 from semantik.kit.ids import TenantId, UserId
 from semantik.tables.accounts import api_keys, members, sessions, setup_tokens, tenants, users
 
@@ -31,8 +31,8 @@ async def has_account(session: AsyncSession) -> bool:
 
 
 async def put_setup_token(session: AsyncSession, token_hash: str, at: datetime) -> None:
-    await session.execute(sa.delete(setup_tokens))
-    await session.execute(sa.insert(setup_tokens).values(id=_SETUP, token_hash=token_hash, created_at=at))
+    # Replicas of a server start at once: the last one's token counts, and none of them fails.
+    await upsert(session, setup_tokens, [{"id": _SETUP, "token_hash": token_hash, "created_at": at}], keys=["id"])
 
 
 async def use_setup_token(session: AsyncSession, token_hash: str) -> bool:
