@@ -125,6 +125,10 @@ class Runner:
         job = await claims.claim(self._database, queue, owner=self.owner, ttl_s=self._ttl_s, kinds=handlers.known_kinds())
         if job is None:
             return False
+        metrics.JOBS_CLAIMED.labels(queue=job.queue).inc()
+        if job.last_progress_at is not None:
+            waited = job.last_progress_at - job.available_at
+            metrics.JOBS_QUEUE_WAIT_SECONDS.labels(queue=job.queue).observe(max(0.0, waited.total_seconds()))
         with logs.bound_contextvars(job_id=job.id, kind=job.kind, fence=job.fence, tenant_id=job.tenant_id, request_id=job.correlation_id):
             await self._run(job)
         return True

@@ -21,6 +21,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from billiard.process import current_process
 from celery import Celery, signals
 
 from semantik.jobs import handlers
@@ -302,6 +303,7 @@ def make_worker(broker_url: str, open_runtime: OpenRuntime, plan: Plan, flags: F
 
     def opened(**_: Any) -> None:
         global _process
+        metrics.take_slot(getattr(current_process(), "index", 0))
         _process = WorkerProcess(open_runtime, broker_url, flags, plan)
 
     def draining(**_: Any) -> None:

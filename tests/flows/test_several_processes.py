@@ -33,7 +33,8 @@ def test_a_worker_runs_what_a_replica_enqueued(site: Site, api: httpx2.Client) -
     assert asked.status_code == 202, asked.text
     assert api.get(f"/api/v1/jobs/{asked.json()['job_id']}").json()["status"] == "queued", "a replica runs no jobs"
 
-    worker = site.worker("--concurrency", "1")
+    port = services.free_port()
+    worker = site.worker("--concurrency", "1", SEMANTIK_WORKER_METRICS_PORT=str(port), SEMANTIK_METRICS_TOKEN="for-the-test")
     done = several.ended(api, asked.json()["job_id"])
 
     assert (done["status"], done["counts"]["failed"]) == ("completed", 0), done
@@ -44,7 +45,14 @@ def test_a_worker_runs_what_a_replica_enqueued(site: Site, api: httpx2.Client) -
     assert {line["job_id"] for line in told} == {done["id"]}
     (shown,) = [one for one in api.get("/api/v1/workers").json()["items"] if one["state"] == "up"]
     assert (shown["pool"], shown["slots"], sorted(shown["queues"])) == ("prefork", 1, ["cpu", "gpu", "io", "llm", "maintenance"])
+    address = f"http://127.0.0.1:{port}/metrics"
+    assert httpx2.get(address).status_code == 404, "closed without the token"
+    counted = httpx2.get(address, headers={"Authorization": "Bearer for-the-test"}).text
+    assert 'semantik_jobs_claimed_total{queue="cpu"} 1.0' in counted
+    assert 'semantik_jobs_finished_total{kind="ingest_source",outcome="ok"} 1.0' in counted
     assert worker.stop() == 0
+    with pytest.raises(httpx2.TransportError):
+        httpx2.get(address)
 
 
 def test_flower_shows_workers_and_doorbells_to_whoever_knows_the_password(site: Site) -> None:

@@ -1,27 +1,45 @@
-"""What is counted when somebody asks, not when it happens: jobs ready and running, by queue."""
+"""What is counted when somebody asks, not when it happens: jobs by queue, and the slots of workers."""
 
 from __future__ import annotations
 
+from collections import Counter
+from datetime import timedelta
+
 from semantik.jobs.store import reading
 from semantik.jobs.values import QUEUES
-from semantik.kit import logs
+from semantik.kit import logs, metrics
 from semantik.kit.database import Database
 from semantik.kit.errors import SemantikError
-from semantik.kit.metrics import JOBS_READY, JOBS_RUNNING
 
 log = logs.get(__name__)
 
+_SEEN = timedelta(minutes=1)
+_GAUGES = (metrics.JOBS_READY, metrics.JOBS_RUNNING, metrics.JOBS_BLOCKED, metrics.JOBS_OLDEST_READY_SECONDS, metrics.JOBS_WORKER_SLOTS)
+
 
 async def refresh(database: Database) -> None:
-    """Counts the jobs of all tenants. Without a database the two gauges are absent; the other metrics still come."""
+    """Counts the jobs of all tenants. Without a database these gauges are absent; the other metrics still come."""
     try:
         async with database.read() as session:
             depths = {row["queue"]: row for row in await reading.depths(session)}
+            workers = await reading.all_workers(session)
+            now = await reading.now(session)
     except SemantikError as error:
         log.warning("jobs could not be counted for the metrics", code=error.code, detail=error.detail)
-        JOBS_READY.clear()
-        JOBS_RUNNING.clear()
+        for gauge in _GAUGES:
+            gauge.clear()
         return
     for queue in QUEUES:
-        JOBS_READY.labels(queue=queue).set(depths[queue]["ready"] if queue in depths else 0)
-        JOBS_RUNNING.labels(queue=queue).set(depths[queue]["running"] if queue in depths else 0)
+        row = depths.get(queue, {"ready": 0, "running": 0, "blocked": 0, "oldest_ready_at": None})
+        metrics.JOBS_READY.labels(queue=queue).set(row["ready"])
+        metrics.JOBS_RUNNING.labels(queue=queue).set(row["running"])
+        metrics.JOBS_BLOCKED.labels(queue=queue).set(row["blocked"])
+        oldest = row["oldest_ready_at"]
+        metrics.JOBS_OLDEST_READY_SECONDS.labels(queue=queue).set((now - oldest).total_seconds() if oldest is not None else 0)
+    slots: Counter[str] = Counter()
+    for worker in workers:
+        if worker.state != "down" and now - worker.last_seen_at <= _SEEN:
+            slots[worker.pool] += worker.slots
+    metrics.JOBS_WORKER_SLOTS.clear()
+    for pool, count in slots.items():
+        metrics.JOBS_WORKER_SLOTS.labels(pool=pool).set(count)

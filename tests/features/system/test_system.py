@@ -105,6 +105,8 @@ async def test_metrics_count_the_jobs_that_wait(runtime: Runtime, actor: Actor) 
         shown = (await client.get("/metrics", headers={"Authorization": "Bearer scrape-me"})).text
     assert 'semantik_jobs_ready{queue="io"} 1.0' in shown
     assert 'semantik_jobs_running{queue="io"} 0.0' in shown
+    assert 'semantik_jobs_blocked{queue="io"} 0.0' in shown
+    assert float(re.findall(r'semantik_jobs_oldest_ready_seconds\{queue="io"\} (\S+)', shown)[0]) > 0
 
 
 async def test_the_reference_works_offline_under_its_policy(built: FastAPI) -> None:
