@@ -2,7 +2,7 @@
 
 The doorbell is acknowledged before it is followed, carries a queue's name only, and has no result. So whatever Celery and
 Redis lose, double or delay costs at most one empty look, and the table still says what there is to do (the measurements
-behind each setting: docs/decisions/0007-server-processes.md). Three loops keep it going:
+behind each setting: docs/decisions/0012-server-processes.md). Three loops keep it going:
 
     API process     after each commit, rings off the caller's path, for at most two seconds; a ring that fails is counted
     every worker    reconcile: rings again for what is ready, but never more than its workers could take (bounded by depth)

@@ -16,6 +16,7 @@ import signal
 import socket
 import threading
 import time
+import warnings
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from typing import Any, TypeVar
 
 from billiard.process import current_process
 from celery import Celery, signals
+from celery.exceptions import SecurityWarning
 
 from semantik.jobs import handlers
 from semantik.jobs.dispatch_celery import DOORBELL, TICK, CeleryBell, make_app
@@ -330,6 +332,8 @@ def run(broker_url: str, open_runtime: OpenRuntime, plan: Plan) -> int:
     flags = Flags()
     app = make_worker(broker_url, open_runtime, plan, flags)
     signals.setup_logging.connect(_keep_logging, weak=False)
+    # Said to root because a pickled message would run as root. Only JSON is accepted here, and of it only a queue's name.
+    warnings.filterwarnings("ignore", category=SecurityWarning)
     worker = app.Worker(
         # A name for itself: several workers of one machine would answer each other's control messages.
         hostname=f"semantik-{os.getpid()}@{socket.gethostname()}",

@@ -55,6 +55,20 @@ def test_a_worker_runs_what_a_replica_enqueued(site: Site, api: httpx2.Client) -
         httpx2.get(address)
 
 
+def test_what_cannot_work_side_by_side_is_refused_with_what_to_do(site: Site) -> None:
+    no_server = {"SEMANTIK_REDIS_URL": "", "SEMANTIK_DATA_DIR": str(site.folder / "other")}
+    attempts = [
+        (site.start("serve", SEMANTIK_QDRANT_URL=""), "belongs to one process", "SEMANTIK_QDRANT_URL"),
+        (site.start("worker", SEMANTIK_QDRANT_URL=""), "belongs to one process", "SEMANTIK_QDRANT_URL"),
+        (site.start("worker", **no_server), "need a PostgreSQL", "SEMANTIK_REDIS_URL"),
+        (site.start("scheduler", **no_server), "need a PostgreSQL", "SEMANTIK_REDIS_URL"),
+        (site.start("worker", "--queues", "cpu,gold"), "no queue named 'gold'", "io,cpu,gpu,llm,maintenance"),
+    ]
+    for process, why, hint in attempts:
+        assert process.popen.wait(60) == 78
+        assert why in process.text and hint in process.text and "Traceback" not in process.text
+
+
 def test_flower_shows_workers_and_doorbells_to_whoever_knows_the_password(site: Site) -> None:
     port = services.free_port()
     refused = site.start("flower", "--port", str(port))
