@@ -20,6 +20,7 @@ from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Any, Protocol
 
+import psycopg
 from aiobotocore.config import AioConfig
 from aiobotocore.session import get_session
 from botocore.exceptions import ClientError
@@ -99,7 +100,7 @@ def postgres(version: int = 18, *, durable: bool = False) -> Iterator[Postgres]:
         def start(self) -> None:
             with log.open("ab") as output:
                 self.process = subprocess.Popen(command, stdout=output, stderr=output, **run)  # type: ignore[call-overload]
-            _wait(lambda: _accepts(port), self.process, log)
+            _wait(lambda: _answers(port), self.process, log)
 
         def end(self, how: signal.Signals) -> None:
             self.process.send_signal(how)
@@ -301,6 +302,15 @@ def _wheel_file(package: str, ending: str) -> Path:
         if str(file).endswith(ending):
             return Path(str(file.locate()))
     raise RuntimeError(f"{package} carries no {ending}")
+
+
+def _answers(port: int) -> bool:
+    """Whether PostgreSQL takes statements; it takes connections before that, while it recovers."""
+    try:
+        psycopg.connect(f"host=127.0.0.1 port={port} user=postgres dbname=postgres connect_timeout=2").close()
+    except psycopg.OperationalError:
+        return False
+    return True
 
 
 def _accepts(port: int) -> bool:

@@ -23,7 +23,7 @@ from semantik.auth.actor import Actor
 from semantik.jobs.states import ENDED
 from semantik.jobs.store.rows import DATABASE_ERRORS
 from semantik.kit import logs
-from semantik.kit.database import Database, open_database
+from semantik.kit.database import APP_ROLE, Database, open_database
 from semantik.tables.jobs import jobs, queues, schedule_fires, schedules, tenant_turns
 from tests import services
 from tests.conftest import administer, make_tenant
@@ -78,8 +78,7 @@ class Lab:
         self._server = server
         self._sqlite = folder / "template.db"
         migrations.upgrade(f"sqlite:///{self._sqlite}")
-        administer(server, 'CREATE DATABASE "template_campaign"')
-        migrations.upgrade(server.url("template_campaign"))
+        prepare(server, "template_campaign")
 
     def fresh(self, dialect: str) -> str:
         name = f"lab_{uuid.uuid4().hex[:10]}"
@@ -89,6 +88,13 @@ class Lab:
             return f"sqlite:///{path}"
         administer(self._server, f'CREATE DATABASE "{name}" TEMPLATE "template_campaign"')
         return self._server.url(name)
+
+
+def prepare(server: services.Postgres, name: str) -> None:
+    """A migrated database in which the harness may keep its table of effects."""
+    administer(server, f'CREATE DATABASE "{name}"')
+    migrations.upgrade(server.url(name))
+    administer(server, f"GRANT CREATE ON SCHEMA public TO {APP_ROLE}", database=name)
 
 
 @contextmanager
