@@ -84,6 +84,10 @@ def _locked(data_dir: Path, kind: int) -> IO[str]:
         data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         file = os.fdopen(descriptor, "r+", encoding="utf-8")
+    except (FileExistsError, NotADirectoryError) as error:
+        raise DataDirUnusable(
+            f"the data folder {data_dir} cannot be made: a file is in its way", hint="Set SEMANTIK_DATA_DIR to a folder."
+        ) from error
     except OSError as error:
         raise DataDirUnusable(
             f"the data folder {data_dir} cannot be written: {error.strerror}",

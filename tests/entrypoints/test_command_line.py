@@ -162,3 +162,10 @@ def test_keys_models_settings_and_doctor(semantik: Semantik) -> None:
     assert "SEMANTIK_PORT" in settings.stdout and "8080" in explained.stdout
     assert stray.exit_code == 1
     assert "data folder" in doctor.stdout
+
+
+def test_a_search_before_anything_is_indexed_says_how_to_start(semantik: Semantik) -> None:
+    found = semantik("search", "boiler")
+
+    assert found.exit_code == 0
+    assert "Nothing is indexed yet" in found.output and "semantik ingest" in found.output

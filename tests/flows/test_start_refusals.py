@@ -71,7 +71,7 @@ def test_something_that_is_no_folder_is_refused(tmp_path: Path) -> None:
     refused = _semantik("collections", "list", data_dir=tmp_path / "file")
 
     assert refused.returncode == 78
-    assert "cannot be written" in refused.stderr
+    assert "a file is in its way" in refused.stderr
 
 
 def test_a_stray_setting_is_an_error_that_names_the_nearest(tmp_path: Path) -> None:

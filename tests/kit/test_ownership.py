@@ -50,7 +50,7 @@ def test_the_lock_file_is_for_its_user_alone_and_hides_its_token(tmp_path: Path)
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
 
-    with pytest.raises(ownership.DataDirUnusable, match="file/data cannot be written"):
+    with pytest.raises(ownership.DataDirUnusable, match="file/data cannot be made: a file is in its way"):
         ownership.claim(tmp_path / "file" / "data")
 
 

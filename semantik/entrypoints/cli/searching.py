@@ -34,6 +34,8 @@ async def find(client: Client, query: str, *, collections: list[str], wanted: Ma
     if collections:
         body["collections"] = [await collection_id(client, name) for name in collections]
     found: dict[str, Any] = await client.post("/search", body)
+    if not found["hits"] and not collections and (await client.get("/documents", limit=1))["total"] == 0:
+        found["notes"] = [*found.get("notes", []), "Nothing is indexed yet. Start with: semantik ingest PATH"]
     return found
 
 
@@ -56,7 +58,7 @@ def show(found: dict[str, Any]) -> None:
         console.say()
     if found["hits"] and found.get("explain"):
         console.say(console.printable(f"Why this order: {found['explain']['why']}."))
-    if not found["hits"]:
+    if not found["hits"] and not found.get("notes"):
         console.note("Nothing found. Try other words, or `--mode dense` to search by meaning alone.")
     for note in found.get("notes", []):
         console.note(note)

@@ -244,3 +244,17 @@ def png_header(width: int, height: int) -> bytes:
 
     head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(bytes(1000))) + chunk(b"IEND", b"")
+
+
+def blank_pdf(count: int) -> bytes:
+    """A sound PDF of so many pages with nothing on them."""
+    page = b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 612 792]>>"
+    pages = b"<</Type/Pages/Count %d/Kids[" % count + b" ".join(b"%d 0 R" % (number + 3) for number in range(count)) + b"]>>"
+    pieces, at, places = [b"%PDF-1.7\n"], 9, []
+    for number, body in enumerate([b"<</Type/Catalog/Pages 2 0 R>>", pages, *[page] * count], 1):
+        places.append(at)
+        pieces.append(b"%d 0 obj\n" % number + body + b"\nendobj\n")
+        at += len(pieces[-1])
+    table = b"".join(b"%010d 00000 n \n" % place for place in places)
+    end = b"trailer<</Size %d/Root 1 0 R>>\nstartxref\n%d\n%%%%EOF" % (count + 3, at)
+    return b"".join(pieces) + b"xref\n0 %d\n0000000000 65535 f \n" % (count + 3) + table + end

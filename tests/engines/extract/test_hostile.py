@@ -299,13 +299,5 @@ async def test_a_text_of_invisible_characters_only_is_no_text(extract: Read, tex
 
 
 async def test_many_blank_pages_are_blank_and_not_damaged(extract: Read) -> None:
-    page = b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 612 792]>>"
-    pages = b"<</Type/Pages/Count 2000/Kids[" + b" ".join(b"%d 0 R" % (number + 3) for number in range(2000)) + b"]>>"
-    data, places = b"%PDF-1.7\n", []
-    for number, body in enumerate([b"<</Type/Catalog/Pages 2 0 R>>", pages, *[page] * 2000], 1):
-        places.append(len(data))
-        data += b"%d 0 obj\n" % number + body + b"\nendobj\n"
-    table = b"".join(b"%010d 00000 n \n" % place for place in places)
-    end = b"trailer<</Size 2003/Root 1 0 R>>\nstartxref\n%d\n%%%%EOF" % len(data)
-    outcome = (await extract(data + b"xref\n0 2003\n0000000000 65535 f \n" + table + end, "a.pdf")).outcome
+    outcome = (await extract(samples.blank_pdf(2000), "a.pdf")).outcome
     assert (outcome.verdict, outcome.code, outcome.pages) == (SKIPPED, "no_text", 2000)
