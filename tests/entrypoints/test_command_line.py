@@ -128,6 +128,7 @@ def _steer(semantik: Semantik, folder: Path, log: Path) -> None:
 
     assert made.exit_code == 0 and schedule.stdout.count("T03:00") >= 5
     assert "kept until" in shown.stdout and "possible" in shown.stdout
+    assert "Listed 1 files: 1 added" in told.stdout
     assert "Created" in told.stdout and "Completed" in told.stdout
     assert quiet == [] and letters.exit_code == 0 and "0 jobs and 0 items" in retried.stdout
     assert refused.exit_code == 1 and late.exit_code == 1 and items.exit_code == 0

@@ -267,6 +267,8 @@ async def _sync(ctx: JobContext, target: Target, connector: Connector) -> dict[s
         "deleted": len(plan.deleted),
         "unchanged": plan.unchanged,
     }
+    words = ", ".join(f"{count:,} {name}" for name, count in counts.items() if count)
+    await ctx.log(f"Listed {found.count:,} files: {words or 'the source is empty'}")
     return {"listed": found.count, **counts}
 
 

@@ -103,16 +103,6 @@ async def test_a_client_that_comes_back_sees_every_number_once_and_in_order(
     assert seen == list(range(1, last + 1))
 
 
-async def test_a_slow_client_is_told_to_resync(world: World, app: FastAPI, serve: Serve) -> None:
-    from semantik.engines.events.base import Event
-
-    async with serve(as_local(app, world.actor)) as address, connect(f"ws://{address}/ws/jobs") as socket:
-        await _receive(socket, "snapshot")
-        for number in range(1, 3000):
-            await world.runtime.events.publish(Event(world.actor.tenant_id, f"j{number}", None, "job.progress", {"status": "running"}))
-        assert [message["type"] for message in (await _receive(socket, "snapshot"))[-2:]] == ["resync", "snapshot"]
-
-
 async def test_strangers_and_the_unknown_are_refused_before_the_socket_opens(world: World, app: FastAPI, serve: Serve) -> None:
     made = await world.put(Stroll())
     async with serve(as_local(app, world.other)) as address:

@@ -72,7 +72,7 @@ export function JobPage() {
       actions={<Verbs job={job} />}
     >
       <div className={styles.run}>
-        <Progress value={isEnded(job.status) && job.status === "completed" ? 100 : job.progress} label="Progress" />
+        {(isActive(job.status) || job.progress !== null) && <Progress value={job.progress} label="Progress" />}
         <p className={styles.paceLine}>
           <span>{pace(job) || (job.status === "queued" ? "Waits for a free worker." : " ")}</span>
           {isActive(job.status) && job.message && <span className={styles.now}>now: {job.message}</span>}

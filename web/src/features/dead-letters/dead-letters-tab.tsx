@@ -182,7 +182,9 @@ function Letter({ letter }: { letter: DeadLetter }) {
           </Status>
         )}
       </td>
-      <td className={table.number}>{count(letter.tries)}</td>
+      <td className={table.number} data-word={letter.tries === 1 ? "try" : "tries"}>
+        {count(letter.tries)}
+      </td>
       <td className={`${table.number} ${table.dim}`}>
         <Ago at={letter.at} />
       </td>

@@ -11,6 +11,7 @@ export function rhythm({
   every_s: number | null;
   timezone: string;
 }): string {
+  if (every_s === 3600) return "every hour";
   if (every_s !== null) return `every ${duration(every_s)}`;
   const plain = daily(cron ?? "");
   return plain ? `${plain} · ${timezone}` : `${cron} · ${timezone}`;

@@ -35,6 +35,10 @@ export const EMPTY: ScheduleDraft = {
   json: "{}",
 };
 
+const HELP: Record<string, string> = {
+  source_id: "The id at the end of the address of the source's page, under its collection.",
+};
+
 export function timesOf(draft: ScheduleDraft): Times | null {
   if (draft.how === "cron")
     return draft.cron.trim() ? { cron: draft.cron.trim(), every_s: null, timezone: draft.timezone } : null;
@@ -129,7 +133,7 @@ export function ScheduleForm({
             key={field.name}
             label={sentence(field.name)}
             optional={!field.required}
-            help={field.help || (field.initial ? `Empty: ${field.initial}.` : undefined)}
+            help={field.help || HELP[field.name] || (field.initial ? `Empty: ${field.initial}.` : undefined)}
             inputMode={field.kind === "number" ? "numeric" : undefined}
             autoComplete="off"
             value={draft.params[field.name] ?? ""}

@@ -204,10 +204,10 @@ function Runs({ schedule, timezone }: { schedule: string; timezone: string }) {
       <tbody>
         {runs.data.items.map((run) => (
           <tr key={run.fire_at}>
-            <td className={table.main}>
+            <td className={table.dim}>
               <Time run={run} timezone={timezone} />
             </td>
-            <td>{WORDS[run.status] ?? <JobStatus status={run.status} />}</td>
+            <td className={table.main}>{WORDS[run.status] ?? <JobStatus status={run.status} />}</td>
           </tr>
         ))}
       </tbody>

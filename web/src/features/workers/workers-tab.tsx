@@ -77,7 +77,7 @@ function Workers() {
                   {look.word}
                 </Status>
               </td>
-              <td className={table.number}>
+              <td className={table.number} data-word="slots">
                 {count(worker.running.length)} of {count(worker.slots)}
               </td>
               <td className={`${table.number} ${table.dim}`}>
@@ -133,7 +133,7 @@ function Recoveries() {
                       {sentence(one.became)}
                     </Status>
                   </td>
-                  <td className={table.number}>
+                  <td className={table.number} data-word="later">
                     {one.resumed_at ? duration((Date.parse(one.resumed_at) - Date.parse(one.lost_at)) / 1000) : "–"}
                   </td>
                   <td className={`${table.number} ${table.dim}`}>
