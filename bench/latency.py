@@ -18,7 +18,7 @@ from pathlib import Path
 import qdrant_edge as edge
 
 from bench import machine
-from bench.app import App, serving
+from bench.app import App, parts, serving
 from bench.grow import grow
 from bench.texts import even_folder, questions
 from semantik.engines.embedding import bm25
@@ -29,7 +29,7 @@ from semantik.engines.vectors.edge import EdgeStore
 from semantik.features.search.service import _DEPTH
 from semantik.kit.ids import TenantId
 
-COLUMNS = ["chunks", "what", "searches", "p50 ms", "p95 ms", "p99 ms", "mean ms"]
+COLUMNS = ["chunks", "what", "searches", "p50 ms", "p95 ms", "p99 ms", "mean ms", "CPU ms"]
 EMBEDDING = "query embedding alone"
 RAW = "raw engine alone: both sides, a hundred hits each, in the calling process"
 STORE = "vector store alone: the same in its process, with moments and cross scores"
@@ -88,8 +88,10 @@ def _measure(data: Path, scratch: Path, size: int, searches: int, rows: list[lis
         grown = next(one["id"] for one in app.call("GET", "/api/v1/collections")["items"] if one["name"] == "grown")
         for query in questions(20, seed=1):
             app.search(query, collections=[grown])
+        used = sum(part.cpu_s for part in parts(app))
         alone = _searches(app, questions(searches, seed=size), grown)
-        rows.append(_row(size, "HTTP, alone", alone))
+        used = sum(part.cpu_s for part in parts(app)) - used
+        rows.append(_row(size, "HTTP, alone", alone, used))
         collection = app.call("GET", f"/api/v1/collections/{grown}")
         other = app.collection(f"more {time.time_ns()}")
         ingesting = app.add_folder(other, scratch / "more")
@@ -102,8 +104,8 @@ def _measure(data: Path, scratch: Path, size: int, searches: int, rows: list[lis
         app.call("DELETE", f"/api/v1/collections/{other}")
         _quiet(app)
     found = asyncio.run(_raw(data, scratch, collection["id"], collection["generation"], questions(searches, seed=size + 3)))
-    rows += [_row(size, what, seconds) for what, seconds in found.items()]
-    both = sum(machine.percentiles(found[what])["p50"] for what in (EMBEDDING, RAW))
+    rows += [_row(size, what, seconds, used) for what, (seconds, used) in found.items()]
+    both = sum(machine.percentiles(found[what][0])["p50"] for what in (EMBEDDING, RAW))
     return machine.percentiles(alone)["p50"] / both
 
 
@@ -140,9 +142,10 @@ def _parallel(app: App, queries: Sequence[str], collection: str, clients: int = 
     return [seconds for some in taken for seconds in some]
 
 
-async def _raw(data: Path, scratch: Path, collection: str, generation: int, queries: Sequence[str]) -> dict[str, list[float]]:
+async def _raw(data: Path, scratch: Path, collection: str, generation: int, queries: Sequence[str]) -> dict[str, tuple[list[float], float]]:
     """The same queries straight through the encoder, the store, and the bare engine on a copy of its files."""
     found: dict[str, list[float]] = {EMBEDDING: [], RAW: [], STORE: []}
+    cpu = dict.fromkeys(found, 0.0)
     encoder = await open_local("multilingual-e5-small", models_dir=data / "models")
     store = EdgeStore(data / "index")
     try:
@@ -151,9 +154,10 @@ async def _raw(data: Path, scratch: Path, collection: str, generation: int, quer
         corpus = Corpus(TenantId(tenant), ((collection, generation),))
         asked = []
         for query in ["warm up", *queries]:
-            started = time.perf_counter()
+            started, used = time.perf_counter(), time.process_time()
             vector = (await encoder.embed_queries([query]))[0]
             found[EMBEDDING].append(time.perf_counter() - started)
+            cpu[EMBEDDING] += time.process_time() - used
             sparse, _ = bm25.query_vector(query, ["en"])
             started = time.perf_counter()
             await store.query(space, Query(corpus, Filters(), vector, sparse, _DEPTH))
@@ -171,12 +175,13 @@ async def _raw(data: Path, scratch: Path, collection: str, generation: int, quer
         terms = edge.SparseVector(sparse.indices.tolist(), sparse.values.tolist())
         meaning = edge.QueryRequest(limit=_DEPTH, query=edge.Query.Nearest(vector.tolist(), using="dense"), filter=within)
         keywords = edge.QueryRequest(limit=_DEPTH, query=edge.Query.Nearest(terms, using="bm25"), filter=within)
-        started = time.perf_counter()
+        started, used = time.perf_counter(), time.process_time()
         shard.query(meaning)
         shard.query(keywords)
         found[RAW].append(time.perf_counter() - started)
+        cpu[RAW] += time.process_time() - used
     shard.close()
-    return {what: seconds[1:] for what, seconds in found.items()}
+    return {what: (seconds[1:], cpu[what]) for what, seconds in found.items()}
 
 
 async def _first(store: EdgeStore, space: Space) -> AsyncIterator[Sequence[Point]]:
@@ -185,9 +190,11 @@ async def _first(store: EdgeStore, space: Space) -> AsyncIterator[Sequence[Point
         return
 
 
-def _row(size: int, what: str, seconds: Sequence[float]) -> list[object]:
+def _row(size: int, what: str, seconds: Sequence[float], cpu_s: float = 0.0) -> list[object]:
+    """`cpu_s`: of all searches together, as far as it can be told apart from other work."""
     found = machine.percentiles(seconds)
-    return [size, what, len(seconds), *(round(found[name], 2) for name in ("p50", "p95", "p99", "mean"))]
+    times = (round(found[name], 2) for name in ("p50", "p95", "p99", "mean"))
+    return [size, what, len(seconds), *times, round(cpu_s * 1000 / len(seconds), 2) if cpu_s else None]
 
 
 if __name__ == "__main__":
