@@ -22,8 +22,8 @@ WORN_BYTES = 400 * 1024**2
 WORN_DOCUMENTS = 200
 # A reader that says nothing for this long hangs; every format gives something, or ends, far sooner.
 IDLE_S = 60.0
-# Idle workers cost memory; the nursery makes new ones in milliseconds.
-REST_S = 30.0
+# Idle workers cost memory (160 MB after OCR, the two of them 300); the nursery makes new ones in twelve milliseconds.
+REST_S = 10.0
 
 
 class _Lost(Exception):
