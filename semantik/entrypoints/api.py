@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from fastapi.responses import FileResponse, Response
 
 from semantik import __version__
+from semantik.features.system.health import Checks
 from semantik.http import middleware, openapi, problems
 from semantik.http.dependencies import PUBLIC
 from semantik.http.problems import RouteUnknown
@@ -39,6 +40,7 @@ def build(runtime: Runtime, *, web_ui: Path = WEB_UI) -> FastAPI:
     """The app; `runtime` is opened and closed by the caller."""
     app = FastAPI(title="Semantik", version=__version__, docs_url=None, redoc_url=None, openapi_url=None)
     app.state.runtime = runtime
+    app.state.checks = Checks(runtime)
     problems.install(app)
     middleware.install(app, runtime.settings)
     for feature in FEATURES:

@@ -32,6 +32,9 @@ class EventBusContract:
         assert await take(subscription, 20) == [event(seq) for seq in range(1, 21)]
         await subscription.aclose()
 
+    async def test_it_says_what_it_is_while_it_works(self, bus: EventBus) -> None:
+        assert (await bus.check())["backend"]
+
     async def test_readers_of_one_job_or_another_tenant_get_only_theirs(self, bus: EventBus) -> None:
         one, all_, other = bus.subscribe("tenant-1", "job-2"), bus.subscribe("tenant-1"), bus.subscribe("tenant-2")
         await bus.publish(event(1, job="job-3"))

@@ -4,9 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
+
+from semantik.kit.errors import Unavailable
+
+
+class EventsUnavailable(Unavailable):
+    """What carries live events does not answer. Nothing is lost: pages fall behind and catch up from the database."""
+
+    code = "events_unavailable"
+
 
 # A reader this many events behind is told to look at SQL instead.
 MOST_BEHIND = 256
@@ -80,6 +89,10 @@ class EventBus(Protocol):
 
         Bounded: a reader that falls behind by 256 events gets one Event of type "resync" in their place.
         """
+        ...
+
+    async def check(self) -> Mapping[str, Any]:
+        """Says what carries the events. Raises `EventsUnavailable`."""
         ...
 
     async def close(self) -> None: ...

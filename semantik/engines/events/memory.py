@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Mapping
+from typing import Any
 
 from semantik.engines.events.base import Event, EventBus, Subscription
 
@@ -30,6 +32,9 @@ class MemoryEvents(EventBus):
         if len(self._last) > _MOST_JOBS:
             self._last.popitem(last=False)
         return True
+
+    async def check(self) -> Mapping[str, Any]:
+        return {"backend": "memory"}
 
     def subscribe(self, tenant_id: str, job_id: str | None = None) -> Subscription:
         subscription = Subscription(tenant_id, job_id, self._remove)

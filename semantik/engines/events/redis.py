@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from redis.asyncio import Redis
@@ -17,13 +18,15 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
-from semantik.engines.events.base import Event, EventBus, Subscription
+from semantik.engines.events.base import Event, EventBus, EventsUnavailable, Subscription
 from semantik.kit import logs
 
 log = logs.get(__name__)
 
 _FEED = "semantik:events"
 _PUBLISH_S = 2.0
+# Within the two seconds that a health check has.
+_CHECK_S = 1.5
 _BLOCK_MS = 2000
 # Where a fresh reader starts: a little in the past, because readers drop by `seq` what they know.
 _BACK_MS = 1000
@@ -56,6 +59,15 @@ class RedisEvents(EventBus):
                 await self._publish(keys=[f"semantik:job:{event.job_id}", _FEED], args=[seq, text])
         except (RedisError, OSError, TimeoutError) as error:
             log.warning("event not published", type=event.type, error=type(error).__name__)
+
+    async def check(self) -> Mapping[str, Any]:
+        try:
+            async with asyncio.timeout(_CHECK_S):
+                facts: Any = await self._writer.info("memory")
+        except (RedisError, OSError, TimeoutError) as error:
+            raise EventsUnavailable(f"Redis does not answer ({type(error).__name__})", retry_after_s=5.0) from error
+        most = int(facts.get("maxmemory") or 0)
+        return {"backend": "redis", "used_bytes": int(facts["used_memory"]), "most_bytes": most or None}
 
     def subscribe(self, tenant_id: str, job_id: str | None = None) -> Subscription:
         subscription = Subscription(tenant_id, job_id, self._remove)

@@ -50,8 +50,8 @@ class Client:
         return await self._call("GET", path, params={name: value for name, value in query.items() if value is not None})
 
     async def health(self) -> Any:
-        """The state of every part; lies beside the API, not in it."""
-        return await self._call("GET", "/health/full", prefix="")
+        """The state of every part; lies beside the API, not in it. An answer that a part is down is an answer."""
+        return await self._call("GET", "/health/full", prefix="", answers=(503,))
 
     async def post(self, path: str, body: Any = None, **query: Any) -> Any:
         return await self._call("POST", path, json=body, params={name: value for name, value in query.items() if value is not None})
@@ -90,12 +90,14 @@ class Client:
             if cursor is None:
                 return
 
-    async def _call(self, method: str, path: str, *, prefix: str = "/api/v1", **options: Any) -> Any:
+    async def _call(self, method: str, path: str, *, prefix: str = "/api/v1", answers: tuple[int, ...] = (), **options: Any) -> Any:
+        """`answers`: statuses whose body is what was asked for, unless it is a problem."""
         try:
             answer = await self._http.request(method, prefix + path, **options)
         except httpx2.TransportError as error:
             raise ServerSilent(f"the server at {self._http.base_url} does not answer ({type(error).__name__})") from error
-        if answer.status_code >= 400:
+        problem = answer.headers.get("content-type", "").startswith("application/problem")
+        if answer.status_code >= 400 and (problem or answer.status_code not in answers):
             _refuse(answer)
         return answer.json() if answer.content else None
 

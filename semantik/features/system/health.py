@@ -10,14 +10,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from semantik.engines.blobs.base import BlobStore
-from semantik.engines.vectors.base import VectorStore
+from semantik import __version__
 from semantik.features.system import repository
+from semantik.jobs.store import reading
 from semantik.kit.concurrency import run_cpu
 from semantik.kit.database import Database
 from semantik.kit.errors import SemantikError, Unavailable
+from semantik.runtime import Runtime
 
 _TIMEOUT_S = 2.0
+_RECENT_S = 1.0
 # Below this the next upload or index build may well be the one that fails.
 _LOW_DISK_BYTES = 1024**3
 
@@ -26,6 +28,10 @@ State = Literal["ok", "degraded", "down"]
 
 class DiskLow(Unavailable):
     code = "disk_low"
+
+
+class NoWorkers(Unavailable):
+    code = "no_workers"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,23 +46,46 @@ class Part:
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 
-async def check_all(database: Database, vectors: VectorStore, blobs: BlobStore, folder: Path) -> list[Part]:
-    checks: list[Awaitable[Part]] = [
-        _checked("database", lambda: _database(database)),
-        _checked("vectors", vectors.health),
-        _checked("blobs", blobs.check),
-        _checked("disk", lambda: _disk(folder)),
-    ]
-    return list(await asyncio.gather(*checks))
+class Checks:
+    """Asks the parts of a runtime. `recent` shares one look among all who ask within a second: anyone may ask `/readyz`, and some
+    parts cost the one who looks."""
+
+    def __init__(self, runtime: Runtime, *, low_disk_bytes: int = _LOW_DISK_BYTES) -> None:
+        self._runtime = runtime
+        self._low_disk_bytes = low_disk_bytes
+        self._looking: asyncio.Task[list[Part]] | None = None
+        self._looked_at = 0.0
+
+    async def now(self) -> list[Part]:
+        runtime = self._runtime
+        checks: dict[str, Callable[[], Awaitable[Mapping[str, Any]]]] = {
+            "api": _api,
+            "database": lambda: _database(runtime.database),
+            "workers": lambda: _workers(runtime.database),
+            "vectors": runtime.vectors.health,
+            "blobs": runtime.blobs.check,
+            "disk": lambda: _disk(runtime.settings.data_dir, self._low_disk_bytes),
+        }
+        if runtime.settings.redis_url is not None:
+            checks["redis"] = runtime.events.check
+        return list(await asyncio.gather(*(_checked(name, check) for name, check in checks.items())))
+
+    async def recent(self) -> list[Part]:
+        if self._looking is None or (self._looking.done() and time.monotonic() - self._looked_at > _RECENT_S):
+            self._looked_at = time.monotonic()
+            self._looking = asyncio.create_task(self.now(), name="health")
+        # Shielded: whoever hangs up must not spoil the answer of the others.
+        return await asyncio.shield(self._looking)
 
 
-async def check_database(database: Database) -> Part:
-    return await _checked("database", lambda: _database(database))
+def serves(parts: list[Part]) -> bool:
+    """Whether requests can be answered at all: without the database none can, without any other part most can."""
+    return all(part.state != "down" for part in parts if part.name == "database")
 
 
 def overall(parts: list[Part]) -> State:
     """Down without the database, degraded when anything else is unwell: reading and the web UI still work then."""
-    if any(part.state == "down" and part.name == "database" for part in parts):
+    if not serves(parts):
         return "down"
     return "ok" if all(part.state == "ok" for part in parts) else "degraded"
 
@@ -69,7 +98,7 @@ async def _checked(name: str, check: Callable[[], Awaitable[Mapping[str, Any]]])
 
     try:
         facts = await asyncio.wait_for(check(), _TIMEOUT_S)
-    except DiskLow as error:
+    except (DiskLow, NoWorkers) as error:
         return Part(name, "degraded", taken(), error.code, error.detail, error.data)
     except SemantikError as error:
         return Part(name, "down", taken(), error.code, error.detail)
@@ -80,15 +109,29 @@ async def _checked(name: str, check: Callable[[], Awaitable[Mapping[str, Any]]])
     return Part(name, "ok", taken(), facts=facts)
 
 
+async def _api() -> Mapping[str, Any]:
+    """The latency is how long the event loop lets a turn wait."""
+    await asyncio.sleep(0)
+    return {"version": __version__}
+
+
+async def _workers(database: Database) -> Mapping[str, Any]:
+    async with database.read() as session:
+        living = await reading.living_workers(session)
+    if not living:
+        raise NoWorkers("no worker has been seen for a minute: jobs wait", hint="Start one: semantik worker.")
+    return {"workers": len(living), "slots": sum(row.slots for row in living)}
+
+
 async def _database(database: Database) -> Mapping[str, Any]:
     async with database.read() as session:
         await repository.ping(session)
     return {"dialect": database.dialect}
 
 
-async def _disk(folder: Path) -> Mapping[str, Any]:
+async def _disk(folder: Path, low_bytes: int) -> Mapping[str, Any]:
     usage = await run_cpu(shutil.disk_usage, folder)
-    if usage.free < _LOW_DISK_BYTES:
+    if usage.free < low_bytes:
         left = f"{usage.free // 1024**2} MB are left on the disk of the data folder"
         raise DiskLow(left, free_bytes=usage.free, total_bytes=usage.total)
     return {"free_bytes": usage.free, "total_bytes": usage.total}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 from importlib import resources
 from pathlib import Path
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse
@@ -37,20 +38,29 @@ async def alive() -> schemas.Alive:
     return schemas.Alive()
 
 
-@router.get("/readyz", dependencies=[PUBLIC], responses={503: {"model": schemas.Ready, "description": "Not ready yet"}})
-async def ready(runtime: CurrentRuntime, response: Response) -> schemas.Ready:
-    """Says whether requests can be served: the database answers"""
-    part = await health.check_database(runtime.database)
-    if part.state == "ok":
-        return schemas.Ready(status="ready")
-    response.status_code = 503
-    return schemas.Ready(status="not_ready")
+def _checks(request: Request) -> health.Checks:
+    checks: health.Checks = request.app.state.checks
+    return checks
 
 
-@router.get("/health/full")
-async def full_health(runtime: CurrentRuntime, _: Reader) -> schemas.Health:
-    """Says how each part is and how long it took to answer"""
-    parts = await health.check_all(runtime.database, runtime.vectors, runtime.blobs, runtime.settings.data_dir)
+Checks = Annotated[health.Checks, Depends(_checks)]
+
+
+@router.get("/readyz", dependencies=[PUBLIC], responses={503: {"model": schemas.Ready, "description": "The database does not answer"}})
+async def ready(checks: Checks, response: Response) -> schemas.Ready:
+    """Says whether requests can be served, and which parts are well: 503 without the database alone"""
+    parts = await checks.recent()
+    if not health.serves(parts):
+        response.status_code = 503
+    return schemas.Ready.of(parts)
+
+
+@router.get("/health/full", responses={503: {"model": schemas.Health, "description": "A part is down"}})
+async def full_health(checks: Checks, _: Reader, response: Response) -> schemas.Health:
+    """Says how each part is and how long it took to answer: 503 as soon as one is down"""
+    parts = await checks.now()
+    if any(part.state == "down" for part in parts):
+        response.status_code = 503
     return schemas.Health.of(parts)
 
 

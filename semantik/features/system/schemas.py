@@ -13,8 +13,22 @@ class Alive(BaseModel):
     status: Literal["ok"] = "ok"
 
 
+class PartState(BaseModel):
+    name: str = Field(examples=["database"])
+    state: health.State
+    latency_ms: float = Field(examples=[0.8])
+
+
 class Ready(BaseModel):
+    """For load balancers: which parts are well, and nothing that only members may know."""
+
     status: Literal["ready", "not_ready"]
+    parts: list[PartState]
+
+    @classmethod
+    def of(cls, parts: list[health.Part]) -> Ready:
+        shown = [PartState(name=one.name, state=one.state, latency_ms=one.latency_ms) for one in parts]
+        return cls(status="ready" if health.serves(parts) else "not_ready", parts=shown)
 
 
 class Part(BaseModel):

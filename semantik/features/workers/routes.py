@@ -29,7 +29,7 @@ async def list_queues(actor: Reader, session: ReadSession) -> Page[schemas.Queue
     """Shows each queue: your jobs in it, who serves it, and whether it is paused or limited"""
     depths = {row["queue"]: row for row in await repository.depths(session, actor)}
     settings = await reading.queue_settings(session)
-    alive = await service.alive(session)
+    alive = await reading.living_workers(session)
     empty = {"ready": 0, "later": 0, "blocked": 0, "paused": 0, "running": 0, "oldest_ready_at": None}
     items = [
         schemas.QueueState(

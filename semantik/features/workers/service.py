@@ -9,20 +9,10 @@ from typing import Any
 
 from semantik.jobs.states import Status
 from semantik.jobs.store import reading
-from semantik.kit.database import AsyncSession
-
-# Workers sign every ten seconds.
-_SILENT_S = 60.0
-
-
-async def alive(session: AsyncSession) -> list[Any]:
-    """Workers that take jobs: up, and seen within the last minute."""
-    now = await reading.now(session)
-    return [row for row in await reading.all_workers(session) if state_of(row, now) == "up"]
 
 
 def state_of(row: Any, now: datetime) -> str:
-    silent = row.state != "down" and (now - row.last_seen_at).total_seconds() > _SILENT_S
+    silent = row.state != "down" and (now - row.last_seen_at).total_seconds() > reading.SILENT_S
     return "silent" if silent else str(row.state)
 
 

@@ -37,6 +37,10 @@ async def chosen_items(database: Database, job: Job) -> dict[str, str | None] | 
         return {row.item_key: row.label for row in found}
 
 
+# Workers sign every ten seconds.
+SILENT_S = 60
+
+
 @dataclass(frozen=True, slots=True)
 class WorkerSigns:
     """What a worker process says of itself."""
@@ -88,6 +92,12 @@ async def depths(session: AsyncSession, *conditions: sa.ColumnElement[bool]) -> 
 async def all_workers(session: AsyncSession) -> list[Any]:
     """Of the installation, not of a tenant: names of processes and nothing they work on. Newest first."""
     return list((await session.execute(sa.select(workers).order_by(workers.c.started_at.desc()).limit(200))).all())
+
+
+async def living_workers(session: AsyncSession) -> list[Any]:
+    """Workers that take jobs: up, and seen within the last minute."""
+    living = sa.and_(workers.c.state == "up", workers.c.last_seen_at > db_time(-SILENT_S))
+    return list((await session.execute(sa.select(workers).where(living).order_by(workers.c.id))).all())
 
 
 async def queue_settings(session: AsyncSession) -> dict[str, Any]:

@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
+from datetime import timedelta
 from typing import Any
 
 import httpx2
 import pytest
+import sqlalchemy as sa
 from fastapi import FastAPI
 from pydantic import SecretStr
 
 import semantik
 from semantik.auth.actor import Actor
-from semantik.engines.blobs.base import BlobStore
+from semantik.engines.blobs.base import BlobsUnavailable
+from semantik.engines.events.redis import RedisEvents
+from semantik.engines.vectors.base import IndexUnavailable
 from semantik.entrypoints import api
 from semantik.features.collections.job_args import DeleteCollection
 from semantik.features.system import errors_page, health
 from semantik.http.middleware import PAGE_POLICY
 from semantik.jobs.queue import enqueue
+from semantik.jobs.store import reading
+from semantik.kit.clock import now
 from semantik.kit.database import open_database
-from semantik.kit.errors import Unavailable
 from semantik.runtime import Runtime
+from semantik.tables.jobs import workers as worker_rows
 
 
 @pytest.fixture
@@ -36,7 +43,7 @@ def anyone(app: FastAPI) -> httpx2.AsyncClient:
 async def test_anyone_may_ask_whether_it_lives(built: FastAPI, runtime: Runtime) -> None:
     async with anyone(built) as client:
         assert (await client.get("/healthz")).json() == {"status": "ok"}
-        assert (await client.get("/readyz")).json() == {"status": "ready"}
+        assert (await client.get("/readyz")).json()["status"] == "ready"
         version = (await client.get("/api/v1/version")).json()
         assert version["version"] == semantik.__version__
         assert version["mode"] == ("server" if runtime.settings.database_url else "embedded")
@@ -45,7 +52,7 @@ async def test_anyone_may_ask_whether_it_lives(built: FastAPI, runtime: Runtime)
 
 async def test_full_health_names_each_part(client: httpx2.AsyncClient) -> None:
     body = (await client.get("/health/full")).json()
-    assert {part["name"] for part in body["parts"]} == {"database", "vectors", "blobs", "disk"}
+    assert {part["name"] for part in body["parts"]} == {"api", "database", "workers", "vectors", "blobs", "disk"}
     assert all(part["latency_ms"] >= 0 for part in body["parts"])
     assert body["status"] in ("ok", "degraded")
 
@@ -56,24 +63,85 @@ async def test_without_its_database_it_is_alive_but_not_ready(built: FastAPI, ru
     async with anyone(built) as client:
         assert (await client.get("/healthz")).status_code == 200
         answer = await client.get("/readyz")
-        assert (answer.status_code, answer.json()) == (503, {"status": "not_ready"})
+        assert (answer.status_code, answer.json()["status"]) == (503, "not_ready")
         refused = await client.get("/api/v1/setup")
         assert (refused.status_code, refused.json()["code"]) == (503, "database_unavailable")
         assert "nonexistent" not in refused.text
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-async def test_a_store_that_cannot_be_written_degrades(runtime: Runtime) -> None:
-    class Full:
+async def test_each_part_that_is_down_is_named_and_the_rest_goes_on(app: FastAPI, client: httpx2.AsyncClient, runtime: Runtime) -> None:
+    class Down:
         async def check(self) -> None:
-            raise Unavailable("the disk is full")
+            raise BlobsUnavailable("the blob store is on fire")
 
-    blobs: Any = Full()
-    store: BlobStore = blobs
-    parts = await health.check_all(runtime.database, runtime.vectors, store, runtime.settings.data_dir)
-    broken = next(part for part in parts if part.name == "blobs")
-    assert (broken.state, broken.detail) == ("down", "the disk is full")
-    assert health.overall(parts) == "degraded"
+        async def health(self) -> None:
+            raise IndexUnavailable("the Qdrant server is on fire")
+
+    sound: dict[str, Any] = {"blobs": runtime.blobs, "vectors": runtime.vectors, "events": runtime.events, "settings": runtime.settings}
+    gone: Any = RedisEvents("redis://127.0.0.1:1/0")
+    with_redis = runtime.settings.model_copy(update={"redis_url": SecretStr("redis://127.0.0.1:1/0")})
+    broken: list[tuple[str, str, str, dict[str, Any]]] = [
+        ("blobs", "blobs_unavailable", "on fire", {"blobs": Down()}),
+        ("vectors", "index_unavailable", "on fire", {"vectors": Down()}),
+        ("redis", "events_unavailable", "does not answer", {"events": gone, "settings": with_redis}),
+    ]
+    for name, code, says, engines in broken:
+        for engine, value in engines.items():
+            setattr(runtime, engine, value)
+        app.state.checks = health.Checks(runtime)
+        answer = await client.get("/health/full")
+        part = next(one for one in answer.json()["parts"] if one["name"] == name)
+        assert (answer.status_code, answer.json()["status"]) == (503, "degraded")
+        assert (part["state"], part["code"]) == ("down", code)
+        assert says in part["detail"]
+        async with anyone(app) as stranger:
+            ready = await stranger.get("/readyz")
+        states = {one["name"]: one["state"] for one in ready.json()["parts"]}
+        assert (ready.status_code, ready.json()["status"], states[name]) == (200, "ready", "down")
+        assert "on fire" not in ready.text, "strangers see states, not reasons"
+        for engine, value in sound.items():
+            setattr(runtime, engine, value)
+    await gone.close()
+
+    app.state.checks = health.Checks(runtime, low_disk_bytes=2**62)
+    answer = await client.get("/health/full")
+    disk = next(one for one in answer.json()["parts"] if one["name"] == "disk")
+    assert (answer.status_code, disk["state"], disk["code"]) == (200, "degraded", "disk_low")
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_a_worker_that_is_silent_for_a_minute_counts_as_none(built: FastAPI, runtime: Runtime) -> None:
+    async def workers() -> health.Part:
+        return next(one for one in await health.Checks(runtime).now() if one.name == "workers")
+
+    signs = reading.WorkerSigns(id="w1", pool="prefork", queues=["io"], slots=3, version="1", state="up")
+    assert (await workers()).code == "no_workers"
+    await reading.sign_in(runtime.database, signs)
+    assert (await workers()).facts == {"workers": 1, "slots": 3}
+    async with runtime.database.write() as session:
+        await session.execute(sa.update(worker_rows).values(last_seen_at=now() - timedelta(seconds=61)))
+        await session.commit()
+    assert (await workers()).state == "degraded"
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_many_who_ask_whether_it_is_ready_cost_one_look(built: FastAPI, runtime: Runtime) -> None:
+    looks = 0
+
+    class Counting:
+        async def check(self) -> dict[str, Any]:
+            nonlocal looks
+            looks += 1
+            return {}
+
+    counting: Any = Counting()
+    runtime.blobs, sound = counting, runtime.blobs
+    async with anyone(built) as client:
+        answers = await asyncio.gather(*(client.get("/readyz") for _ in range(20)))
+    runtime.blobs = sound
+    assert {answer.status_code for answer in answers} == {200}
+    assert looks == 1
 
 
 async def test_metrics_are_closed_until_a_token_is_set_and_sent(runtime: Runtime) -> None:
@@ -157,7 +225,7 @@ async def test_the_openapi_document_is_complete(built: FastAPI) -> None:
             seen.add(operation["operationId"])
             assert "security" in operation, where
             for status, answer in operation["responses"].items():
-                if (status == "default" or int(status) >= 400) and where != "GET /readyz":
+                if (status == "default" or int(status) >= 400) and where not in ("GET /readyz", "GET /health/full"):
                     assert "application/problem+json" in answer["content"], f"{where} {status}"
             if operation["security"]:
                 assert {"401", "403"} <= set(operation["responses"]), where

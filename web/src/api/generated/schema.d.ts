@@ -976,7 +976,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Says how each part is and how long it took to answer */
+        /** Says how each part is and how long it took to answer: 503 as soon as one is down */
         get: operations["system_full_health"];
         put?: never;
         post?: never;
@@ -1010,7 +1010,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Says whether requests can be served: the database answers */
+        /** Says whether requests can be served, and which parts are well: 503 without the database alone */
         get: operations["system_ready"];
         put?: never;
         post?: never;
@@ -2669,6 +2669,24 @@ export interface components {
              */
             state: "ok" | "degraded" | "down";
         };
+        /** PartState */
+        PartState: {
+            /**
+             * Latency Ms
+             * @example 0.8
+             */
+            latency_ms: number;
+            /**
+             * Name
+             * @example database
+             */
+            name: string;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "ok" | "degraded" | "down";
+        };
         /**
          * PassageText
          * @description `start` and `end` are code points in the document's text: text[start:end] is the passage.
@@ -2871,8 +2889,13 @@ export interface components {
              */
             workers: number;
         };
-        /** Ready */
+        /**
+         * Ready
+         * @description For load balancers: which parts are well, and nothing that only members may know.
+         */
         Ready: {
+            /** Parts */
+            parts: components["schemas"]["PartState"][];
             /**
              * Status
              * @enum {string}
@@ -15996,25 +16019,13 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Not available at the moment */
+            /** @description A part is down */
             503: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "code": "unavailable",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 503,
-                     *       "title": "Not available at the moment",
-                     *       "type": "/docs/errors#unavailable"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["Health"];
                 };
             };
             /** @description Any other problem */
@@ -16180,7 +16191,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Not ready yet */
+            /** @description The database does not answer */
             503: {
                 headers: {
                     [name: string]: unknown;
