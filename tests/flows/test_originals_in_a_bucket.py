@@ -8,7 +8,12 @@ import httpx2
 import pytest
 from pydantic import SecretStr
 
+from semantik.auth.actor import Actor
+from semantik.features.ingestion.job_args import CleanUpStore
+from semantik.jobs.queue import enqueue
 from semantik.kit.settings import Settings
+from semantik.runtime import Runtime
+from semantik.testing.blobs import pieces
 from tests import services
 from tests.conftest import job_ended
 from tests.engines.blobs.flaky import Line, line
@@ -81,3 +86,21 @@ async def test_while_the_bucket_is_away_files_are_refused_by_its_name_and_all_el
     assert (await job_ended(client, answer.json()["job_id"]))["status"] == "completed"
     health = {part["name"]: part for part in (await client.get("/health/full")).json()["parts"]}
     assert health["blobs"]["facts"] == {"backend": "s3", "store": f"s3://tests/flow/ at {flaky.url.removeprefix('http://')}"}
+
+
+async def test_the_clean_up_removes_what_no_document_names_and_nothing_else(
+    client: httpx2.AsyncClient, runtime: Runtime, actor: Actor
+) -> None:
+    collection = await steps.make_collection(client)
+    await steps.upload(client, collection["id"], {"a.txt": b"A text about boilers."})
+    orphan = await runtime.blobs.put(actor.tenant_id, pieces(b"named by nobody"))
+
+    for older_than_s, is_there in ((3600, True), (0, False)):
+        async with runtime.database.write() as session:
+            job = await enqueue(session, CleanUpStore(older_than_s=older_than_s), actor=actor, title="Clean up")
+            await session.commit()
+        assert (await job_ended(client, job.id))["status"] == "completed"
+        assert await runtime.blobs.exists(actor.tenant_id, orphan.hash) is is_there
+    document = (await steps.documents_of(client, collection["id"]))["a.txt"]
+    for part in ("original", "text"):
+        assert (await client.get(f"/api/v1/documents/{document['id']}/{part}")).status_code == 200
