@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from semantik.auth.actor import Actor, system
 from semantik.engines.events.base import Event
+from semantik.jobs import budget
 from semantik.jobs.eta import Pace
 from semantik.jobs.failpoints import fp
-from semantik.jobs.interruptions import LeaseLost, interruption
+from semantik.jobs.interruptions import BudgetReached, LeaseLost, interruption
 from semantik.jobs.lines import Level, Lines, line
 from semantik.jobs.store import leases
 from semantik.jobs.store.leases import UNSET, Step
@@ -46,6 +47,10 @@ class JobContext:
         self._ttl_s = ttl_s
         self._writing = asyncio.Lock()
         self._lines: Lines | None = None
+        # Counted and not yet written, and why the job has to stop for its budget.
+        self._unwritten: dict[str, float] = {}
+        self._writing_spent: dict[str, float] = {}
+        self._halted: str | None = None
         self._pace = Pace()
         self._pace.note(self.moved_at, job.processed)
         self._counted_at = self.moved_at
@@ -71,6 +76,7 @@ class JobContext:
         message: str | None = None,
         inflight_key: str | None = None,
         items: Sequence[ItemOutcome] = (),
+        estimate: Mapping[str, Sequence[float]] | None = None,
     ) -> AsyncIterator[AsyncSession]:
         """One checkpoint: what the body writes through the session is committed with the cursor and the counts, or not at all.
 
@@ -87,6 +93,7 @@ class JobContext:
             total=total,
             message=message,
             inflight_key=inflight_key,
+            estimate=estimate,
         )
         async with self._writing:
             self._raise_if_lost()
@@ -135,11 +142,30 @@ class JobContext:
                 await session.commit()
 
     async def check(self) -> None:
-        """Raises Paused, Cancelled, Drained or LeaseLost when there is reason to stop. Call it at each item; it costs nothing."""
+        """Raises Paused, Cancelled, Drained, BudgetReached or LeaseLost when there is reason to stop. Call it at each item."""
         await asyncio.sleep(0)
         self._raise_if_lost()
         if self.control is not None:
             raise interruption(self.control)
+        if (reason := self._halted or self.over()) is not None:
+            raise BudgetReached(reason)
+
+    def spend(self, **amounts: float) -> None:
+        """Counts what was used up, by meter; written with the next checkpoint, in its transaction."""
+        for meter, amount in amounts.items():
+            self._unwritten[meter] = self._unwritten.get(meter, 0.0) + amount
+
+    def over(self, **cost: float) -> str | None:
+        """Which limit of the job's budget this cost would exceed, as a sentence; None while there is room."""
+        if not self.job.budget:
+            return None
+        active_s = time.monotonic() - self._counted_at
+        return budget.over(self.job.budget, budget.spent(self.job, active_s=active_s, more=self._unwritten), cost)
+
+    def halt(self, reason: str) -> None:
+        """Stops the job for its budget, once what is in hand is done: `interrupted` is set and `check()` raises."""
+        self._halted = self._halted or reason
+        self.interrupted.set()
 
     async def sleep(self, seconds: float) -> None:
         """Sleeps, and wakes at once to raise when the job is asked to stop."""
@@ -148,6 +174,11 @@ class JobContext:
         except TimeoutError:
             return
         await self.check()
+
+    @property
+    def unwritten(self) -> dict[str, float]:
+        """What was used up since the last checkpoint."""
+        return {meter: amount for meter, amount in self._unwritten.items() if amount}
 
     # For the runner ---------------------------------------------------------------------------------------------------
 
@@ -183,7 +214,8 @@ class JobContext:
         return Step(**values, rate_per_s=self._pace.rate_per_s(), active_s=passed, stored_event=stored)
 
     async def _begin(self, session: AsyncSession, change: Step) -> Job:
-        job = await leases.step(session, self.lease, change, ttl_s=self._ttl_s)
+        spent, self._writing_spent = _sum(self.job.spent, self._unwritten), dict(self._unwritten)
+        job = await leases.step(session, self.lease, change, ttl_s=self._ttl_s, spent=spent)
         if job is None:
             self.lose()
             raise LeaseLost(f"job {self.lease.job_id} is no longer held under fence {self.lease.fence}")
@@ -193,6 +225,8 @@ class JobContext:
 
     def _wrote(self, job: Job) -> None:
         self.job = job
+        for meter, amount in self._writing_spent.items():
+            self._unwritten[meter] -= amount
         self.moved_at = time.monotonic()
         self._pace.note(self.moved_at, job.processed)
         if job.control is not None:
@@ -211,3 +245,10 @@ class JobContext:
         payload["message"] = message if message is not None else payload["message"]
         payload["counts"] = {**payload["counts"], **{key: value for key, value in (("done", done), ("total", total)) if value is not None}}
         outbox.pass_on(Event(self.job.tenant_id, self.job.id, None, "job.progress", payload))
+
+
+def _sum(spent: Mapping[str, float] | None, more: Mapping[str, float]) -> dict[str, float] | None:
+    """What is spent with what was counted since; None when nothing was, so that nothing has to be written."""
+    if not any(more.values()):
+        return None
+    return {**(spent or {}), **{meter: (spent or {}).get(meter, 0.0) + amount for meter, amount in more.items()}}

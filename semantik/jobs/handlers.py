@@ -12,6 +12,7 @@ A class of items leaves the cursor, the counters, interruption, retries and quar
         def items(self, ctx, args, cursor) -> AsyncIterator[Item]: ...
         async def process(self, ctx, args, item) -> Effect | None: ...
         async def total(self, ctx, args) -> int | None: ...       # optional
+        async def cost(self, ctx, args, item) -> dict: ...        # optional: what the item may use up, by meter
         async def finish(self, ctx, args) -> dict | None: ...     # optional; its answer is the job's result
 """
 
@@ -36,7 +37,7 @@ Run = Callable[["JobContext", Any], Awaitable[dict[str, Any] | None]]
 
 
 class Items(Protocol):
-    """A kind of job made of items. `total` and `finish` may be left out."""
+    """A kind of job made of items. `total`, `cost` and `finish` may be left out."""
 
     def items(self, ctx: JobContext, args: Any, cursor: Any) -> AsyncIterator[Item]:
         """Yields the items after `cursor` (None: from the start), in an order that is the same each time."""

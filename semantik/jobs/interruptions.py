@@ -3,6 +3,7 @@
 Interruption
   Paused       a user asked for a pause; the cursor stays
   Cancelled    a user asked to stop for good
+  BudgetReached  the next item would cost more than the job may use up; it is paused, and a user decides
   Drained      this process is going down, or others deserve the slot: another attempt goes on from the cursor
   LeaseLost    the job belongs to someone else now; nothing of this attempt may be written any more
 """
@@ -26,6 +27,10 @@ class Cancelled(Interruption):
 
 class Drained(Interruption):
     pass
+
+
+class BudgetReached(Interruption):
+    """Its text is the sentence for the user: what is used up, and how to go on."""
 
 
 class LeaseLost(Interruption):

@@ -16,7 +16,7 @@ from typing import Any
 from semantik.jobs.context import JobContext
 from semantik.jobs.failpoints import fp
 from semantik.jobs.handlers import Items
-from semantik.jobs.interruptions import LeaseLost
+from semantik.jobs.interruptions import BudgetReached, LeaseLost
 from semantik.jobs.retry import ErrorClass, PermanentFailure, TooManyFailures, circuit_open, classify, failure_of
 from semantik.jobs.store import leases, reading
 from semantik.jobs.values import Effect, Failure, Item, ItemOutcome
@@ -49,6 +49,10 @@ async def run_items(ctx: JobContext, handler: Items, args: Any, *, ttl_s: float)
             await ctx.check()
         if chosen is not None and item.key not in chosen:
             continue
+        if (reason := await batch.over(handler, args, item)) is not None:
+            await batch.commit(next_key=item.key)
+            # Said again: what waited in the batch is in the row now.
+            raise BudgetReached(await batch.over(handler, args, item) or reason)
         if first or ctx.job.inflight_key is None:
             first = False
             if ctx.job.inflight_key != item.key and not await leases.mark_inflight(ctx.runtime.database, ctx.lease, item.key, ttl_s=ttl_s):
@@ -86,6 +90,14 @@ class _Batch:
     def due(self) -> bool:
         waiting = len(self._done) + len(self._outcomes)
         return waiting > 0 and (self._careful or self._slow or waiting >= _BATCH_ITEMS or time.monotonic() - self._began >= _BATCH_S)
+
+    async def over(self, handler: Items, args: Any, item: Item) -> str | None:
+        """Which budget the item would exceed; a kind that has meters of its own says by `cost` what an item may come to."""
+        if not self.ctx.job.budget:
+            return None
+        cost = getattr(handler, "cost", None)
+        own: dict[str, float] = await cost(self.ctx, args, item) if cost is not None else {}
+        return self.ctx.over(items=len(self._done) + len(self._outcomes) + 1, **own)
 
     def quarantine(self, item: Item, crashes: int) -> None:
         text = f"it ended the process {crashes} times"

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from semantik.auth.actor import Actor
+from semantik.jobs import budget as budgets
 from semantik.jobs.store.create import NewJob, create
 from semantik.jobs.values import Enqueued, JobArgs
 from semantik.kit import logs, metrics
@@ -33,6 +34,8 @@ async def enqueue(
     workflow_id: str | None = None,
     total: int | None = None,
     job_id: str | None = None,
+    budget: Mapping[str, float] | None = None,
+    estimate: Mapping[str, Sequence[float]] | None = None,
 ) -> Enqueued:
     """Enqueues one job. The commit is the caller's; workers are woken after it, and find the row by themselves if not.
 
@@ -43,6 +46,7 @@ async def enqueue(
     """
     if not 0 <= priority <= 9:
         raise InvalidInput(f"priority {priority} is outside 0..9")
+    budgets.check(args, budget or {})
     made = await create(
         session,
         NewJob(
@@ -68,6 +72,8 @@ async def enqueue(
             depends_on=depends_on,
             dep_policy=dep_policy,
             job_id=job_id,
+            budget=dict(budget) if budget else None,
+            estimate={meter: list(ends) for meter, ends in estimate.items()} if estimate else None,
         ),
     )
     if made.created:

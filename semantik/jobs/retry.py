@@ -11,6 +11,7 @@ anything else       a bug or a surprise                                    again
 
 from __future__ import annotations
 
+import errno
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -34,6 +35,8 @@ _BASE_S = 2.0
 _CAP_S = 300.0
 # A full disk or memory does not empty within seconds.
 _RESOURCE_DELAY_S = 30.0
+# What the system says when disk, quota or memory are used up.
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.ENOMEM)
 # Below this many failed items a job goes on; above the larger of this and the share, the fault is the job's own.
 _CIRCUIT_ITEMS = 20
 _CIRCUIT_SHARE = 0.05
@@ -107,6 +110,8 @@ def classify(error: BaseException) -> Verdict:
             return Verdict(ErrorClass.RESOURCE, again=True, burns=False, retry_after_s=_RESOURCE_DELAY_S)
         case WriteConflict() | DatabaseBusy():
             return Verdict(ErrorClass.TRANSIENT, again=True, burns=False, retry_after_s=error.retry_after_s)
+        case OSError() if error.errno in _NO_ROOM:
+            return Verdict(ErrorClass.RESOURCE, again=True, burns=False, retry_after_s=_RESOURCE_DELAY_S)
         case ItemFailed():
             return Verdict(ErrorClass.ITEM, again=False, burns=True)
         case Unavailable() | ConnectionError() | TimeoutError():

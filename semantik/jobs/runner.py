@@ -16,7 +16,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from semantik import __version__
 from semantik.jobs import handlers, interruptions, rescue, retry
@@ -25,12 +25,13 @@ from semantik.jobs.handlers import Handler
 from semantik.jobs.interruptions import Interruption, LeaseLost
 from semantik.jobs.items import run_items
 from semantik.jobs.lines import Line
+from semantik.jobs.retry import ErrorClass, ResourceExhausted
 from semantik.jobs.store import claims, leases, reading
 from semantik.jobs.store.leases import Ending
 from semantik.jobs.store.rows import DATABASE_ERRORS
 from semantik.jobs.upkeep import Upkeep
-from semantik.jobs.values import QUEUES, Control, Failure, Job
-from semantik.kit import logs, metrics
+from semantik.jobs.values import QUEUES, Control, Failure, Job, Needs
+from semantik.kit import logs, metrics, resources
 from semantik.kit.ids import TenantId, new_id
 
 if TYPE_CHECKING:
@@ -43,6 +44,12 @@ _LOOK_EVERY_S = 0.5
 _SIGN_EVERY_S = 10.0
 # A handler that lost its lease, or ignores a drain, is cancelled as a task after this long.
 _LOST_GRACE_S = 2.0
+# For want of memory or disk a job is put off for up to five minutes each time: so often is most of a day.
+_MOST_WAITS = 200
+
+
+class Gauge(Protocol):
+    async def __call__(self, *, gpu: bool) -> resources.Free: ...
 
 
 @dataclass(slots=True)
@@ -59,12 +66,15 @@ class _Attempt:
 
 
 class Runner:
-    def __init__(self, runtime: Runtime, *, pool: str = "local", slots: int = 2, queues: Sequence[str] = QUEUES) -> None:
+    def __init__(
+        self, runtime: Runtime, *, pool: str = "local", slots: int = 2, queues: Sequence[str] = QUEUES, free: Gauge = resources.free
+    ) -> None:
         self.owner = f"{socket.gethostname()[:60]}:{os.getpid()}:{new_id()[-12:]}"
         self.queues = tuple(queues)
         self._runtime = runtime
         self._database = runtime.database
         self._pool = pool
+        self._free = free
         self._slots = slots
         self._ttl_s = float(runtime.settings.job_lease_ttl_s)
         self._attempts: dict[str, _Attempt] = {}
@@ -183,11 +193,27 @@ class Runner:
         )
 
     async def _invoke(self, handler: Handler, ctx: JobContext) -> dict[str, Any] | None:
+        await self._require(handler.args.needs)
         args = handlers.arguments(handler, ctx.job)
         if handler.run is not None:
             return await handler.run(ctx, args)
         assert handler.items is not None, "a handler is a function or a class of items"
         return await run_items(ctx, handler.items(), args, ttl_s=self._ttl_s)
+
+    async def _require(self, needs: Needs) -> None:
+        """Raises `ResourceExhausted` when this machine has less memory free than the job needs: another worker may have it."""
+        if needs == Needs():
+            return
+        free = await self._free(gpu=needs.gpu_memory_bytes > 0)
+        for what, needed, found in (
+            ("memory", needs.memory_bytes, free.memory_bytes),
+            ("GPU memory", needs.gpu_memory_bytes, free.gpu_memory_bytes),
+        ):
+            if found is not None and found < needed:
+                raise ResourceExhausted(
+                    f"the job waits for a worker with {needed / 1e6:,.0f} MB of {what} free; {self.owner} has {found / 1e6:,.0f} MB",
+                    hint="It is tried again by itself.",
+                )
 
     async def _settle(self, ctx: JobContext, task: asyncio.Task[dict[str, Any] | None], *, hung: bool) -> Job | None:
         """Writes down how the attempt ended; None when the job is not ours any more."""
@@ -201,7 +227,7 @@ class Runner:
         if hung:
             return await self._give_up_hung(ctx)
         if stopped is not None:
-            return await self._end(ctx, _ending(stopped))
+            return await self._end(ctx, _ending(stopped), reason=str(stopped))
         if isinstance(error, asyncio.CancelledError):
             return await self._end(ctx, "control" if ctx.control in (Control.PAUSE, Control.CANCEL) else "released")
         if not isinstance(error, Exception | BaseExceptionGroup):
@@ -211,18 +237,28 @@ class Runner:
     async def _failed(self, ctx: JobContext, error: BaseException) -> Job | None:
         verdict = retry.classify(error)
         failure = retry.failure_of(error, verdict)
+        waits = verdict.error_class is ErrorClass.RESOURCE
         again = verdict.again and (not verdict.burns or ctx.job.attempt < ctx.job.max_attempts)
+        again = again and not (waits and ctx.job.waits + 1 >= _MOST_WAITS)
         say = log.warning if again else log.error
         say("job attempt failed", error_class=failure.error_class, code=failure.code, again=again, exc_info=error)
         if not again:
             return await self._end(ctx, "failed", failure=failure)
         metrics.JOBS_RETRIES.labels(error_class=failure.error_class).inc()
-        failures = ctx.job.attempt if verdict.burns else 1
+        failures = ctx.job.attempt if verdict.burns else ctx.job.waits + 1
         delay_s = retry.delay_s(failures, chance=random.random(), retry_after_s=verdict.retry_after_s)  # noqa: S311 (jitter)
-        return await self._end(ctx, "retry" if verdict.burns else "snoozed", failure=failure, delay_s=delay_s)
+        ending: Ending = "retry" if verdict.burns else "waiting" if waits else "snoozed"
+        return await self._end(ctx, ending, failure=failure, delay_s=delay_s)
 
     async def _end(
-        self, ctx: JobContext, ending: Ending, *, result: dict[str, Any] | None = None, failure: Failure | None = None, delay_s: float = 0.0
+        self,
+        ctx: JobContext,
+        ending: Ending,
+        *,
+        result: dict[str, Any] | None = None,
+        failure: Failure | None = None,
+        delay_s: float = 0.0,
+        reason: str | None = None,
     ) -> Job | None:
         """Settles, through an outage of the database for as long as the lease may last; after that `rescue` does it."""
         until = time.monotonic() + self._ttl_s
@@ -230,7 +266,15 @@ class Runner:
         while True:
             try:
                 return await leases.settle(
-                    self._database, ctx.lease, ending, result=result, failure=failure, delay_s=delay_s, active_s=active_s
+                    self._database,
+                    ctx.lease,
+                    ending,
+                    result=result,
+                    failure=failure,
+                    delay_s=delay_s,
+                    active_s=active_s,
+                    reason=reason,
+                    unwritten=ctx.unwritten,
                 )
             except DATABASE_ERRORS as error:
                 log.warning("the end of a job could not be written", ending=ending, error=str(error)[:300])
@@ -323,4 +367,6 @@ class Runner:
 
 
 def _ending(stopped: Interruption) -> Ending:
+    if isinstance(stopped, interruptions.BudgetReached):
+        return "halted"
     return "released" if isinstance(stopped, interruptions.Drained) else "control"

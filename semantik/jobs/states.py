@@ -18,7 +18,8 @@ Every edge is one conditional UPDATE in `jobs/store`; a row that is no longer in
 statement touch nothing, and a user then gets 409 with the state and the verbs that are allowed in it. `running`,
 `pausing` and `cancelling` are leased: an owner, a time of expiry and a fence stand in the row. Pause and cancel of a
 leased job are requests: the owner follows them at its next item, `rescue` in place of an owner that died. If the last
-item is done before the owner hears of the request, the job is completed all the same.
+item is done before the owner hears of the request, the job is completed all the same. A job that comes to the end of its
+budget is paused by its owner: running ─▶ paused, at once.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ ENDED = frozenset({S.CANCELLED, S.COMPLETED, S.FAILED, S.SKIPPED})
 TRANSITIONS: dict[Status, frozenset[Status]] = {
     S.BLOCKED: frozenset({S.QUEUED, S.PAUSED, S.CANCELLED, S.SKIPPED}),
     S.QUEUED: frozenset({S.RUNNING, S.PAUSED, S.CANCELLED}),
-    S.RUNNING: frozenset({S.QUEUED, S.PAUSING, S.CANCELLING, S.CANCELLED, S.COMPLETED, S.FAILED}),
+    S.RUNNING: frozenset({S.QUEUED, S.PAUSED, S.PAUSING, S.CANCELLING, S.CANCELLED, S.COMPLETED, S.FAILED}),
     S.PAUSING: frozenset({S.PAUSED, S.CANCELLING, S.CANCELLED, S.COMPLETED, S.FAILED}),
     S.PAUSED: frozenset({S.QUEUED, S.BLOCKED, S.CANCELLED, S.SKIPPED}),
     S.CANCELLING: frozenset({S.CANCELLED, S.COMPLETED, S.FAILED}),
@@ -73,6 +74,7 @@ class Verb(StrEnum):
     RETRY = "retry"
     RETRY_FAILED = "retry-failed"
     PRIORITY = "priority"
+    BUDGET = "budget"
     DELETE = "delete"
 
 
@@ -84,6 +86,7 @@ _VERBS: dict[Verb, frozenset[Status]] = {
     Verb.RETRY: frozenset({S.FAILED, S.CANCELLED}),
     Verb.RETRY_FAILED: ENDED,
     Verb.PRIORITY: frozenset(S) - ENDED,
+    Verb.BUDGET: frozenset(S) - ENDED,
     Verb.DELETE: ENDED,
 }
 

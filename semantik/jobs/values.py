@@ -18,6 +18,14 @@ Queue = Literal["io", "cpu", "gpu", "llm", "maintenance"]
 QUEUES: tuple[Queue, ...] = ("io", "cpu", "gpu", "llm", "maintenance")
 
 
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """Free memory without which a worker does not even begin: it puts the job off and leaves it to others meanwhile."""
+
+    memory_bytes: int = 0
+    gpu_memory_bytes: int = 0
+
+
 class JobArgs(BaseModel):
     """What a job of one kind is asked to do: JSON in the row, so only what is needed and never a secret.
 
@@ -33,6 +41,9 @@ class JobArgs(BaseModel):
     stall_timeout_s: ClassVar[float] = 900
     # Whether people may start it by the clock. Not for what belongs to one act of theirs, such as a deletion.
     by_clock: ClassVar[bool] = True
+    # What the handler counts with `JobContext.spend`, besides items and minutes: a budget may name these meters.
+    meters: ClassVar[tuple[str, ...]] = ()
+    needs: ClassVar[Needs] = Needs()
 
     @classmethod
     def migrate(cls, params: dict[str, Any], version: int) -> dict[str, Any]:
@@ -110,6 +121,10 @@ class Job:
     skipped: int
     quarantined: int
     rate_per_s: float | None
+    budget: dict[str, float] | None
+    spent: dict[str, float] | None
+    estimate: dict[str, list[float]] | None
+    waits: int
     message: str | None
     result: dict[str, Any] | None
     error_class: str | None

@@ -54,6 +54,10 @@ jobs = sa.Table(
     sa.Column("failed", sa.Integer, nullable=False, server_default="0"),
     sa.Column("skipped", sa.Integer, nullable=False, server_default="0"),
     sa.Column("quarantined", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("budget", Json, comment="{meter: most}"),
+    sa.Column("spent", Json, comment="{meter: amount}, of meters that are not columns"),
+    sa.Column("estimate", Json, comment="{meter: [low, likely, high]}, made before or at the start"),
+    sa.Column("waits", sa.Integer, nullable=False, server_default="0", comment="put off in a row for want of memory or disk"),
     sa.Column("rate_per_s", sa.Float, comment="items a second lately; null while it would be a guess"),
     sa.Column("message", sa.Text, comment="what it is doing now"),
     sa.Column("result", Json),
@@ -281,4 +285,14 @@ workers = sa.Table(
     sa.Column("state", sa.String(16), nullable=False),
     sa.Column("started_at", Timestamp, nullable=False),
     sa.Column("last_seen_at", Timestamp, nullable=False),
+)
+
+# How fast this installation works, as measured by its jobs: what estimates are made of. Old ones are dropped.
+speeds = sa.Table(
+    "speeds",
+    metadata,
+    sa.Column("subject", sa.String(200), nullable=False),
+    sa.Column("measured_at", Timestamp, nullable=False),
+    sa.Column("per_s", sa.Float, nullable=False),
+    sa.PrimaryKeyConstraint("subject", "measured_at"),
 )

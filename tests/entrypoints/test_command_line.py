@@ -170,3 +170,29 @@ def test_a_search_before_anything_is_indexed_says_how_to_start(semantik: Semanti
 
     assert found.exit_code == 0
     assert "Nothing is indexed yet" in found.output and "semantik ingest" in found.output
+
+
+@pytest.mark.slow
+def test_a_folder_can_be_weighed_before_it_is_read_and_a_sync_kept_to_a_budget(semantik: Semantik, tmp_path: Path) -> None:
+    folder = tmp_path / "papers"
+    folder.mkdir()
+    for number in range(4):
+        (folder / f"{number}.txt").write_text(f"Letter {number} about the boiler.")
+
+    weighed = json.loads(semantik("ingest", str(folder), "-c", "House", "--dry-run", "--json").stdout)
+    nothing_left = json.loads(semantik("collections", "list", "--json").stdout)
+    semantik("collections", "create", "House")
+    source = semantik("sources", "add", "House", str(folder), "--no-sync").stdout.strip()
+    plan = semantik("sources", "sync", source, "--dry-run")
+    kept = semantik("sources", "set", source, "--no-check", "--budget", "items=3")
+    paused = json.loads(semantik("sources", "sync", source, "--json").stdout)
+    refused = semantik("jobs", "budget", paused["id"], "many")
+    raised = semantik("jobs", "budget", paused["id"], "items=10", "--resume")
+    ended = semantik("jobs", "watch", paused["id"])
+
+    assert weighed[0]["estimate"]["items"] == {"low": 4, "likely": 4, "high": 4}
+    assert nothing_left == [], "a look leaves nothing behind"
+    assert "4 added" in plan.stdout and "nine times of ten" in plan.stdout
+    assert kept.exit_code == 0 and "items" in kept.stdout
+    assert (paused["status"], paused["counts"]["done"]) == ("paused", 3)
+    assert refused.exit_code == 1 and raised.exit_code == 0 and ended.exit_code == 0

@@ -37,6 +37,7 @@ NO_JOB = {
     ("POST", "/api/v1/jobs/{job_id}/resume"),
     ("POST", "/api/v1/jobs/{job_id}/cancel"),
     ("POST", "/api/v1/jobs/{job_id}/priority"),
+    ("POST", "/api/v1/jobs/{job_id}/budget"),
     ("DELETE", "/api/v1/jobs/{job_id}"),
     ("POST", "/api/v1/schedules"),
     ("DELETE", "/api/v1/schedules/{schedule_id}"),

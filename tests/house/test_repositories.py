@@ -23,6 +23,8 @@ WITHOUT_ACTOR = {
         "add_documents", "store_vectors", "store_chunks",
         # The index is one for all tenants; these speak of the index, never of its content.
         "note_space", "set_rebuild_reason", "spaces_with_points", "tenants_with_points",
+        # How fast this machine is, not on what.
+        "speeds", "note_speed",
     },
     "sources": {"insert"},
     "system": {"ping"},

@@ -215,6 +215,10 @@ export function seed(scenario: Scenario = "full", { archive: large = 10_000 } = 
       listed: 0,
       synced_at: minutesAgo(190) as string | null,
       last_job_id: null as string | null,
+      budget: null,
+      check_every_s: kind === "upload" ? null : 300,
+      checked_at: null,
+      check_note: null,
       created_at: minutesAgo(60 * 72),
     };
     db.sources.push(row);

@@ -23,6 +23,10 @@ export async function receive(
       listed: 0,
       synced_at: now(),
       last_job_id: null,
+      budget: null,
+      check_every_s: null,
+      checked_at: null,
+      check_note: null,
       created_at: now(),
     };
     db.sources.push(source);

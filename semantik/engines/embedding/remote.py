@@ -207,8 +207,8 @@ class _Remote:
         if not error.transient:
             raise error
         backoff = random.uniform(0, min(self._patience.most_s, self._patience.first_s * 2 ** (attempt - 1)))  # noqa: S311 - jitter, no secret
-        limited, asked = error.data.get("status") == 429, error.data.get("retry_after_s")
-        if isinstance(asked, float):
+        limited, asked = error.data.get("status") == 429, error.retry_after_s
+        if asked is not None:
             await self.throttle.hold(asked)
         elif limited:
             await self.throttle.hold(backoff)
@@ -216,7 +216,7 @@ class _Remote:
             await asyncio.sleep(backoff if attempt < self._patience.attempts else 0)
         if attempt >= self._patience.attempts:
             if limited:
-                wait = max(self._patience.most_s, asked if isinstance(asked, float) else 0.0)
+                wait = max(self._patience.most_s, asked if asked is not None else 0.0)
                 raise RateLimited(error.detail, hint="The provider lets no more through for now.", retry_after_s=wait) from error
             raise error
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from semantik.entrypoints.cli import client as clients
-from semantik.entrypoints.cli import console, waiting
+from semantik.entrypoints.cli import console, meters, waiting
 from semantik.entrypoints.cli.client import Client
 from semantik.kit.errors import InvalidInput
 
@@ -35,6 +35,53 @@ def ingest(paths: list[Path], *, collection: str, include: list[str], exclude: l
         sys.exit(console.PROBLEM)
     if summary["rejected"] or summary["ledger"]["failed"]:
         sys.exit(console.INCOMPLETE)
+
+
+def plan(paths: list[Path], *, collection: str, include: list[str], exclude: list[str] | None, as_json: bool) -> None:
+    """What syncing the folders would do and take. A folder that is no source yet is one only while it is looked at."""
+
+    async def work(client: Client) -> list[dict[str, Any]]:
+        for path in paths:
+            _check(path, path.expanduser())
+        folders = [path.expanduser().resolve() for path in paths if path.expanduser().is_dir()]
+        if not folders:
+            raise PathMissing("only folders can be looked at beforehand", hint="Name a folder; single files are read at once.")
+        return [{"folder": str(folder), **await _planned(client, collection, folder, include, exclude)} for folder in folders]
+
+    plans = clients.run(work)
+    if as_json:
+        console.emit(plans)
+        return
+    for one in plans:
+        counts = " · ".join(f"{one['counts'][name]:,} {name}" for name in ("added", "modified", "moved", "deleted", "unchanged"))
+        console.say(f"{console.printable(one['folder'])}: {counts}")
+        meters.say(one["estimate"])
+
+
+async def _planned(client: Client, collection: str, folder: Path, include: list[str], exclude: list[str] | None) -> dict[str, Any]:
+    known = [found async for found in client.every("/collections", q=collection) if found["name"] == collection]
+    target = known[0] if known else await client.post("/collections", {"name": collection})
+    source = None
+    async for found in client.every(f"/collections/{target['id']}/sources"):
+        if found["kind"] == "directory" and found["settings"]["path"] == str(folder):
+            source = found
+    settings: dict[str, Any] = {"path": str(folder), "include": include} | ({"exclude": exclude} if exclude is not None else {})
+    body = {"kind": "directory", "settings": settings, "sync": False, "check_every_s": None}
+    made = None if source is not None else await client.post(f"/collections/{target['id']}/sources", body)
+    try:
+        found_plan: dict[str, Any] = await client.post(f"/sources/{(source or made or {})['id']}/sync", dry_run="true")
+    finally:
+        # What was made for the look goes again.
+        made_here = None
+        if not known:
+            made_here = f"/collections/{target['id']}"
+        elif made is not None:
+            made_here = f"/sources/{made['id']}"
+        if made_here is not None:
+            gone = await client.delete(made_here)
+            if client.in_process:
+                await waiting.until_ended(client, gone["job_id"])
+    return found_plan
 
 
 async def into(

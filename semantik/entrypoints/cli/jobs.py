@@ -321,3 +321,20 @@ def dead(
 async def _letters(api: Any, what: str | None, kind: str | None, collection: str | None, code: str | None) -> dict[str, Any]:
     where = await _where(api, None, kind, collection)
     return {"what": what, "kind": kind, "collection": where["collection"], "code": code}
+
+
+@app.command()
+def budget(
+    job_id: str,
+    limits: Annotated[list[str] | None, typer.Argument(help="Limits such as tokens=100000 items=500; none: no limit.")] = None,
+    go_on: Annotated[bool, typer.Option("--resume", help="Let a paused job go on with it.")] = False,
+) -> None:
+    """Change what a job that has not ended may use up."""
+    from semantik.entrypoints.cli import client, meters
+
+    async def work(api: client.Client) -> Any:
+        job = await api.post(f"/jobs/{job_id}/budget", {"budget": meters.limits(limits or [])})
+        return await api.post(f"/jobs/{job_id}/resume") if go_on else job
+
+    job = client.run(work)
+    console.say(f"{job['title']}: {job['display_status']}")

@@ -63,14 +63,16 @@ def add(
 @app.command()
 def sync(
     source_id: str,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and do nothing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and what it will take, and do nothing.")] = False,
+    budget: Annotated[list[str] | None, typer.Option(help="Most it may use up, such as tokens=100000; may be repeated.")] = None,
     as_json: Json = False,
 ) -> None:
     """Sync a source, or show what a sync would do."""
-    from semantik.entrypoints.cli import client, waiting
+    from semantik.entrypoints.cli import client, meters, waiting
 
     async def work(api: client.Client) -> Any:
-        answer = await api.post(f"/sources/{source_id}/sync", dry_run=str(dry_run).lower())
+        body = {"budget": meters.limits(budget)} if budget else None
+        answer = await api.post(f"/sources/{source_id}/sync", body, dry_run=str(dry_run).lower())
         return answer if dry_run else await waiting.until_ended(api, answer["job_id"])
 
     answer = client.run(work)
@@ -84,9 +86,34 @@ def sync(
                 console.say(f"  {word:<9} {console.printable(path)}")
         for move in answer["moved"]:
             console.say(f"  moved     {console.printable(move['from'])} -> {console.printable(move['to'])}")
+        meters.say(answer["estimate"])
     else:
         console.note(f"{answer['title']}: {answer['status']}")
         console.fields(answer["result"] or {})
+
+
+@app.command("set")
+def set_(
+    source_id: str,
+    check_every: Annotated[int | None, typer.Option("--check-every", help="Seconds between looks for changes, 300 or more.")] = None,
+    check: Annotated[bool, typer.Option("--check/--no-check", help="Whether it is looked at for changes by itself.")] = True,
+    budget: Annotated[list[str] | None, typer.Option(help="Most that each sync may use up, such as items=500; may be repeated.")] = None,
+    no_budget: Annotated[bool, typer.Option("--no-budget", help="Take the budget away.")] = False,
+) -> None:
+    """Change how often a source is looked at, and what its syncs may use up."""
+    from semantik.entrypoints.cli import client, meters
+
+    async def work(api: client.Client) -> Any:
+        change: dict[str, Any] = {}
+        if not check:
+            change["check_every_s"] = None
+        elif check_every is not None:
+            change["check_every_s"] = check_every
+        if budget or no_budget:
+            change["budget"] = meters.limits(budget) if budget else None
+        return await api.patch(f"/sources/{source_id}", change)
+
+    console.fields({name: value for name, value in client.run(work).items() if name in ("name", "check_every_s", "checked_at", "budget")})
 
 
 @app.command()

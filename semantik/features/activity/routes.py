@@ -193,6 +193,12 @@ async def set_priority(job_id: str, body: schemas.Priority, actor: Writer, sessi
     return await _answer(session, await service.set_priority(session, actor, job_id, body.priority))
 
 
+@router.post("/jobs/{job_id}/budget")
+async def set_budget(job_id: str, body: schemas.Budget, actor: Writer, session: WriteSession) -> schemas.Job:
+    """Changes what a job that has not ended may use up; a paused one goes on when it is resumed"""
+    return await _answer(session, await service.set_budget(session, actor, job_id, body.budget))
+
+
 @router.delete("/jobs/{job_id}", status_code=204)
 async def delete_job(job_id: str, actor: Writer, session: WriteSession) -> None:
     """Deletes an ended job with its events"""

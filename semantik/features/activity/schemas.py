@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from semantik.jobs import eta, handlers, values
+from semantik.jobs import budget, eta, handlers, values
 from semantik.jobs.states import Status, Verb, display, verbs, why_not
 
 
@@ -50,6 +50,9 @@ class Job(BaseModel):
     rate_per_s: float | None
     eta_s: int | None = Field(description="Null while it would be a guess.")
     active_s: float = Field(description="Time spent running, over all attempts.")
+    budget: dict[str, float] | None = Field(description="Most that it may use up, by meter; null: no limit.")
+    spent: dict[str, float] = Field(description="Used up so far: items, minutes, and what else its kind counts.")
+    estimate: dict[str, list[float]] | None = Field(description="What was expected of each meter: [low, likely, high].")
     message: str | None
     outcome: str | None = Field(description="ok or partial, of a completed job.")
     error: JobError | None
@@ -89,6 +92,9 @@ class Job(BaseModel):
             rate_per_s=job.rate_per_s if running else None,
             eta_s=eta.remaining_s(total=job.total, processed=job.processed, rate_per_s=job.rate_per_s) if running else None,
             active_s=round(job.active_seconds, 3),
+            budget=job.budget,
+            spent={meter: round(amount, 6) for meter, amount in budget.spent(job).items()},
+            estimate=job.estimate,
             message=job.message,
             outcome=job.outcome,
             error=JobError(code=job.error_code or "internal", message=job.error_message or "", error_class=job.error_class)
@@ -223,6 +229,14 @@ class Priority(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     priority: int = Field(ge=0, le=9, description="0 first, 9 last.")
+
+
+class Budget(BaseModel):
+    """Replaces the job's budget; an empty one takes every limit away."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    budget: dict[str, Annotated[float, Field(ge=0)]]
 
 
 class Bulk(BaseModel):

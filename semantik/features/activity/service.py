@@ -10,6 +10,8 @@ from typing import Any
 from semantik.auth.actor import Actor
 from semantik.features.activity import repository
 from semantik.features.activity.job_args import CleanUpJobs
+from semantik.jobs import budget as budgets
+from semantik.jobs import handlers
 from semantik.jobs.states import Verb, WrongState, statuses_for
 from semantik.jobs.store import control
 from semantik.jobs.values import Job
@@ -36,6 +38,15 @@ async def ask(session: AsyncSession, actor: Actor, job_id: str, verb: Verb, **op
 async def set_priority(session: AsyncSession, actor: Actor, job_id: str, priority: int) -> Job:
     await repository.get(session, actor, job_id)
     return await control.set_priority(session, job_id, priority, by=actor.user_id)
+
+
+async def set_budget(session: AsyncSession, actor: Actor, job_id: str, budget: Mapping[str, float]) -> Job:
+    """Raises `BadBudget` for a meter that the kind of job does not have."""
+    job = await repository.get(session, actor, job_id)
+    handler = handlers.handler_of(job.kind)
+    if handler is not None:
+        budgets.check(handler.args, budget)
+    return await control.set_budget(session, job_id, budget, by=actor.user_id)
 
 
 async def delete(session: AsyncSession, actor: Actor, job_id: str) -> None:

@@ -20,6 +20,7 @@ MEANINGS = {
     "job.cancelling": "somebody asked to cancel",
     "job.cancelled": "it ended; what was done stays",
     "job.priority": "its priority was changed",
+    "job.budget": "its budget was changed",
     "job.stalled": "it is alive and has not moved for long",
     "job.lost": "its worker was lost; it is queued again and goes on from its checkpoint",
     "job.released": "its worker gave it back (shutdown, fair share, no memory, rate limit); it goes on later",
@@ -36,6 +37,7 @@ _PLAIN = {
     "job.pausing": "Asked to pause",
     "job.paused": "Paused",
     "job.resumed": "Resumed",
+    "job.budget": "Budget changed",
     "job.cancelling": "Asked to cancel",
     "job.cancelled": "Cancelled",
     "job.retried": "Tried again from its last checkpoint",
@@ -66,6 +68,8 @@ def of(type_: str, metadata: Mapping[str, Any], *, message: str | None) -> str:
             return f"Put back for {_seconds(metadata)}: {error}" if error else "Handed back to the queue"
         case "job.lost":
             return f"Worker {metadata.get('owner', '')} was lost; the job goes on from its last checkpoint".replace("  ", " ")
+        case "job.paused" if metadata.get("reason"):
+            return f"Paused: {str(metadata['reason']).removesuffix('.')}"
         case "job.priority":
             return f"Priority set to {metadata.get('priority')}"
         case "item.failed" | "item.quarantined":

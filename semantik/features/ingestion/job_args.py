@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from semantik.jobs.schedule import Default, Rhythm
-from semantik.jobs.values import JobArgs, Queue
+from semantik.jobs.values import JobArgs, Needs, Queue
 
 
 class IngestSource(JobArgs):
@@ -13,6 +13,9 @@ class IngestSource(JobArgs):
 
     kind: ClassVar[str] = "ingest_source"
     queue: ClassVar[Queue] = "cpu"
+    meters: ClassVar[tuple[str, ...]] = ("tokens", "cost", "chunks")
+    # With less, readers and encoder would be killed for it.
+    needs: ClassVar[Needs] = Needs(memory_bytes=200_000_000)
 
     source_id: str
     listing: bool = True
@@ -35,12 +38,20 @@ class RemoveDocument(JobArgs):
 
 
 class CleanUpStore(JobArgs):
-    """Removes stored files that no document names, and points of documents that are gone."""
+    """Removes stored files that no document names, vectors of texts that no chunk holds, and points of documents that are gone."""
 
     kind: ClassVar[str] = "clean_up_store"
     queue: ClassVar[Queue] = "maintenance"
 
     older_than_s: int = 86_400
+
+
+class CheckSources(JobArgs):
+    """Looks which of the tenant's sources have changed, and syncs those. One job for all of them, at most every five minutes."""
+
+    kind: ClassVar[str] = "check_sources"
+    queue: ClassVar[Queue] = "maintenance"
+    max_attempts: ClassVar[int] = 1
 
 
 class RebuildIndex(JobArgs):
@@ -54,4 +65,7 @@ class RebuildIndex(JobArgs):
     reason: str
 
 
-DEFAULT_SCHEDULES = (Default("Clean up stored files", CleanUpStore(), Rhythm("0 3 * * *", None), jitter_s=600),)
+DEFAULT_SCHEDULES = (
+    Default("Check sources for changes", CheckSources(), Rhythm(None, 300)),
+    Default("Clean up stored files", CleanUpStore(), Rhythm("0 3 * * *", None), jitter_s=600),
+)

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack
+from datetime import timedelta
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 
-from semantik.engines import connectors as connector_backends
 from semantik.engines.blobs.base import STRAY_AGE_S
-from semantik.engines.chunking import headings, open_chunker
-from semantik.engines.chunking.base import ChunkingSettings
+from semantik.engines.chunking import headings
 from semantik.engines.connectors.base import LEFT_OUT, Connector, Item
 from semantik.engines.embedding import bm25
-from semantik.engines.embedding.base import Tokenizer
+from semantik.engines.embedding.base import Encoder, Tokenizer
 from semantik.engines.vectors.base import Point, Space
-from semantik.features.ingestion import listing, pipeline, repository
+from semantik.features.ingestion import checks, estimate, listing, pipeline, repository
 from semantik.features.ingestion.embedder import Embedder
-from semantik.features.ingestion.job_args import CleanUpStore, IngestSource, RebuildIndex, RemoveDocument, RemoveSource
-from semantik.features.ingestion.pipeline_key import pipeline_key
+from semantik.features.ingestion.job_args import CheckSources, CleanUpStore, IngestSource, RebuildIndex, RemoveDocument, RemoveSource
+from semantik.features.ingestion.opening import connector_of, stages_of, target_of
 from semantik.features.ingestion.publish import Publisher, failed_item, new_document, payload
 from semantik.features.ingestion.stages import Stages
 from semantik.features.ingestion.values import Target, Work
@@ -29,14 +30,20 @@ from semantik.jobs.retry import PermanentFailure
 from semantik.jobs.store import reading
 from semantik.jobs.store.create import open_to_twins
 from semantik.jobs.values import ItemOutcome
-from semantik.kit import registry
+from semantik.kit import logs
+from semantik.kit.clock import now
 from semantik.kit.concurrency import cpu_count, run_cpu
 
 T = TypeVar("T")
 
+log = logs.get(__name__)
+
 _ROWS_A_STEP = 500
 _REMOVALS_A_STEP = 100
 _POINTS_A_STEP = 1000
+# A handful of documents is read before an estimate of them would be done.
+_LEAST_TO_ESTIMATE = 10
+_LOOK_S_A_DOCUMENT = 0.01
 
 
 class SourceGone(PermanentFailure):
@@ -55,11 +62,11 @@ async def ingest_source(ctx: JobContext, args: IngestSource) -> dict[str, Any]:
         collection = None if source is None else await repository.collection(session, ctx.actor, source["collection_id"])
     if source is None or collection is None:
         raise SourceGone("the source was deleted")
-    target = await _target(ctx, source, collection)
+    target = await target_of(ctx.runtime, source, collection)
     async with ctx.step() as session:
         await open_to_twins(session, ctx.job.id)
     chosen = await reading.chosen_items(ctx.runtime.database, ctx.job)
-    connector = await _open(ctx, source)
+    connector = await connector_of(ctx.runtime, source)
     try:
         summary: dict[str, Any] = {}
         if chosen is not None:
@@ -87,7 +94,7 @@ async def remove_source(ctx: JobContext, args: RemoveSource) -> dict[str, Any]:
         collection = None if source is None else await repository.collection(session, ctx.actor, source["collection_id"])
     if source is None or collection is None:
         return {"documents": 0}
-    target = await _target(ctx, source, collection)
+    target = await target_of(ctx.runtime, source, collection)
     removed = 0
     while True:
         await ctx.check()
@@ -154,11 +161,25 @@ async def clean_up_store(ctx: JobContext, args: CleanUpStore) -> dict[str, Any]:
             await ctx.runtime.blobs.delete(tenant, name, older_than_s=args.older_than_s)
         removed += len(unused)
     strays = await ctx.runtime.blobs.clean_up(older_than_s=max(args.older_than_s, STRAY_AGE_S))
+    vectors = 0
+    before = now() - timedelta(seconds=args.older_than_s)
+    while True:
+        await ctx.check()
+        async with ctx.step(message="Forgetting vectors") as session:
+            forgotten = await repository.forget_unused_vectors(session, ctx.actor, before=before, limit=_ROWS_A_STEP)
+        vectors += forgotten
+        if forgotten < _ROWS_A_STEP:
+            break
     async with ctx.read() as session:
         spaces = await repository.spaces_with_points(session)
     for key, dimensions, _ in spaces:
         await sweep(ctx, Space(key=key, dimensions=dimensions))
-    return {"files_removed": removed, "strays_removed": strays}
+    return {"files_removed": removed, "strays_removed": strays, "vectors_removed": vectors}
+
+
+@handles(CheckSources)
+async def check_sources(ctx: JobContext, args: CheckSources) -> dict[str, Any]:
+    return await checks.look_around(ctx)
 
 
 async def _make_due(ctx: JobContext, document_ids: Sequence[str]) -> None:
@@ -186,34 +207,6 @@ def _fate(document_id: str, label: str | None, row: Mapping[Any, Any] | None) ->
     if row["state"] == "failed":
         return failed_item(document_id, row["path"], row["code"], row["reason"])
     return ItemOutcome(document_id, "done", row["path"])
-
-
-async def _target(ctx: JobContext, source: Any, collection: Any) -> Target:
-    encoder = await ctx.runtime.encoder(collection["embedding_model"])
-    space = await ctx.runtime.space(collection["embedding_model"])
-    chunking = ChunkingSettings(**collection["chunking"])
-    return Target(
-        collection_id=collection["id"],
-        source_id=source["id"],
-        generation=collection["generation"],
-        chunking=chunking,
-        model=collection["embedding_model"],
-        model_key=encoder.spec.key,
-        space=space,
-        language=collection["language"],
-        pipeline_key=pipeline_key(
-            ctx.runtime.extractor.version, chunking, encoder.spec.key, collection["generation"], ctx.runtime.settings
-        ),
-    )
-
-
-async def _open(ctx: JobContext, source: Any) -> Connector | None:
-    if source["kind"] == "upload":
-        return None
-    opener = registry.load("connector", connector_backends.BACKENDS, source["kind"])
-    credentials = ctx.runtime.keyring.unseal(source["sealed_credentials"]) if source["sealed_credentials"] else None
-    connector: Connector = await opener(source["settings"], credentials)
-    return connector
 
 
 async def _sync(ctx: JobContext, target: Target, connector: Connector) -> dict[str, Any]:
@@ -312,26 +305,38 @@ async def _read_due(ctx: JobContext, target: Target, connector: Connector | None
         generation = await repository.generation(session, ctx.actor, target.collection_id, target.generation)
     async with ctx.step(total=ctx.job.processed + due):
         pass
-    embedder = Embedder(encoder, runtime.database, ctx.actor)
-    stages = Stages(
-        actor=ctx.actor,
-        target=target,
-        connector=connector,
-        blobs=runtime.blobs,
-        extractor=runtime.extractor,
-        chunker=open_chunker(target.chunking.strategy),
-        tokenizer=encoder.tokenizer,
-        embedder=embedder,
-        keyring=runtime.keyring,
-        limits=runtime.limits(),
-        max_bytes=runtime.settings.upload_max_bytes,
-    )
+    embedder = Embedder(encoder, ctx, price=runtime.settings.remote_embedding_price)
+    stages = stages_of(runtime, ctx.actor, target, encoder, connector=connector, embedder=embedder)
     publisher = Publisher(ctx, target, runtime.vectors, generation["mean_terms"] if generation else None)
     try:
+        if ctx.job.estimate is None and due >= _LEAST_TO_ESTIMATE:
+            await _predict(ctx, target, encoder, stages, due)
         await _read_rounds(ctx, target, stages, publisher)
     finally:
         await embedder.close()
+    if (speed := embedder.tokens_per_s) is not None:
+        async with ctx.step() as session:
+            await repository.note_speed(session, estimate.subject_of(encoder), speed)
     await ctx.check()
+
+
+async def _predict(ctx: JobContext, target: Target, encoder: Encoder, stages: Stages, due: int) -> None:
+    """Writes down what the job expects, so that its page can say how right that was. Takes a hundredth of the work at most."""
+    population = estimate.Population()
+    async for work in _all_due(ctx, target):
+        population.add(work, _stored(stages, work))
+    seconds = min(estimate.LOOK_S, _LOOK_S_A_DOCUMENT * due)
+    found = await estimate.look(ctx.runtime, ctx.actor, target, encoder, stages, population, seconds=seconds)
+    async with ctx.step(estimate=found.as_row(), message="Estimated how long it takes"):
+        pass
+
+
+def _stored(stages: Stages, work: Work) -> estimate.Fetch:
+    async def fetch(_: Path, held: AsyncExitStack) -> Path:
+        # Into the store, where the job needs it anyway.
+        return (await stages.fetch(work, held)).path
+
+    return fetch
 
 
 async def _read_rounds(ctx: JobContext, target: Target, stages: Stages, publisher: Publisher) -> None:
@@ -340,10 +345,25 @@ async def _read_rounds(ctx: JobContext, target: Target, stages: Stages, publishe
     while not ctx.interrupted.is_set() and ctx.job.processed > processed:
         processed = ctx.job.processed
         await pipeline.run(_due(ctx, target), stages, publisher, readers=2 * cpu_count() + 2, interrupted=ctx.interrupted)
+        if (reason := ctx.over(items=1)) is not None:
+            async with ctx.read() as session:
+                left = await repository.due_count(session, ctx.actor, target.source_id)
+            if left:
+                ctx.halt(reason)
 
 
 async def _due(ctx: JobContext, target: Target) -> AsyncIterator[Work]:
-    """One round of due documents, by id."""
+    """One round of due documents, by id, as far as the job's budget of documents reaches."""
+    begun = ctx.job.processed
+    async for work in _all_due(ctx, target):
+        begun += 1
+        if ctx.over(items=begun - ctx.job.processed) is not None:
+            # What was begun is finished first: a job that stops for its budget loses nothing of what it paid for.
+            return
+        yield work
+
+
+async def _all_due(ctx: JobContext, target: Target) -> AsyncIterator[Work]:
     after = ""
     while True:
         async with ctx.read() as session:

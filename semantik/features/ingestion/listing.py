@@ -67,6 +67,26 @@ async def compare(
     return found
 
 
+async def differs(database: Database, actor: Actor, source_id: str, connector: Connector, *, interrupted: asyncio.Event) -> bool:
+    """Whether a sync would find something to do, by paths and signatures alone: reads no file and stops at the first difference.
+
+    Raises `SourceUnreachable`.
+    """
+    seen = 0
+    async for items in _batches(connector.list()):
+        async with database.read(actor.tenant_id) as session:
+            known = await repository.known_at(session, actor, source_id, [item.path for item in items])
+        split = sort_out(items, known)
+        # What could not be read before and cannot be read now is nothing new.
+        if split.new or any(item.problem is None or not before.has_problem for item, before in split.touched):
+            return True
+        seen += len(known)
+        if interrupted.is_set():
+            return False
+    async with database.read(actor.tenant_id) as session:
+        return seen != await repository.listed_count(session, actor, source_id)
+
+
 async def _vanished(database: Database, actor: Actor, source_id: str, seen: set[str]) -> list[Known]:
     gone: list[Known] = []
     after = ""

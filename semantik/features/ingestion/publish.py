@@ -103,6 +103,7 @@ class Publisher:
         refused = [outcome for one in inside.values() for outcome in one.failed()]
         failed = refused + [_failed(work, finish) for work, finish in finishes if finish.state == "failed"]
         more = sum(one.to_come for one in inside.values()) + len(refused)
+        self._ctx.spend(chunks=sum(len(batch.chunks) for batch in group))
         async with self._ctx.step(
             done=sum(state in ("indexed", "partial") for state in ended),
             failed=len(failed),

@@ -6,21 +6,20 @@ from typing import Annotated
 
 from fastapi import APIRouter, File, Form, Query, Response, UploadFile
 
-from semantik.auth.access import CollectionUnknown, SourceUnknown
-from semantik.engines import connectors as connector_backends
-from semantik.features.ingestion import listing, repository, service, uploads
+from semantik.auth.access import CollectionUnknown
+from semantik.features.ingestion import repository, service, uploads
 from semantik.features.ingestion.schemas import (
     RetryAccepted,
     RetryFailedRequest,
     RetryRequest,
     SyncAccepted,
     SyncPlan,
+    SyncRequest,
     Uploaded,
 )  # fmt: skip
 from semantik.http.dependencies import CurrentRuntime, Writer, WriteSession
 from semantik.http.idempotency import KEYED
 from semantik.http.unit_of_work import UnitOfWork
-from semantik.kit import registry
 from semantik.kit.errors import InvalidInput
 
 router = APIRouter(prefix="/api/v1", tags=["ingestion"], route_class=UnitOfWork)
@@ -43,26 +42,13 @@ async def sync_source(
     actor: Writer,
     runtime: CurrentRuntime,
     session: WriteSession,
-    dry_run: Annotated[bool, Query(description="Return the plan without doing anything.")] = False,
+    wanted: SyncRequest | None = None,
+    dry_run: Annotated[bool, Query(description="Return the plan, with an estimate, without doing anything.")] = False,
 ) -> SyncAccepted | SyncPlan:
     if not dry_run:
-        return SyncAccepted(job_id=(await service.sync(session, actor, source_id)).id)
-    # The plan only reads, through sessions of its own: comparing a large folder must not hold the write lock.
-    async with runtime.database.read(actor.tenant_id) as reading:
-        source = await repository.source(reading, actor, source_id)
-    if source is None:
-        raise SourceUnknown(f"there is no source {source_id}")
+        return SyncAccepted(job_id=(await service.sync(session, actor, source_id, budget=wanted.budget if wanted else None)).id)
     response.status_code = 200
-    if source["kind"] == "upload":
-        return service.shown_plan(listing.Listing().plan())
-    opener = registry.load("connector", connector_backends.BACKENDS, source["kind"])
-    credentials = runtime.keyring.unseal(source["sealed_credentials"]) if source["sealed_credentials"] else None
-    connector = await opener(source["settings"], credentials)
-    try:
-        found = await listing.compare(runtime.database, actor, source_id, connector)
-    finally:
-        await connector.close()
-    return service.shown_plan(found.plan())
+    return await service.plan(runtime, actor, source_id)
 
 
 @router.post(

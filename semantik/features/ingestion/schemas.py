@@ -22,6 +22,27 @@ class PlanCounts(BaseModel):
     unchanged: int
 
 
+class EstimatedRange(BaseModel):
+    """Nine times of ten between low and high."""
+
+    low: float
+    likely: float
+    high: float
+
+
+class Estimate(BaseModel):
+    """What reading the new and changed documents will take, from a look at some of them."""
+
+    items: EstimatedRange = Field(description="Documents, those inside archives and mails included.")
+    chunks: EstimatedRange
+    minutes: EstimatedRange
+    disk_bytes: EstimatedRange
+    tokens: EstimatedRange | None = Field(None, description="Only for a model that charges.")
+    cost: EstimatedRange | None = Field(None, description="Tokens at SEMANTIK_REMOTE_EMBEDDING_PRICE; null while no price is set.")
+    sampled: int = Field(description="Documents looked at.")
+    speed_from: str = Field(description="Where the embedding speed comes from: earlier jobs, a quick try, or a guess.")
+
+
 class SyncPlan(BaseModel):
     """What a sync would do; at most 100 paths of each kind are named, the counts are complete."""
 
@@ -31,6 +52,15 @@ class SyncPlan(BaseModel):
     deleted: list[str]
     unchanged: int
     counts: PlanCounts
+    estimate: Estimate | None = Field(None, description="Null when there is nothing to read.")
+
+
+class SyncRequest(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    budget: dict[str, Annotated[float, Field(ge=0)]] | None = Field(
+        None, description="Most that this sync may use up: items, minutes, tokens, cost. Null: the source's own budget."
+    )
 
 
 class SyncAccepted(BaseModel):

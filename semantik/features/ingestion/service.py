@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
+from pathlib import Path
 
 from semantik.auth.access import CollectionUnknown, DocumentUnknown, SourceUnknown
 from semantik.auth.actor import Actor
-from semantik.features.ingestion import repository
+from semantik.engines.connectors.base import Connector, Item, ItemGone
+from semantik.features.ingestion import estimate, listing, repository
 from semantik.features.ingestion.job_args import IngestSource, RemoveDocument
-from semantik.features.ingestion.schemas import Moved, PlanCounts, SyncPlan
-from semantik.features.ingestion.values import Plan
+from semantik.features.ingestion.opening import connector_of, stages_of, target_of
+from semantik.features.ingestion.schemas import Estimate, EstimatedRange, Moved, PlanCounts, SyncPlan
+from semantik.features.ingestion.values import Plan, Work
 from semantik.jobs.queue import enqueue
 from semantik.jobs.values import Enqueued
+from semantik.kit.concurrency import run_cpu
 from semantik.kit.database import AsyncSession
 from semantik.kit.errors import Conflict
+from semantik.kit.ids import new_id
 from semantik.kit.secrets import Keyring
+from semantik.runtime import Runtime
 
 _NAMED_PATHS = 100
 
@@ -33,6 +40,7 @@ async def enqueue_ingest(
     title: str,
     listing: bool = True,
     priority: int = 5,
+    budget: Mapping[str, float] | None = None,
 ) -> Enqueued:
     """One job at a time for a source; another that has not started yet is the answer to the same request."""
     job = await enqueue(
@@ -45,12 +53,14 @@ async def enqueue_ingest(
         priority=priority,
         dedup_key=f"{source_id}:{'list' if listing else 'due'}",
         concurrency_key=f"source:{source_id}",
+        budget=budget,
     )
     await repository.source_job(session, actor, source_id, job.id)
     return job
 
 
-async def sync(session: AsyncSession, actor: Actor, source_id: str) -> Enqueued:
+async def sync(session: AsyncSession, actor: Actor, source_id: str, *, budget: Mapping[str, float] | None = None) -> Enqueued:
+    """`budget`: of this sync; None: the one that the source has for all."""
     source = await repository.source(session, actor, source_id)
     if source is None:
         raise SourceUnknown(f"there is no source {source_id}")
@@ -61,7 +71,58 @@ async def sync(session: AsyncSession, actor: Actor, source_id: str) -> Enqueued:
         collection_id=source["collection_id"],
         title=f"Sync {source['name']}",
         listing=source["kind"] != "upload",
+        budget=source["budget"] if budget is None else budget,
     )
+
+
+async def plan(runtime: Runtime, actor: Actor, source_id: str) -> SyncPlan:
+    """What a sync would do and take. Only reads, through sessions of its own: a large folder must not hold the write lock."""
+    async with runtime.database.read(actor.tenant_id) as session:
+        source = await repository.source(session, actor, source_id)
+        collection = None if source is None else await repository.collection(session, actor, source["collection_id"])
+    if source is None or collection is None:
+        raise SourceUnknown(f"there is no source {source_id}")
+    connector = await connector_of(runtime, source)
+    if connector is None:
+        return shown_plan(listing.Listing().plan(), None)
+    try:
+        found = await listing.compare(runtime.database, actor, source_id, connector)
+        due = found.plan()
+        items = {item.path: item for item in found.new} | {item.path: item for item, _ in found.touched}
+        population = estimate.Population()
+        for path in (*due.added, *due.modified):
+            if items[path].problem is None:
+                population.add(_work(items[path]), _copied(connector, items[path]))
+        if not population.count:
+            return shown_plan(due, None)
+        target = await target_of(runtime, source, collection)
+        encoder = await runtime.encoder(target.model)
+        stages = stages_of(runtime, actor, target, encoder, connector=connector, embedder=None)
+        return shown_plan(due, await estimate.look(runtime, actor, target, encoder, stages, population, seconds=estimate.LOOK_S))
+    finally:
+        await connector.close()
+
+
+def _work(item: Item) -> Work:
+    """The listed item as the document that it would become."""
+    return Work(
+        id=new_id(), path=item.path, name=item.name, due="", version=0, state="pending", content_hash=None, pipeline_key=None,
+        parent_id=None, container=None, media_type=item.media_type, size_bytes=item.size_bytes, sealed_password=None,
+        modified_at=None, tags=(),
+    )  # fmt: skip
+
+
+def _copied(connector: Connector, item: Item) -> estimate.Fetch:
+    async def fetch(to: Path, _: AsyncExitStack) -> Path:
+        try:
+            with open(to, "wb") as file:
+                async for piece in connector.fetch(item):
+                    await run_cpu(file.write, piece)
+        except ItemGone as error:
+            raise OSError("the file is no longer there") from error
+        return to
+
+    return fetch
 
 
 async def retry(session: AsyncSession, actor: Actor, keyring: Keyring, document_id: str, password: str | None) -> Enqueued:
@@ -116,7 +177,7 @@ async def delete_document(session: AsyncSession, actor: Actor, document_id: str)
     )
 
 
-def shown_plan(plan: Plan) -> SyncPlan:
+def shown_plan(plan: Plan, expected: estimate.Estimate | None) -> SyncPlan:
     return SyncPlan(
         added=plan.added[:_NAMED_PATHS],
         modified=plan.modified[:_NAMED_PATHS],
@@ -126,4 +187,10 @@ def shown_plan(plan: Plan) -> SyncPlan:
         counts=PlanCounts(
             added=len(plan.added), modified=len(plan.modified), moved=len(plan.moved), deleted=len(plan.deleted), unchanged=plan.unchanged
         ),
+        estimate=None if expected is None else _shown_estimate(expected),
     )
+
+
+def _shown_estimate(expected: estimate.Estimate) -> Estimate:
+    ranges = {meter: EstimatedRange(low=low, likely=likely, high=high) for meter, (low, likely, high) in expected.as_row().items()}
+    return Estimate(**ranges, sampled=expected.sampled, speed_from=expected.speed_from)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import hashlib
 import shutil
 import tempfile
@@ -22,7 +23,7 @@ from semantik.engines.embedding import language as languages
 from semantik.engines.embedding.base import Tokenizer
 from semantik.engines.extract.base import Extractor, Limits, Member, Outcome, Part, Verdict
 from semantik.features.ingestion.embedder import Embedder
-from semantik.features.ingestion.values import Batch, ChunkDraft, Fetched, Finish, NewMember, Target, Work
+from semantik.features.ingestion.values import Batch, ChunkDraft, Fetched, Finish, Measured, NewMember, Target, Work
 from semantik.jobs.failpoints import fp
 from semantik.kit import logs, metrics
 from semantik.kit.concurrency import run_cpu
@@ -35,6 +36,8 @@ log = logs.get(__name__)
 _CHUNKS_A_BATCH = 128
 _MAX_OUTLINE = 2000
 _LANGUAGE_SAMPLE = 2000
+# Texts kept of a measured document, to see how many of its kind have vectors already.
+_MEASURED_TEXTS = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +51,13 @@ class Stages:
     extractor: Extractor
     chunker: Chunker
     tokenizer: Tokenizer
-    embedder: Embedder
+    embedder: Embedder | None  # None where documents are only measured
     keyring: Keyring
     limits: Limits
     max_bytes: int
 
     async def read(self, work: Work) -> AsyncIterator[Batch]:
-        """Batches of one document, the last with its finish. Raises only what concerns the whole job: `Unavailable`, `RateLimited`."""
+        """Batches of one document, the last with its finish. Raises what concerns the whole job: `Unavailable`, `RateLimited`, no room."""
         try:
             async for batch in self._read(work):
                 yield batch
@@ -64,7 +67,11 @@ class Stages:
             yield self._failed(work, error.code, error.detail, error.hint)
         except ItemGone:
             yield self._failed(work, "gone", "the file was listed and is no longer there", "Sync the source again.")
+        except MemoryError:
+            raise
         except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.ENOMEM):
+                raise
             yield self._failed(
                 work,
                 "unreadable",
@@ -82,7 +89,7 @@ class Stages:
 
     async def _read(self, work: Work) -> AsyncIterator[Batch]:
         async with AsyncExitStack() as held:
-            fetched = await self._timed("fetch", self._fetch(work, held))
+            fetched = await self._timed("fetch", self.fetch(work, held))
             async for batch in self._read_fetched(work, fetched):
                 yield batch
 
@@ -99,8 +106,16 @@ class Stages:
         finally:
             await asyncio.shield(run_cpu(shutil.rmtree, scratch, ignore_errors=True))
 
-    async def _fetch(self, work: Work, held: AsyncExitStack) -> Fetched:
-        """The local file stays until `held` is closed."""
+    async def measure(self, work: Work, path: Path) -> Measured:
+        """What reading the file at `path` would give: extracted and cut as always, nothing stored or embedded."""
+        scratch = Path(await run_cpu(tempfile.mkdtemp, prefix="semantik-"))
+        try:
+            return await _Reading(self, work, Fetched("", work.size_bytes or 0, path), scratch).measured()
+        finally:
+            await asyncio.shield(run_cpu(shutil.rmtree, scratch, ignore_errors=True))
+
+    async def fetch(self, work: Work, held: AsyncExitStack) -> Fetched:
+        """The original in the blob store, whether it was there before or not. The local file stays until `held` is closed."""
         tenant = self.actor.tenant_id
         if self.connector is None or work.parent_id is not None:
             assert work.content_hash is not None, "uploads and members are stored before their row"
@@ -139,6 +154,32 @@ class _Reading:
     outline: list[dict[str, Any]] = field(default_factory=list)
     members: list[NewMember] = field(default_factory=list)
     gathered: list[ChunkDraft] = field(default_factory=list)
+
+    async def measured(self) -> Measured:
+        members = self.scratch / "members"
+        members.mkdir()
+        began, inside = time.perf_counter(), 0
+        stream = self.stages.extractor.extract(
+            self.fetched.path, name=self.work.name, limits=self._limits(), scratch=members, password=None
+        )
+        async for piece in stream:
+            match piece:
+                case Part():
+                    await run_cpu(self._cut, piece)
+                case Member(path=stored):
+                    inside += 1
+                    if stored is not None:
+                        await run_cpu(stored.unlink)
+                case Outcome():
+                    pass
+        return Measured(
+            chunks=len(self.gathered),
+            tokens=sum(chunk.tokens for chunk in self.gathered),
+            characters=self.offset,
+            members=inside,
+            seconds=time.perf_counter() - began,
+            texts=tuple((chunk.embedding_hash, chunk.embedded_text, chunk.tokens) for chunk in self.gathered[:_MEASURED_TEXTS]),
+        )
 
     async def batches(self) -> AsyncIterator[Batch]:
         stages, work = self.stages, self.work
@@ -215,6 +256,7 @@ class _Reading:
     async def _embedded(self, drafts: Sequence[ChunkDraft]) -> Batch:
         if not drafts:
             return Batch(work=self.work)
+        assert self.stages.embedder is not None, "who embeds brings an embedder"
         vectors, fresh = await self.stages._timed("embed", self.stages.embedder.embed(drafts))
         fp("ingest_embedded")
         return Batch(work=self.work, chunks=tuple(drafts), vectors=tuple(vectors), fresh=fresh, media_type=self.media_type)

@@ -117,6 +117,18 @@ class Batch:
     media_type: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What a sampled document gave. `texts`: (hash, embedded text, tokens) of its first chunks; `seconds` of one reader."""
+
+    chunks: int
+    tokens: int
+    characters: int
+    members: int
+    seconds: float
+    texts: tuple[tuple[str, str, int], ...] = ()
+
+
 @dataclass(slots=True)
 class Plan:
     """A sync as a diff by content hash. Paths, ascending."""

@@ -11,6 +11,15 @@ Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max
 Glob = Annotated[str, StringConstraints(min_length=1, max_length=500)]
 
 
+Budget = Annotated[
+    dict[str, Annotated[float, Field(ge=0)]],
+    Field(description="Most that each sync may use up: items (documents), minutes, and for a model that charges tokens and cost."),
+]
+CheckEvery = Annotated[
+    int, Field(ge=300, le=30 * 86400, description="Seconds between looks for changes; a sync starts only when there are some. Null: never.")
+]
+
+
 class DirectorySettings(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
@@ -32,13 +41,19 @@ class NewSource(BaseModel):
     name: Name | None = None
     settings: DirectorySettings
     sync: bool = Field(True, description="Start a sync at once.")
+    budget: Budget | None = None
+    check_every_s: CheckEvery | None = 300
 
 
 class SourceChange(BaseModel):
+    """What is left out stays as it is; `null` takes a budget or the checks away."""
+
     model_config = ConfigDict(extra="forbid")
 
     name: Name | None = None
     settings: DirectorySettings | None = None
+    budget: Budget | None = None
+    check_every_s: CheckEvery | None = None
 
 
 class SourceLedger(BaseModel):
@@ -62,6 +77,10 @@ class Source(BaseModel):
     ledger: SourceLedger
     listed: int | None = Field(description="Items the last complete listing saw, documents inside archives and mails not counted.")
     synced_at: datetime | None
+    budget: dict[str, float] | None
+    check_every_s: int | None
+    checked_at: datetime | None
+    check_note: str | None = Field(description="Why the last look for changes came to nothing, where it did.")
     last_job_id: str | None
     created_at: datetime
 

@@ -13,6 +13,7 @@ from semantik.engines.connectors.directory import DEFAULT_EXCLUDE
 from semantik.features.ingestion.job_args import IngestSource, RemoveSource
 from semantik.features.sources import repository
 from semantik.features.sources.schemas import DirectorySettings, NewSource, Source, SourceChange, SourceLedger
+from semantik.jobs import budget as budgets
 from semantik.jobs.queue import enqueue
 from semantik.jobs.values import Enqueued
 from semantik.kit.clock import now
@@ -51,6 +52,8 @@ async def create(session: AsyncSession, actor: Actor, settings: Settings, collec
             "kind": wanted.kind,
             "name": wanted.name or path.name or str(path),
             "settings": _stored(wanted.settings, path),
+            "budget": _budget(wanted.budget),
+            "check_every_s": wanted.check_every_s,
             "created_at": now(),
         },
     )
@@ -68,6 +71,12 @@ async def change(session: AsyncSession, actor: Actor, settings: Settings, source
         if present["kind"] == "upload":
             raise UploadsFixed("the source of uploads has no settings to change")
         values["settings"] = _stored(wanted.settings, allowed_path(wanted.settings.path, settings, owner=actor.via == "local"))
+    if "budget" in wanted.model_fields_set:
+        values["budget"] = _budget(wanted.budget)
+    if "check_every_s" in wanted.model_fields_set:
+        if wanted.check_every_s is not None and present["kind"] == "upload":
+            raise UploadsFixed("uploads come by themselves: there is nothing to look for")
+        values["check_every_s"] = wanted.check_every_s
     if values:
         await repository.change(session, actor, source_id, values)
 
@@ -112,7 +121,21 @@ async def shown(session: AsyncSession, actor: Actor, rows: Sequence[Mapping[str,
         Source(
             **{
                 name: row[name]
-                for name in ("id", "collection_id", "kind", "name", "settings", "listed", "synced_at", "last_job_id", "created_at")
+                for name in (
+                    "id",
+                    "collection_id",
+                    "kind",
+                    "name",
+                    "settings",
+                    "listed",
+                    "synced_at",
+                    "last_job_id",
+                    "created_at",
+                    "budget",
+                    "check_every_s",
+                    "checked_at",
+                    "check_note",
+                )
             },
             ledger=_ledger((state, code, count) for owner, state, code, count in states if owner == row["id"]),
         )
@@ -147,6 +170,13 @@ def allowed_path(given: str, settings: Settings, *, owner: bool) -> Path:
     return path
 
 
+def _budget(wanted: Mapping[str, float] | None) -> dict[str, float] | None:
+    if not wanted:
+        return None
+    budgets.check(IngestSource, wanted)
+    return dict(wanted)
+
+
 def _stored(wanted: DirectorySettings, path: Path) -> dict[str, Any]:
     return {"path": str(path), "include": wanted.include, "exclude": list(DEFAULT_EXCLUDE) if wanted.exclude is None else wanted.exclude}
 
@@ -161,6 +191,7 @@ async def _sync(session: AsyncSession, actor: Actor, source: Mapping[str, Any]) 
         source_id=source["id"],
         dedup_key=f"{source['id']}:list",
         concurrency_key=f"source:{source['id']}",
+        budget=source["budget"],
     )
     await repository.change(session, actor, source["id"], {"last_job_id": job.id})
 

@@ -26,6 +26,16 @@ async def old_jobs(session: AsyncSession, tenant_id: str, *, days: int, limit: i
     return len(found)
 
 
+async def quiet_ones(session: AsyncSession, tenant_id: str, *, kind: str, keep: int, excluding: str) -> None:
+    """Deletes all but the newest `keep` completed jobs of a kind that comes every few minutes and would bury the others."""
+    statement = sa.select(jobs.c.id).where(
+        jobs.c.tenant_id == tenant_id, jobs.c.kind == kind, jobs.c.status == "completed", jobs.c.id != excluding
+    )
+    found = [JobId(one) for one in await session.scalars(statement.order_by(jobs.c.created_at.desc()).offset(keep).limit(500))]
+    if found:
+        await delete_rows(session, found)
+
+
 async def old_marks(session: AsyncSession, tenant_id: str, *, days: int) -> None:
     """Idempotency keys that have expired, and the record of times that fired more than `days` ago."""
     await session.execute(

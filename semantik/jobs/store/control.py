@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -99,6 +99,7 @@ _FRESH: dict[str, Any] = {
     "result": None,
     "inflight_key": None,
     "inflight_crashes": 0,
+    "waits": 0,
 }
 _FROM_ZERO: dict[str, Any] = {
     "cursor": None,
@@ -109,6 +110,8 @@ _FROM_ZERO: dict[str, Any] = {
     "total": None,
     "message": None,
     "active_seconds": 0.0,
+    "spent": None,
+    "estimate": None,
     "started_at": None,
 }
 
@@ -192,6 +195,7 @@ async def _copy(session: AsyncSession, job: Job, *, by: str | None, dedup: bool 
             params_version=job.params_version,
             max_attempts=job.max_attempts,
             priority=job.priority,
+            budget=job.budget,
             collection_id=job.collection_id,
             source_id=job.source_id,
             dedup_key=job.dedup_key if dedup else None,
@@ -211,6 +215,12 @@ async def _copy(session: AsyncSession, job: Job, *, by: str | None, dedup: bool 
 async def set_priority(session: AsyncSession, job_id: str, priority: int, *, by: str | None) -> Job:
     job = await _locked(session, job_id, Verb.PRIORITY)
     return await _set(session, job, "job.priority", by=by, told={"priority": priority}, priority=priority)
+
+
+async def set_budget(session: AsyncSession, job_id: str, budget: Mapping[str, float], *, by: str | None) -> Job:
+    """Replaces the budget of a job that has not ended; a running one keeps to it from its next checkpoint on."""
+    job = await _locked(session, job_id, Verb.BUDGET)
+    return await _set(session, job, "job.budget", by=by, budget=dict(budget) or None)
 
 
 async def delete(session: AsyncSession, job_id: str) -> None:

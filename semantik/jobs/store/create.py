@@ -55,6 +55,8 @@ class NewJob:
     depends_on: Sequence[str] = ()
     dep_policy: str = "all_success"
     job_id: str | None = None
+    budget: dict[str, float] | None = None
+    estimate: dict[str, list[float]] | None = None
 
 
 async def create(session: AsyncSession, new: NewJob) -> Enqueued:
@@ -111,6 +113,8 @@ async def _insert(session: AsyncSession, new: NewJob, job_id: str, waits: Waits)
                     workflow_id=new.workflow_id,
                     correlation_id=new.correlation_id,
                     dep_policy=new.dep_policy,
+                    budget=new.budget,
+                    estimate=new.estimate,
                     event_seq=1,
                 )
                 .on_conflict_do_nothing()

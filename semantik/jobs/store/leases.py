@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -37,6 +37,7 @@ class Step:
     rate_per_s: float | None = None
     active_s: float = 0.0
     stored_event: bool = False
+    estimate: Mapping[str, Sequence[float]] | None = None
 
     @property
     def moves(self) -> bool:
@@ -44,7 +45,7 @@ class Step:
         return self.cursor is not UNSET or bool(self.done or self.failed or self.skipped or self.quarantined or self.absolute_done)
 
 
-async def step(session: AsyncSession, lease: Lease, change: Step, *, ttl_s: float) -> Job | None:
+async def step(session: AsyncSession, lease: Lease, change: Step, *, ttl_s: float, spent: Mapping[str, float] | None = None) -> Job | None:
     """The first statement of a checkpoint; None when the lease is lost. Also renews the lease and brings the control."""
     values: dict[str, Any] = {
         "lease_expires_at": db_time(ttl_s),
@@ -57,6 +58,11 @@ async def step(session: AsyncSession, lease: Lease, change: Step, *, ttl_s: floa
             values[name] = jobs.c[name] + added
     if change.absolute_done is not None:
         values["done"] = change.absolute_done
+    if spent is not None:
+        # Absolute: nobody but the holder of the lease writes it.
+        values["spent"] = dict(spent)
+    if change.estimate is not None:
+        values["estimate"] = {meter: list(ends) for meter, ends in change.estimate.items()}
     if change.total is not None:
         values["total"] = change.total
     if change.message is not None:
@@ -64,7 +70,7 @@ async def step(session: AsyncSession, lease: Lease, change: Step, *, ttl_s: floa
     if change.cursor is not UNSET:
         values["cursor"] = change.cursor
     if change.moves:
-        values.update(inflight_key=change.inflight_key, inflight_crashes=0, losses_in_row=0)
+        values.update(inflight_key=change.inflight_key, inflight_crashes=0, losses_in_row=0, waits=0)
     job = await rows.change(session, *rows.held(lease), event="job.progress" if change.stored_event else None, **values)
     if job is not None and not change.stored_event:
         rows.note(session, Event(job.tenant_id, job.id, None, "job.progress", rows.described(job)))
@@ -162,7 +168,7 @@ def _held(row: Any) -> Held:
     return Held(row.fence, Control(row.control) if row.control is not None else None)
 
 
-Ending = Literal["completed", "failed", "released", "retry", "snoozed", "control"]
+Ending = Literal["completed", "failed", "released", "retry", "snoozed", "waiting", "control", "halted"]
 
 
 async def settle(
@@ -174,18 +180,25 @@ async def settle(
     failure: Failure | None = None,
     delay_s: float = 0.0,
     active_s: float = 0.0,
+    reason: str | None = None,
+    unwritten: Mapping[str, float] | None = None,
 ) -> Job | None:
     """Ends the attempt; None when the lease is lost. What a user asked meanwhile wins over going back to the queue.
 
     completed, failed: the end of the job. released, snoozed: back to the queue with the attempt given back. retry: back to
-    the queue after `delay_s`, the attempt spent. control: the handler followed a pause or a cancel.
+    the queue after `delay_s`, the attempt spent. waiting: snoozed for want of memory or disk, which is counted. control: the
+    handler followed a pause or a cancel. halted: paused by its budget; `reason` tells the user. `unwritten`: what was used
+    up since the last checkpoint, which is written whatever the ending.
     """
     fp("before_finish")
     async with database.write() as session:
         now = await rows.lock(session, lease.job_id)
         if now is None or now.fence != lease.fence or now.lease_owner != lease.owner:
             return None
-        spent = {"active_seconds": jobs.c.active_seconds + active_s, **rows.RELEASED}
+        spent: dict[str, Any] = {"active_seconds": jobs.c.active_seconds + active_s, **rows.RELEASED}
+        if unwritten:
+            used = now.spent or {}
+            spent["spent"] = {**used, **{meter: used.get(meter, 0.0) + amount for meter, amount in unwritten.items()}}
         clean: dict[str, Any] = {"inflight_key": None, "error_class": None, "error_code": None, "error_message": None}
         error = _error(failure)
         held = rows.held(lease)
@@ -209,15 +222,26 @@ async def settle(
             )
         elif now.status is Status.CANCELLING:
             job = await rows.change(session, *held, event="job.cancelled", status=Status.CANCELLED, finished_at=db_time(), **spent)
-        elif now.status is Status.PAUSING:
-            job = await rows.change(session, *held, event="job.paused", status=Status.PAUSED, attempt=jobs.c.attempt - 1, **spent)
+        elif now.status is Status.PAUSING or ending == "halted":
+            why: dict[str, Any] = {"message": reason} if ending == "halted" else {}
+            job = await rows.change(
+                session,
+                *held,
+                event="job.paused",
+                metadata={"reason": reason} if why else None,
+                status=Status.PAUSED,
+                attempt=jobs.c.attempt - 1,
+                **why,
+                **spent,
+            )
         else:
             burned = 0 if ending == "retry" else 1
             event = "job.retrying" if ending == "retry" else "job.released"
+            waits = {"waits": jobs.c.waits + 1} if ending == "waiting" else {}
             level = "warning" if failure is not None else "info"
             job = await rows.change(
                 session, *held, event=event, level=level, metadata={"delay_s": round(delay_s, 1), **error}, status=Status.QUEUED,
-                available_at=db_time(delay_s), attempt=jobs.c.attempt - burned, **error, **spent,
+                available_at=db_time(delay_s), attempt=jobs.c.attempt - burned, **waits, **error, **spent,
             )  # fmt: skip
         assert job is not None, "the row was locked under this fence"
         await end_attempt(session, job, lease.fence, how=_HOW[ending], error=failure.message if failure is not None else None)
@@ -228,7 +252,16 @@ async def settle(
     return job
 
 
-_HOW = {"completed": "completed", "failed": "error", "retry": "error", "snoozed": "released", "released": "released", "control": "control"}
+_HOW = {
+    "completed": "completed",
+    "failed": "error",
+    "retry": "error",
+    "snoozed": "released",
+    "waiting": "released",
+    "halted": "control",
+    "released": "released",
+    "control": "control",
+}
 
 
 def _error(failure: Failure | None) -> dict[str, Any]:

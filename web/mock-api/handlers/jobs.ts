@@ -129,6 +129,15 @@ export function jobs(db: Db): HttpHandler[] {
         }),
       ),
     ),
+    http.post(
+      `${V1}/jobs/:id/budget`,
+      guarded(async ({ params, request }) => {
+        const job = db.jobs.find((j) => j.id === params.id);
+        if (!job) return missing("job");
+        job.budget = ((await request.json()) as { budget: Record<string, number> }).budget;
+        return HttpResponse.json(jobOut(job));
+      }),
+    ),
     ...(["pause", "resume", "cancel", "restart", "retry"] as const).map((verb) =>
       http.post(
         `${V1}/jobs/:id/${verb}`,

@@ -44,6 +44,10 @@ export function sources(db: Db): HttpHandler[] {
           listed: null,
           synced_at: null,
           last_job_id: null,
+          budget: body.budget ?? null,
+          check_every_s: body.check_every_s,
+          checked_at: null,
+          check_note: null,
           created_at: now(),
         };
         db.sources.push(row);
@@ -66,6 +70,8 @@ export function sources(db: Db): HttpHandler[] {
         const body = (await request.json()) as S["SourceChange"];
         row.name = body.name ?? row.name;
         row.settings = body.settings ?? row.settings;
+        if (body.budget !== undefined) row.budget = body.budget;
+        if (body.check_every_s !== undefined) row.check_every_s = body.check_every_s;
         return HttpResponse.json(sourceOut(db, row));
       }),
     ),
@@ -93,6 +99,16 @@ export function sources(db: Db): HttpHandler[] {
             deleted: [],
             unchanged: 12,
             counts: { added: 2, modified: 1, moved: 1, deleted: 0, unchanged: 12 },
+            estimate: {
+              items: { low: 3, likely: 3, high: 3 },
+              chunks: { low: 20, likely: 31, high: 48 },
+              minutes: { low: 3, likely: 4, high: 5 },
+              disk_bytes: { low: 310_000, likely: 420_000, high: 600_000 },
+              tokens: { low: 6_100, likely: 9_300, high: 14_000 },
+              cost: { low: 0.0006, likely: 0.0009, high: 0.0014 },
+              sampled: 3,
+              speed_from: "earlier jobs",
+            },
           };
           return HttpResponse.json(plan);
         }

@@ -69,7 +69,7 @@ describe("problems", () => {
     session.start(answer("x"));
     const created = client.POST("/api/v1/collections/{collection_id}/sources", {
       params: { path: { collection_id: db.collections[0]?.id ?? "" } },
-      body: { kind: "directory", settings: { path: "/etc", include: [] }, sync: false },
+      body: { kind: "directory", settings: { path: "/etc", include: [] }, check_every_s: 300, sync: false },
     });
     const error = await created.catch((thrown: unknown) => thrown);
     expect(error).toBeInstanceOf(ProblemError);

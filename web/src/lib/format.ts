@@ -71,6 +71,27 @@ export function duration(seconds: number): string {
   return `${Math.floor(minutes / 60)} h${rest ? ` ${rest} min` : ""}`;
 }
 
+/** A time that is not known exactly: "40 s", "4 min", "2.5 h". */
+export function roughly(seconds: number): string {
+  if (seconds < 59.5) return `${Math.max(1, Math.round(seconds))} s`;
+  if (seconds < 3570) return `${Math.round(seconds / 60)} min`;
+  const hours = seconds / 3600;
+  return `${hours < 9.95 ? hours.toFixed(1) : Math.round(hours)} h`;
+}
+
+/** A number that is not known exactly: "31", "9,300", "0.0014". */
+export function about(value: number): string {
+  return value >= 100 || Number.isInteger(value) ? count(value) : String(Number(value.toPrecision(2)));
+}
+
+/** "3–5 min": the two ends of a range, with the unit once where it is the same. */
+export function between(low: number, high: number, say: (value: number) => string): string {
+  const [from, to] = [say(low), say(high)];
+  if (from === to) return to;
+  const unit = to.slice(to.lastIndexOf(" "));
+  return to.includes(" ") && from.endsWith(unit) ? `${from.slice(0, -unit.length)}–${to}` : `${from}–${to}`;
+}
+
 export function rate(perSecond: number | null | undefined): string | null {
   if (!perSecond || perSecond <= 0) return null;
   if (perSecond >= 10) return `${count(perSecond)}/s`;

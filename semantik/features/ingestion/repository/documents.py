@@ -1,4 +1,4 @@
-"""Statements on sources and documents: what is due, what was published, what leaves."""
+"""Statements on documents: what is due, what was published, what leaves."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from semantik.features.ingestion.plan import Known
 from semantik.features.ingestion.values import Work
 from semantik.kit.clock import now
 from semantik.kit.database import insert_ignore, upsert
-from semantik.kit.ids import new_id
 from semantik.tables.collections import collections, generations
 from semantik.tables.documents import chunks, dead_points, documents, embeddings
 from semantik.tables.sources import sources
@@ -26,87 +25,6 @@ Row = Mapping[Any, Any]
 
 def path_hash(path: str) -> str:
     return hashlib.sha256(path.encode("utf-8", "surrogatepass")).hexdigest()
-
-
-# Sources and collections
-
-
-async def source(session: AsyncSession, actor: Actor, source_id: str) -> Row | None:
-    row = (await session.execute(access.readable_sources(actor).where(sources.c.id == source_id))).one_or_none()
-    return None if row is None else row._mapping
-
-
-async def source_any(session: AsyncSession, actor: Actor, source_id: str) -> Row | None:
-    """Also one that is deleted already: for the job that clears it away."""
-    row = (await session.execute(sa.select(sources).where(sources.c.tenant_id == actor.tenant_id, sources.c.id == source_id))).one_or_none()
-    return None if row is None else row._mapping
-
-
-async def collection(session: AsyncSession, actor: Actor, collection_id: str) -> Row | None:
-    row = (await session.execute(access.readable_collections(actor).where(collections.c.id == collection_id))).one_or_none()
-    return None if row is None else row._mapping
-
-
-async def generation(session: AsyncSession, actor: Actor, collection_id: str, number: int) -> Row | None:
-    row = (
-        await session.execute(
-            sa.select(generations).where(
-                generations.c.tenant_id == actor.tenant_id, generations.c.collection_id == collection_id, generations.c.number == number
-            )
-        )
-    ).one_or_none()
-    return None if row is None else row._mapping
-
-
-async def settle_mean_terms(session: AsyncSession, actor: Actor, collection_id: str, number: int, mean_terms: float) -> None:
-    """Fixes the mean once; whoever comes second keeps the first one's."""
-    await session.execute(
-        sa.update(generations)
-        .where(
-            generations.c.tenant_id == actor.tenant_id,
-            generations.c.collection_id == collection_id,
-            generations.c.number == number,
-            generations.c.mean_terms.is_(None),
-        )
-        .values(mean_terms=mean_terms)
-    )
-
-
-async def upload_source(session: AsyncSession, actor: Actor, collection_id: str) -> str:
-    """The collection's one source of uploads, made on first use."""
-    found = await session.scalar(
-        access.readable_sources(actor)
-        .where(sources.c.collection_id == collection_id, sources.c.kind == "upload")
-        .with_only_columns(sources.c.id)
-        .order_by(sources.c.id)
-        .limit(1)
-    )
-    if found is not None:
-        return str(found)
-    source_id = new_id()
-    await session.execute(
-        sa.insert(sources).values(
-            id=source_id,
-            tenant_id=actor.tenant_id,
-            collection_id=collection_id,
-            kind="upload",
-            name="Uploads",
-            settings={},
-            created_at=now(),
-        )
-    )
-    return source_id
-
-
-async def source_synced(session: AsyncSession, actor: Actor, source_id: str, listed: int | None) -> None:
-    values: dict[str, Any] = {"synced_at": now()} | ({} if listed is None else {"listed": listed})
-    await session.execute(sa.update(sources).where(sources.c.tenant_id == actor.tenant_id, sources.c.id == source_id).values(**values))
-
-
-async def source_job(session: AsyncSession, actor: Actor, source_id: str, job_id: str) -> None:
-    await session.execute(
-        sa.update(sources).where(sources.c.tenant_id == actor.tenant_id, sources.c.id == source_id).values(last_job_id=job_id)
-    )
 
 
 # Listing
@@ -152,6 +70,14 @@ async def known_page(session: AsyncSession, actor: Actor, source_id: str, after:
         .limit(limit)
     )
     return [_known(row) for row in await session.execute(statement)]
+
+
+async def listed_count(session: AsyncSession, actor: Actor, source_id: str) -> int:
+    """Documents that the source listed; those inside others do not count."""
+    statement = sa.select(sa.func.count()).where(
+        documents.c.tenant_id == actor.tenant_id, documents.c.source_id == source_id, documents.c.parent_id.is_(None)
+    )
+    return int(await session.scalar(statement) or 0)
 
 
 def _known(row: Any) -> Known:

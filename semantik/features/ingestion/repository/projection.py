@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -80,6 +81,28 @@ async def rebuilt(session: AsyncSession, actor: Actor, space: str) -> None:
     await see_every_tenant(session)
     if await session.scalar(open_rebuilds) == 0:
         await set_rebuild_reason(session, space, None)
+
+
+async def forget_unused_vectors(session: AsyncSession, actor: Actor, *, before: datetime, limit: int) -> int:
+    """Forgets up to `limit` vectors made before then whose text no chunk of the tenant holds. Returns how many."""
+    unused = (
+        sa.select(embeddings.c.model_key, embeddings.c.text_hash)
+        .where(
+            embeddings.c.tenant_id == actor.tenant_id,
+            embeddings.c.created_at < before,
+            ~sa.exists().where(chunks.c.tenant_id == actor.tenant_id, chunks.c.embedding_hash == embeddings.c.text_hash),
+        )
+        .limit(limit)
+    )
+    found = (await session.execute(unused)).all()
+    for model_key in {row.model_key for row in found}:
+        hashes = [row.text_hash for row in found if row.model_key == model_key]
+        await session.execute(
+            sa.delete(embeddings).where(
+                embeddings.c.tenant_id == actor.tenant_id, embeddings.c.model_key == model_key, embeddings.c.text_hash.in_(hashes)
+            )
+        )
+    return len(found)
 
 
 async def dead_page(session: AsyncSession, actor: Actor, space: str, limit: int) -> list[str]:

@@ -419,6 +419,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/jobs/{job_id}/budget": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Changes what a job that has not ended may use up; a paused one goes on when it is resumed */
+        post: operations["jobs_set_budget"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/jobs/{job_id}/cancel": {
         parameters: {
             query?: never;
@@ -1112,6 +1129,16 @@ export interface components {
             path: string[];
         };
         /**
+         * Budget
+         * @description Replaces the job's budget; an empty one takes every limit away.
+         */
+        Budget: {
+            /** Budget */
+            budget: {
+                [key: string]: number;
+            };
+        };
+        /**
          * Bulk
          * @description One verb for all jobs that the filter finds, at most 1,000 at a call: pass `next_cursor` back for the others.
          */
@@ -1618,6 +1645,43 @@ export interface components {
             title: string;
         };
         /**
+         * Estimate
+         * @description What reading the new and changed documents will take, from a look at some of them.
+         */
+        Estimate: {
+            chunks: components["schemas"]["EstimatedRange"];
+            /** @description Tokens at SEMANTIK_REMOTE_EMBEDDING_PRICE; null while no price is set. */
+            cost?: components["schemas"]["EstimatedRange"] | null;
+            disk_bytes: components["schemas"]["EstimatedRange"];
+            /** @description Documents, those inside archives and mails included. */
+            items: components["schemas"]["EstimatedRange"];
+            minutes: components["schemas"]["EstimatedRange"];
+            /**
+             * Sampled
+             * @description Documents looked at.
+             */
+            sampled: number;
+            /**
+             * Speed From
+             * @description Where the embedding speed comes from: earlier jobs, a quick try, or a guess.
+             */
+            speed_from: string;
+            /** @description Only for a model that charges. */
+            tokens?: components["schemas"]["EstimatedRange"] | null;
+        };
+        /**
+         * EstimatedRange
+         * @description Nine times of ten between low and high.
+         */
+        EstimatedRange: {
+            /** High */
+            high: number;
+            /** Likely */
+            likely: number;
+            /** Low */
+            low: number;
+        };
+        /**
          * FieldError
          * @description One field that does not fit. `pointer` is a JSON pointer into the body, or query.<name>, path.<name>.
          */
@@ -1818,6 +1882,13 @@ export interface components {
              * @description It does not start before this.
              */
             available_at: string;
+            /**
+             * Budget
+             * @description Most that it may use up, by meter; null: no limit.
+             */
+            budget: {
+                [key: string]: number;
+            } | null;
             /** Collection Id */
             collection_id: string | null;
             /** Correlation Id */
@@ -1836,6 +1907,13 @@ export interface components {
              */
             display_status: string;
             error: components["schemas"]["JobError"] | null;
+            /**
+             * Estimate
+             * @description What was expected of each meter: [low, likely, high].
+             */
+            estimate: {
+                [key: string]: number[];
+            } | null;
             /**
              * Eta S
              * @description Null while it would be a guess.
@@ -1888,6 +1966,13 @@ export interface components {
             seq: number;
             /** Source Id */
             source_id: string | null;
+            /**
+             * Spent
+             * @description Used up so far: items, minutes, and what else its kind counts.
+             */
+            spent: {
+                [key: string]: number;
+            };
             /** Started At */
             started_at: string | null;
             status: components["schemas"]["Status"];
@@ -1917,6 +2002,13 @@ export interface components {
              * @description It does not start before this.
              */
             available_at: string;
+            /**
+             * Budget
+             * @description Most that it may use up, by meter; null: no limit.
+             */
+            budget: {
+                [key: string]: number;
+            } | null;
             checkpoint: components["schemas"]["Checkpoint"];
             /** Collection Id */
             collection_id: string | null;
@@ -1936,6 +2028,13 @@ export interface components {
              */
             display_status: string;
             error: components["schemas"]["JobError"] | null;
+            /**
+             * Estimate
+             * @description What was expected of each meter: [low, likely, high].
+             */
+            estimate: {
+                [key: string]: number[];
+            } | null;
             /**
              * Eta S
              * @description Null while it would be a guess.
@@ -1994,6 +2093,13 @@ export interface components {
             seq: number;
             /** Source Id */
             source_id: string | null;
+            /**
+             * Spent
+             * @description Used up so far: items, minutes, and what else its kind counts.
+             */
+            spent: {
+                [key: string]: number;
+            };
             /** Started At */
             started_at: string | null;
             status: components["schemas"]["Status"];
@@ -2382,6 +2488,15 @@ export interface components {
          *     }
          */
         NewSource: {
+            /** Budget */
+            budget?: {
+                [key: string]: number;
+            } | null;
+            /**
+             * Check Every S
+             * @default 300
+             */
+            check_every_s: number | null;
             /**
              * Kind
              * @constant
@@ -3451,6 +3566,19 @@ export interface components {
         };
         /** Source */
         Source: {
+            /** Budget */
+            budget: {
+                [key: string]: number;
+            } | null;
+            /** Check Every S */
+            check_every_s: number | null;
+            /**
+             * Check Note
+             * @description Why the last look for changes came to nothing, where it did.
+             */
+            check_note: string | null;
+            /** Checked At */
+            checked_at: string | null;
             /** Collection Id */
             collection_id: string;
             /**
@@ -3484,8 +3612,17 @@ export interface components {
             /** Job Id */
             job_id: string;
         };
-        /** SourceChange */
+        /**
+         * SourceChange
+         * @description What is left out stays as it is; `null` takes a budget or the checks away.
+         */
         SourceChange: {
+            /** Budget */
+            budget?: {
+                [key: string]: number;
+            } | null;
+            /** Check Every S */
+            check_every_s?: number | null;
             /** Name */
             name?: string | null;
             settings?: components["schemas"]["DirectorySettings"] | null;
@@ -3617,12 +3754,24 @@ export interface components {
             counts: components["schemas"]["PlanCounts"];
             /** Deleted */
             deleted: string[];
+            /** @description Null when there is nothing to read. */
+            estimate?: components["schemas"]["Estimate"] | null;
             /** Modified */
             modified: string[];
             /** Moved */
             moved: components["schemas"]["Moved"][];
             /** Unchanged */
             unchanged: number;
+        };
+        /** SyncRequest */
+        SyncRequest: {
+            /**
+             * Budget
+             * @description Most that this sync may use up: items, minutes, tokens, cost. Null: the source's own budget.
+             */
+            budget?: {
+                [key: string]: number;
+            } | null;
         };
         /**
          * Text
@@ -9329,6 +9478,251 @@ export interface operations {
                      *       "status": 404,
                      *       "title": "Not found",
                      *       "type": "/docs/errors#not_found"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request holds a value that cannot be used */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "invalid_input",
+                     *       "detail": "what happened, with the values in it",
+                     *       "hint": null,
+                     *       "instance": "/api/v1/...",
+                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
+                     *       "status": 422,
+                     *       "title": "The request holds a value that cannot be used",
+                     *       "type": "/docs/errors#invalid_input"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "rate_limited",
+                     *       "detail": "what happened, with the values in it",
+                     *       "hint": null,
+                     *       "instance": "/api/v1/...",
+                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
+                     *       "status": 429,
+                     *       "title": "Too many requests",
+                     *       "type": "/docs/errors#rate_limited"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not available at the moment */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unavailable",
+                     *       "detail": "what happened, with the values in it",
+                     *       "hint": null,
+                     *       "instance": "/api/v1/...",
+                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
+                     *       "status": 503,
+                     *       "title": "Not available at the moment",
+                     *       "type": "/docs/errors#unavailable"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    jobs_set_budget: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Budget"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Job"];
+                };
+            };
+            /** @description The body cannot be read */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unreadable_body",
+                     *       "detail": "what happened, with the values in it",
+                     *       "hint": null,
+                     *       "instance": "/api/v1/...",
+                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
+                     *       "status": 400,
+                     *       "title": "The body cannot be read",
+                     *       "type": "/docs/errors#unreadable_body"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Log in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unauthenticated",
+                     *       "detail": "what happened, with the values in it",
+                     *       "hint": null,
+                     *       "instance": "/api/v1/...",
+                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
+                     *       "status": 401,
+                     *       "title": "Log in first",
+                     *       "type": "/docs/errors#unauthenticated"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "forbidden",
+                     *       "detail": "what happened, with the values in it",
+                     *       "hint": null,
+                     *       "instance": "/api/v1/...",
+                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
+                     *       "status": 403,
+                     *       "title": "Not allowed",
+                     *       "type": "/docs/errors#forbidden"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "not_found",
+                     *       "detail": "what happened, with the values in it",
+                     *       "hint": null,
+                     *       "instance": "/api/v1/...",
+                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
+                     *       "status": 404,
+                     *       "title": "Not found",
+                     *       "type": "/docs/errors#not_found"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request does not fit the present state */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "conflict",
+                     *       "detail": "what happened, with the values in it",
+                     *       "hint": null,
+                     *       "instance": "/api/v1/...",
+                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
+                     *       "status": 409,
+                     *       "title": "The request does not fit the present state",
+                     *       "type": "/docs/errors#conflict"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "too_large",
+                     *       "detail": "what happened, with the values in it",
+                     *       "hint": null,
+                     *       "instance": "/api/v1/...",
+                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
+                     *       "status": 413,
+                     *       "title": "Too large",
+                     *       "type": "/docs/errors#too_large"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This media type is not understood here */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "wrong_media_type",
+                     *       "detail": "what happened, with the values in it",
+                     *       "hint": null,
+                     *       "instance": "/api/v1/...",
+                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
+                     *       "status": 415,
+                     *       "title": "This media type is not understood here",
+                     *       "type": "/docs/errors#wrong_media_type"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
@@ -15531,7 +15925,7 @@ export interface operations {
     ingestion_sync_source: {
         parameters: {
             query?: {
-                /** @description Return the plan without doing anything. */
+                /** @description Return the plan, with an estimate, without doing anything. */
                 dry_run?: boolean;
             };
             header?: {
@@ -15543,7 +15937,11 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody?: never;
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["SyncRequest"] | null;
+            };
+        };
         responses: {
             /** @description Successful Response */
             202: {
@@ -15552,6 +15950,27 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["SyncAccepted"] | components["schemas"]["SyncPlan"];
+                };
+            };
+            /** @description The body cannot be read */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unreadable_body",
+                     *       "detail": "what happened, with the values in it",
+                     *       "hint": null,
+                     *       "instance": "/api/v1/...",
+                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
+                     *       "status": 400,
+                     *       "title": "The body cannot be read",
+                     *       "type": "/docs/errors#unreadable_body"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description Log in first */
@@ -15612,6 +16031,69 @@ export interface operations {
                      *       "status": 404,
                      *       "title": "Not found",
                      *       "type": "/docs/errors#not_found"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request does not fit the present state */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "conflict",
+                     *       "detail": "what happened, with the values in it",
+                     *       "hint": null,
+                     *       "instance": "/api/v1/...",
+                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
+                     *       "status": 409,
+                     *       "title": "The request does not fit the present state",
+                     *       "type": "/docs/errors#conflict"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "too_large",
+                     *       "detail": "what happened, with the values in it",
+                     *       "hint": null,
+                     *       "instance": "/api/v1/...",
+                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
+                     *       "status": 413,
+                     *       "title": "Too large",
+                     *       "type": "/docs/errors#too_large"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This media type is not understood here */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "wrong_media_type",
+                     *       "detail": "what happened, with the values in it",
+                     *       "hint": null,
+                     *       "instance": "/api/v1/...",
+                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
+                     *       "status": 415,
+                     *       "title": "This media type is not understood here",
+                     *       "type": "/docs/errors#wrong_media_type"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];

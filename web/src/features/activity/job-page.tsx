@@ -20,6 +20,7 @@ import styles from "./activity.module.css";
 import { Graph } from "./graph";
 import { Attempts, Items, Timeline } from "./job-parts";
 import { Log } from "./log";
+import { BudgetPause, Prediction } from "./prediction";
 import { elapsed, pace } from "./say";
 import { ALL_VERBS, useSetPriority, useVerb } from "./use-activity";
 
@@ -86,6 +87,8 @@ export function JobPage() {
           </p>
         </Notice>
       )}
+      <Prediction job={job} />
+      <BudgetPause job={job} />
       <WhyNot job={job} />
       <nav className={tabs.tabs} aria-label="Job">
         <TabLink id={id} name="timeline" current={tab}>

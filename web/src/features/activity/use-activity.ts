@@ -63,6 +63,19 @@ export function useVerb(job: string) {
   });
 }
 
+/** Replaces the budget of a paused job and lets it go on. */
+export function useRaise(job: string) {
+  const cache = useQueryClient();
+  const params = { path: { job_id: job } };
+  return useMutation({
+    mutationFn: async (budget: Record<string, number>) => {
+      await client.POST("/api/v1/jobs/{job_id}/budget", { params, body: { budget } });
+      await client.POST(VERBS.resume, { params });
+    },
+    onSuccess: () => refetch(cache, LIST, ONE, `${ONE}/events`, `${ONE}/attempts`),
+  });
+}
+
 export function useBulk() {
   const cache = useQueryClient();
   return useMutation({

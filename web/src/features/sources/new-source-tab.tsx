@@ -30,6 +30,7 @@ export function NewSourceTab() {
           kind: "directory",
           ...(draft.name.trim() ? { name: draft.name.trim() } : {}),
           settings: { path: draft.path.trim(), include: lines(draft.include), exclude: lines(draft.exclude) },
+          check_every_s: 300,
           sync,
         },
       },

@@ -9,6 +9,7 @@ import { FormActions } from "@/ui/field";
 import { ProblemNotice } from "@/ui/notice";
 import { SkeletonText } from "@/ui/skeleton";
 import { tell } from "@/ui/toast";
+import { Expected } from "./expected";
 import styles from "./sources.module.css";
 import { usePlan, useSource, useSync } from "./use-sources";
 
@@ -36,7 +37,7 @@ export function SourcePlanTab() {
       )}
       {plan.isFetching && !plan.data && (
         <>
-          <p className={styles.dim}>Reading the folder…</p>
+          <p className={styles.dim}>Reading the folder and a few of its documents…</p>
           <SkeletonText lines={4} />
         </>
       )}
@@ -47,6 +48,7 @@ export function SourcePlanTab() {
               ? `Nothing: all ${counted(counts.unchanged, "document")} are as they were.`
               : `${counted(changes, "change")}; ${counted(counts.unchanged, "document")} stay as they are.`}
           </p>
+          {plan.data.estimate && <Expected estimate={plan.data.estimate} />}
           <PlanView plan={plan.data} />
           <FormActions>
             <Button

@@ -3,14 +3,16 @@ import { useEffect, useState } from "react";
 import { Link, useNavigate, useParams } from "react-router";
 import { problemLine, problemOf } from "@/api/problem";
 import type { Source } from "@/api/types";
+import { roughly } from "@/lib/format";
 import { paths } from "@/lib/paths";
 import { Button, buttonClass } from "@/ui/button";
 import { ConfirmName } from "@/ui/confirm-name";
-import { Form, FormActions, TextField } from "@/ui/field";
+import { Form, FormActions, SelectField, TextField } from "@/ui/field";
 import { ProblemNotice } from "@/ui/notice";
 import { Section } from "@/ui/page";
 import { SkeletonRows } from "@/ui/skeleton";
 import { tell } from "@/ui/toast";
+import { type BudgetDraft, BudgetFields, budgetDraft, budgetOf, isBudget } from "./budget-fields";
 import { type DirectoryDraft, DirectoryFields } from "./directory-fields";
 import styles from "./sources.module.css";
 import { type DirectorySettings, lines, useChangeSource, useDeleteSource, useSource } from "./use-sources";
@@ -23,13 +25,24 @@ export function SourceSettingsTab() {
   return <SourceForm source={query.data} collection={collection} />;
 }
 
-function read(source: Source): DirectoryDraft {
+type Draft = DirectoryDraft & { check: string; budget: BudgetDraft };
+
+const CHECKS = [
+  [300, "Every 5 minutes"],
+  [900, "Every 15 minutes"],
+  [3600, "Every hour"],
+  [86_400, "Every day"],
+] as const;
+
+function read(source: Source): Draft {
   const settings = source.settings as DirectorySettings;
   return {
     name: source.name,
     path: settings.path ?? "",
     include: (settings.include ?? []).join("\n"),
     exclude: (settings.exclude ?? []).join("\n"),
+    check: source.check_every_s === null ? "" : String(source.check_every_s),
+    budget: budgetDraft(source.budget),
   };
 }
 
@@ -49,12 +62,13 @@ function SourceForm({ source, collection }: { source: Source; collection: string
       <h2 className={styles.title}>{source.name}</h2>
       <Form
         onSubmit={() => {
-          if (same) return;
+          if (same || !isBudget(draft.budget)) return;
           change.mutate(
             {
               params: { path },
               body: {
                 name: draft.name.trim() || source.name,
+                budget: budgetOf(draft.budget),
                 ...(folder
                   ? {
                       settings: {
@@ -62,6 +76,7 @@ function SourceForm({ source, collection }: { source: Source; collection: string
                         include: lines(draft.include),
                         exclude: lines(draft.exclude),
                       },
+                      check_every_s: draft.check === "" ? null : Number(draft.check),
                     }
                   : {}),
               },
@@ -84,6 +99,33 @@ function SourceForm({ source, collection }: { source: Source; collection: string
             onChange={(e) => setDraft((old) => ({ ...old, name: e.target.value }))}
           />
         )}
+        {folder && (
+          <SelectField
+            label="Look for changes"
+            help={
+              source.check_note
+                ? `The last look came to nothing: ${source.check_note}.`
+                : "A sync starts only when something has changed."
+            }
+            value={draft.check}
+            onChange={(e) => setDraft((old) => ({ ...old, check: e.target.value }))}
+          >
+            {CHECKS.map(([seconds, words]) => (
+              <option key={seconds} value={seconds}>
+                {words}
+              </option>
+            ))}
+            {draft.check !== "" && !CHECKS.some(([seconds]) => String(seconds) === draft.check) && (
+              <option value={draft.check}>Every {roughly(Number(draft.check))}</option>
+            )}
+            <option value="">Never by itself</option>
+          </SelectField>
+        )}
+        <h3 className={styles.title}>Budget of a sync</h3>
+        <BudgetFields
+          draft={draft.budget}
+          set={(meter, value) => setDraft((old) => ({ ...old, budget: { ...old.budget, [meter]: value } }))}
+        />
         {problem && Object.keys(problem.fields).length === 0 && <ProblemNotice problem={problem} />}
         <FormActions>
           <Button type="submit" busy={change.isPending} why={same ? "Nothing has changed yet." : null}>

@@ -41,6 +41,9 @@ describe("sources", () => {
     await user.click(screen.getByRole("button", { name: "Add and preview first" }));
     expect(await screen.findByText("4 changes; 12 documents stay as they are.")).toBeVisible();
     expect(screen.getByText("misc/roof.pdf → contracts/roof.pdf")).toBeVisible();
+    expect(screen.getByText("3–5 min")).toBeVisible();
+    expect(screen.getByText("310–600 kB")).toBeVisible();
+    expect(screen.getByText("6,100–14,000")).toBeVisible();
     expect(db.jobs.some((job) => job.title === "Sync “new”")).toBe(false);
     await user.click(screen.getByRole("button", { name: "Sync now" }));
     await waitFor(() => expect(url()).toMatch(/^\/jobs\//));
@@ -55,6 +58,13 @@ describe("sources", () => {
     await user.type(name, "linden");
     await user.click(screen.getByRole("button", { name: "Save changes" }));
     await waitFor(() => expect(source?.name).toBe("linden"));
+    await user.selectOptions(await screen.findByLabelText("Look for changes"), "Every hour");
+    await user.type(screen.getByLabelText("Most documents optional"), "many");
+    expect(screen.getByText("Write a number, or nothing.")).toBeVisible();
+    await user.clear(screen.getByLabelText("Most documents optional"));
+    await user.type(screen.getByLabelText("Most documents optional"), "1,000");
+    await user.click(screen.getByRole("button", { name: "Save changes" }));
+    await waitFor(() => expect(source).toMatchObject({ check_every_s: 3600, budget: { items: 1000 } }));
     await user.type(await screen.findByLabelText("Type “linden” to confirm"), "linden");
     await user.click(screen.getByRole("button", { name: "Delete source" }));
     await waitFor(() => expect(url()).toBe(`/collections/${ids(db).house}/sources`));
