@@ -21,9 +21,10 @@ from semantik.entrypoints import all_jobs, api
 from semantik.http.local import as_local
 from semantik.jobs.dispatch_local import LocalDispatcher
 from semantik.kit.clock import now
-from semantik.kit.database import APP_ROLE, Database, open_database
+from semantik.kit.database import Database, open_database
 from semantik.kit.ids import TenantId, UserId, new_id
 from semantik.kit.settings import Settings
+from semantik.kit.walls import APP_ROLE
 from semantik.runtime import Runtime, open_runtime
 from semantik.tables.accounts import members, tenants, users
 from tests import services

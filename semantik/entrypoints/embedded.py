@@ -17,7 +17,8 @@ from semantik.jobs import rescue
 from semantik.jobs.dispatch_local import LocalDispatcher
 from semantik.kit import ownership
 from semantik.kit.concurrency import run_cpu
-from semantik.kit.database import DatabaseDamaged, sqlite_damage
+from semantik.kit.database import sqlite_damage
+from semantik.kit.database_errors import DatabaseDamaged
 from semantik.kit.settings import Settings
 from semantik.runtime import open_runtime, prepare_schema
 

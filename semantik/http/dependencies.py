@@ -27,8 +27,9 @@ from semantik.auth.actor import Actor, Scope
 from semantik.http import sockets
 from semantik.kit import logs
 from semantik.kit.clock import now
-from semantik.kit.database import EVERY_TENANT, AsyncSession, Database
+from semantik.kit.database import AsyncSession, Database
 from semantik.kit.errors import Forbidden
+from semantik.kit.walls import EVERY_TENANT
 
 if TYPE_CHECKING:
     from semantik.runtime import Runtime

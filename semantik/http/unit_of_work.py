@@ -18,7 +18,7 @@ from fastapi import Request, Response
 
 from semantik.http.idempotency import KeyedRoute
 from semantik.kit import logs
-from semantik.kit.database import WriteConflict
+from semantik.kit.database_errors import WriteConflict
 
 log = logs.get(__name__)
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from semantik.jobs.values import Failure
-from semantik.kit.database import DatabaseBusy, DiskFull, WriteConflict
+from semantik.kit.database_errors import DatabaseBusy, DiskFull, WriteConflict
 from semantik.kit.errors import (
     Conflict,
     Forbidden,

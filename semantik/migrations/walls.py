@@ -1,7 +1,7 @@
 """The second wall behind `auth/access`: row-level security on every table of tenants (PostgreSQL only).
 
 Sessions act as a role that owns no table and may not bypass policies, and name the tenant they are about in a variable of
-the transaction (`kit/database.py`). A statement that forgot its filter then sees nothing of others. Raised anew after each
+the transaction (`kit/walls.py`). A statement that forgot its filter then sees nothing of others. Raised anew after each
 upgrade: it covers whatever tables there are by then, and a dump restored into another cluster, where the role is missing.
 """
 
@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from semantik.kit.database import APP_ROLE, EVERY_TENANT, TENANT_VARIABLE
 from semantik.kit.errors import Misconfigured
+from semantik.kit.walls import APP_ROLE, EVERY_TENANT, TENANT_VARIABLE
 from semantik.tables.base import metadata
 
 _POLICY = "of_the_tenant"

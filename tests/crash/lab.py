@@ -23,7 +23,8 @@ from semantik.auth.actor import Actor
 from semantik.jobs.states import ENDED
 from semantik.jobs.store.rows import DATABASE_ERRORS
 from semantik.kit import logs
-from semantik.kit.database import APP_ROLE, Database, open_database
+from semantik.kit.database import Database, open_database
+from semantik.kit.walls import APP_ROLE
 from semantik.tables.jobs import jobs, queues, schedule_fires, schedules, tenant_turns
 from tests import services
 from tests.conftest import administer, make_tenant

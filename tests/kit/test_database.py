@@ -16,20 +16,8 @@ from semantik.auth.actor import Actor
 from semantik.features.collections import repository as collections
 from semantik.kit import logs
 from semantik.kit.clock import now
-from semantik.kit.database import (
-    Database,
-    DatabaseBusy,
-    DatabaseDamaged,
-    DatabaseUnavailable,
-    DiskFull,
-    OpenedBeforeFork,
-    db_now,
-    insert_ignore,
-    open_database,
-    sqlite_damage,
-    translated,
-    upsert,
-)
+from semantik.kit.database import Database, OpenedBeforeFork, db_now, insert_ignore, open_database, sqlite_damage, upsert
+from semantik.kit.database_errors import DatabaseBusy, DatabaseDamaged, DatabaseUnavailable, DiskFull, translated
 from semantik.tables.accounts import tenants
 
 AT = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)

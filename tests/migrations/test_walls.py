@@ -12,8 +12,9 @@ from semantik.auth.actor import Actor
 from semantik.http.dependencies import Reader, ReadSession, Writer, WriteSession
 from semantik.http.unit_of_work import UnitOfWork
 from semantik.kit.clock import now
-from semantik.kit.database import APP_ROLE, Database, open_database
+from semantik.kit.database import Database, open_database
 from semantik.kit.ids import new_id
+from semantik.kit.walls import APP_ROLE
 from semantik.migrations.walls import RoleMissing, walled
 from semantik.tables.collections import collections
 from semantik.tables.jobs import schedules

@@ -11,7 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from semantik.auth.actor import Actor
 from semantik.kit.clock import now
-from semantik.kit.database import insert_ignore, see_every_tenant
+from semantik.kit.database import insert_ignore
+from semantik.kit.walls import see_every_tenant
 from semantik.tables.collections import collections, generations
 from semantik.tables.documents import chunks, dead_points, documents, embeddings, vector_spaces
 from semantik.tables.jobs import jobs
