@@ -40,6 +40,7 @@ NO_JOB = {
     ("POST", "/api/v1/jobs/{job_id}/budget"),
     ("DELETE", "/api/v1/jobs/{job_id}"),
     ("POST", "/api/v1/schedules"),
+    ("POST", "/api/v1/schedules/preview"),
     ("DELETE", "/api/v1/schedules/{schedule_id}"),
     ("POST", "/api/v1/schedules/{schedule_id}/pause"),
     ("POST", "/api/v1/schedules/{schedule_id}/resume"),
