@@ -42,8 +42,8 @@ _OVERTIME_S = 2.0
 _TRY_S = 1.0
 # A provider that was never asked: from a slow line to a fast one.
 _UNKNOWN_SPEED = Range(1_000, 10_000, 100_000)
-# Bytes on disk of one chunk besides its text and vectors: rows and their indexes in SQL, words and payload in the index
-# (measured on the sample corpus and 20,000 chunks of manuals: 2.1 to 3.4 kB).
+# Bytes on disk of one chunk besides its text and vectors: rows and their indexes in SQL, words and payload in the index.
+# Reasoned from the widths of the columns and not measured, hence the wide range.
 _CHUNK_BYTES = Range(1_800, 2_600, 4_000)
 # The text of a chunk lies in SQL and in the stored text of its document; its vector as float16 in SQL, as float32 and in a
 # graph in the index.
