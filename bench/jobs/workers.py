@@ -14,7 +14,8 @@ from bench.jobs.places import runtime_of
 from semantik.engines.events.redis import RedisEvents
 from semantik.jobs import rescue
 from semantik.jobs.dispatch_local import LocalDispatcher
-from semantik.jobs.worker_celery import Plan, run
+from semantik.jobs.worker_celery import run
+from semantik.jobs.worker_process import Plan
 from semantik.kit import logs
 from semantik.runtime import Runtime
 

@@ -23,7 +23,7 @@ CELERY = {
     "dispatcher": "semantik.jobs.dispatch_celery:CeleryDispatcher",
     "bell": "semantik.jobs.dispatch_celery:CeleryBell",
     "run": "semantik.jobs.worker_celery:run",
-    "plan": "semantik.jobs.worker_celery:Plan",
+    "plan": "semantik.jobs.worker_process:Plan",
     "app": "semantik.jobs.dispatch_celery:make_app",
 }
 

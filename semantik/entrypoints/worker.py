@@ -16,7 +16,7 @@ from semantik.kit.settings import Settings
 from semantik.runtime import open_runtime, prepare_schema
 
 if TYPE_CHECKING:
-    from semantik.jobs.worker_celery import Plan
+    from semantik.jobs.worker_process import Plan
 
 assert all_jobs.MODULES, "importing it registers the handlers"
 

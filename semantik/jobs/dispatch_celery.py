@@ -8,7 +8,7 @@ behind each setting: docs/decisions/0012-server-processes.md). Three loops keep 
     every worker    reconcile: rings again for what is ready, but never more than its workers could take (bounded by depth)
     every worker    one event loop and one runtime, opened after the fork; a doorbell claims until the queue is empty
 
-The first is here, the other two are in `worker_celery`.
+The first is here, the other two are in `worker_process`.
 """
 
 from __future__ import annotations

@@ -34,7 +34,8 @@ from semantik.jobs.queue import enqueue
 from semantik.jobs.states import ENDED, Status, WrongState
 from semantik.jobs.store import control
 from semantik.jobs.values import Effect, Item, JobArgs
-from semantik.jobs.worker_celery import Plan, run
+from semantik.jobs.worker_celery import run
+from semantik.jobs.worker_process import Plan
 from semantik.kit import clock, logs
 from semantik.kit.database import AsyncSession, Database, open_database
 from semantik.kit.ids import TenantId
