@@ -19,15 +19,14 @@ from typing import Any
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 import httpx
-import numpy as np
 from qdrant_client import AsyncQdrantClient, models
 from qdrant_client.http.exceptions import UnexpectedResponse
 
+from semantik.engines.vectors import qdrant_words as words
 from semantik.engines.vectors.base import (
     PAYLOAD,
     Answer,
     Corpus,
-    DimensionMismatch,
     Filters,
     IndexDamaged,
     Moments,
@@ -37,18 +36,14 @@ from semantik.engines.vectors.base import (
     ServerTooOld,
     SideResult,
     Space,
-    SpaceMismatch,
-    SparseVector,
     VectorStore,
 )
-from semantik.engines.vectors.checks import HNSW_EF, SAMPLE, check_ids, check_points, check_query, public_payload, scopes, stored_payload
+from semantik.engines.vectors.checks import HNSW_EF, SAMPLE, check_ids, check_points, check_query, scopes
 from semantik.engines.vectors.qdrant_calls import Calls, Patience
 from semantik.kit.errors import Misconfigured
 from semantik.kit.ids import TenantId
 
 MEMORY = ":memory:"
-_PREFIX = "semantik-"
-_DENSE, _SPARSE = "dense", "bm25"
 # The first server that takes the IDF corpus of a query; an older one ignores it and lets one tenant's words weigh in another's scores.
 _OLDEST_SERVER = (1, 19)
 _WRITE_TIMEOUT_S = 60
@@ -116,21 +111,21 @@ class QdrantStore(VectorStore):
             await self._create(space)
             known = await self._described(space.key)
         assert known is not None, "a collection that was made is there"
-        _check_fit(space, known)
+        words.check_fit(space, known)
         self._seen.add(space.key)
 
     async def spaces(self) -> list[Space]:
         found = (await self._calls.ask(self._client.get_collections, self._reading)).collections
-        keys = [one.name.removeprefix(_PREFIX) for one in found if one.name.startswith(_PREFIX)]
+        keys = [one.name.removeprefix(words.PREFIX) for one in found if one.name.startswith(words.PREFIX)]
         described = await asyncio.gather(*(self._described(key) for key in keys))
-        return [Space(key, dense.size) for key, one in zip(keys, described, strict=True) if one and (dense := _dense(one))]
+        return [Space(key, dense.size) for key, one in zip(keys, described, strict=True) if one and (dense := words.dense_of(one))]
 
     async def upsert(self, space: Space, points: Sequence[Point]) -> None:
         check_points(space, points)
         self._version += 1
         for start in range(0, len(points), _BATCH):
-            batch = [_stored(point) for point in points[start : start + _BATCH]]
-            await self._write(space, partial(self._client.upsert, _name(space), batch, wait=True, timeout=_WRITE_TIMEOUT_S))
+            batch = [words.stored(point) for point in points[start : start + _BATCH]]
+            await self._write(space, partial(self._client.upsert, words.name_of(space), batch, wait=True, timeout=_WRITE_TIMEOUT_S))
 
     async def flush(self, space: Space) -> None:
         """Nothing to do: the server has written what it acknowledged to its log."""
@@ -140,21 +135,21 @@ class QdrantStore(VectorStore):
         self._version += 1
         if ids:
             selector = models.PointIdsList(points=list(ids))
-            await self._write(space, lambda: self._client.delete(_name(space), selector, wait=True, timeout=_WRITE_TIMEOUT_S))
+            await self._write(space, lambda: self._client.delete(words.name_of(space), selector, wait=True, timeout=_WRITE_TIMEOUT_S))
 
     async def delete_where(
         self, space: Space, *, tenant: TenantId, collection: str | None = None, generation: int | None = None, document: str | None = None
     ) -> None:
         self._version += 1
         wanted = {"tenant": tenant, "collection": collection, "generation": generation, "document": document}
-        must = [_equals(key, value) for key, value in wanted.items() if value is not None]
+        must = [words.equals(key, value) for key, value in wanted.items() if value is not None]
         selector = models.FilterSelector(filter=models.Filter(must=must))
-        await self._write(space, lambda: self._client.delete(_name(space), selector, wait=True, timeout=_WRITE_TIMEOUT_S))
+        await self._write(space, lambda: self._client.delete(words.name_of(space), selector, wait=True, timeout=_WRITE_TIMEOUT_S))
 
     async def query(self, space: Space, query: Query) -> Answer:
         check_query(space, query)
-        corpus = _corpus(query.corpus)
-        within = models.Filter(must=[*corpus, *_narrowing(query.filters)])
+        corpus = words.within(query.corpus)
+        within = models.Filter(must=[*corpus, *words.narrowing(query.filters)])
         sides = self._sides(query, corpus)
         sample = await self._sample(space, query.corpus, corpus)
         tops = await self._scores(space, [(side, within, query.limit + 16) for side in sides.values()])
@@ -175,7 +170,7 @@ class QdrantStore(VectorStore):
             scores = next(answers) if chosen[name] else {}
             cross = {id: scores.get(id, 0.0) for id in foreign[name] if name == "sparse" or id in scores}
             ranked = Scored(tuple(id for id, _ in found[name]), tuple(score for _, score in found[name]))
-            results[name] = SideResult(ranked, _moments(scores, sample, sparse=name == "sparse"), cross)
+            results[name] = SideResult(ranked, words.moments_of(scores, sample, sparse=name == "sparse"), cross)
         if query.sparse is not None and "sparse" not in results:
             results["sparse"] = SideResult(Scored((), ()), Moments(0.0, 0.0, len(sample)) if sample else None)
         return Answer(dense=results.get("dense"), sparse=results.get("sparse"))
@@ -185,32 +180,32 @@ class QdrantStore(VectorStore):
         if query.dense is not None:
             rescored = models.QuantizationSearchParams(rescore=True, oversampling=_OVERSAMPLING) if self._options.quantise else None
             params = models.SearchParams(hnsw_ef=max(HNSW_EF, query.limit), exact=query.exact, quantization=rescored)
-            sides["dense"] = _Side(query.dense.tolist(), _DENSE, params)
+            sides["dense"] = _Side(query.dense.tolist(), words.DENSE, params)
         if query.sparse is not None and len(query.sparse.indices):
             terms = models.SparseVector(indices=query.sparse.indices.tolist(), values=query.sparse.values.tolist())
             idf = models.SearchParams(idf=models.IdfCorpusParams(corpus=models.Filter(must=corpus)))
-            sides["sparse"] = _Side(terms, _SPARSE, idf)
+            sides["sparse"] = _Side(terms, words.SPARSE, idf)
         return sides
 
     async def count(self, space: Space, corpus: Corpus | None = None, filters: Filters | None = None) -> int:
-        within = models.Filter(must=[*_corpus(corpus), *_narrowing(filters or Filters())]) if corpus else None
-        return int((await self._read(space, lambda: self._client.count(_name(space), within, exact=True))).count)
+        within = models.Filter(must=[*words.within(corpus), *words.narrowing(filters or Filters())]) if corpus else None
+        return int((await self._read(space, lambda: self._client.count(words.name_of(space), within, exact=True))).count)
 
     async def scan(self, space: Space, *, vectors: bool = False) -> AsyncIterator[Sequence[Point]]:
+        name = words.name_of(space)
         after: Any = None
         while True:
-            records, after = await self._read(
-                space, partial(self._client.scroll, _name(space), limit=_BATCH, offset=after, with_payload=True, with_vectors=vectors)
-            )
+            page = partial(self._client.scroll, name, limit=_BATCH, offset=after, with_payload=True, with_vectors=vectors)
+            records, after = await self._read(space, page)
             if records:
-                yield [_point(record) for record in records]
+                yield [words.point_of(record) for record in records]
             if after is None:
                 return
 
     async def drop(self, space: Space) -> None:
         self._version += 1
         self._seen.discard(space.key)
-        await self._write(space, lambda: self._client.delete_collection(_name(space), timeout=_WRITE_TIMEOUT_S))
+        await self._write(space, lambda: self._client.delete_collection(words.name_of(space), timeout=_WRITE_TIMEOUT_S))
 
     async def optimize(self, space: Space) -> bool:
         """The server optimises by itself."""
@@ -219,7 +214,7 @@ class QdrantStore(VectorStore):
     async def health(self) -> Mapping[str, Any]:
         """Asks also while searches are refused, and ends that when it is answered."""
         found = await self._calls.ask(self._client.get_collections, _PROBE, probe=True)
-        spaces = sum(one.name.startswith(_PREFIX) for one in found.collections)
+        spaces = sum(one.name.startswith(words.PREFIX) for one in found.collections)
         return {"backend": "qdrant", "spaces": spaces} | ({"server": self._server} if self._server else {})
 
     async def close(self) -> None:
@@ -253,25 +248,25 @@ class QdrantStore(VectorStore):
         self._server = version
 
     async def _described(self, key: str) -> models.CollectionParams | None:
-        if not await self._calls.ask(lambda: self._client.collection_exists(_PREFIX + key), self._reading):
+        if not await self._calls.ask(lambda: self._client.collection_exists(words.PREFIX + key), self._reading):
             return None
-        return (await self._calls.ask(lambda: self._client.get_collection(_PREFIX + key), self._reading)).config.params
+        return (await self._calls.ask(lambda: self._client.get_collection(words.PREFIX + key), self._reading)).config.params
 
     async def _create(self, space: Space) -> None:
+        name = words.name_of(space)
         await self._write(space, lambda: self._created(space))
         for key, kind in {**PAYLOAD, "scope": "keyword"}.items():
-            await self._write(
-                space, partial(self._client.create_payload_index, _name(space), key, _index(key, kind), wait=True, timeout=_WRITE_TIMEOUT_S)
-            )
+            index = partial(self._client.create_payload_index, name, key, words.index_of(key, kind), wait=True, timeout=_WRITE_TIMEOUT_S)
+            await self._write(space, index)
 
     async def _created(self, space: Space) -> None:
         options = self._options
         int8 = models.ScalarQuantizationConfig(type=models.ScalarType.INT8, quantile=0.99, always_ram=True)
         try:
             await self._client.create_collection(
-                _name(space),
+                words.name_of(space),
                 vectors_config={
-                    _DENSE: models.VectorParams(
+                    words.DENSE: models.VectorParams(
                         size=space.dimensions,
                         distance=models.Distance.COSINE,
                         on_disk=options.on_disk,
@@ -280,7 +275,7 @@ class QdrantStore(VectorStore):
                     )
                 },
                 sparse_vectors_config={
-                    _SPARSE: models.SparseVectorParams(
+                    words.SPARSE: models.SparseVectorParams(
                         modifier=models.Modifier.IDF, index=models.SparseIndexParams(on_disk=options.on_disk)
                     )
                 },
@@ -304,7 +299,7 @@ class QdrantStore(VectorStore):
             )
             for side, within, limit in asked
         ]
-        answers = await self._read(space, lambda: self._client.query_batch_points(_name(space), requests))
+        answers = await self._read(space, lambda: self._client.query_batch_points(words.name_of(space), requests))
         return [{str(hit.id): float(hit.score) for hit in answer.points} for answer in answers]
 
     async def _sample(self, space: Space, corpus: Corpus, must: list[Any]) -> tuple[str, ...]:
@@ -317,7 +312,7 @@ class QdrantStore(VectorStore):
             return known.ids
         within = models.Filter(must=must)
         records, _ = await self._read(
-            space, lambda: self._client.scroll(_name(space), within, limit=SAMPLE, with_payload=False, with_vectors=False)
+            space, lambda: self._client.scroll(words.name_of(space), within, limit=SAMPLE, with_payload=False, with_vectors=False)
         )
         ids = tuple(str(record.id) for record in records)
         self._samples[key] = _Sample(ids, self._version, now)
@@ -346,93 +341,3 @@ def _client(url: str, options: Options) -> tuple[AsyncQdrantClient, str]:
         check_compatibility=False,
     )
     return client, address.netloc
-
-
-def _dense(params: models.CollectionParams) -> models.VectorParams | None:
-    return params.vectors.get(_DENSE) if isinstance(params.vectors, dict) else None
-
-
-def _check_fit(space: Space, params: models.CollectionParams) -> None:
-    """Raises `DimensionMismatch` or `SpaceMismatch` when what is there cannot hold our points or would score them differently."""
-    dense, sparse = _dense(params), (params.sparse_vectors or {}).get(_SPARSE)
-    if dense is None or sparse is None:
-        raise SpaceMismatch(f"index {space.key} has not the vectors {_DENSE} and {_SPARSE}: something else made it")
-    if dense.size != space.dimensions:
-        raise DimensionMismatch(f"index {space.key} holds vectors of {dense.size} dimensions, not {space.dimensions}")
-    if dense.distance != models.Distance.COSINE:
-        raise SpaceMismatch(f"index {space.key} compares by {dense.distance.value}, not by {models.Distance.COSINE.value}")
-    if sparse.modifier != models.Modifier.IDF:
-        raise SpaceMismatch(f"index {space.key} scores terms without their rarity (IDF)")
-
-
-def _name(space: Space) -> str:
-    return _PREFIX + space.key
-
-
-def _stored(point: Point) -> models.PointStruct:
-    vectors: dict[str, Any] = {_SPARSE: models.SparseVector(indices=point.sparse.indices.tolist(), values=point.sparse.values.tolist())}
-    if point.dense is not None:
-        vectors[_DENSE] = point.dense.tolist()
-    return models.PointStruct(id=point.id, vector=vectors, payload=stored_payload(point.payload))
-
-
-def _point(record: models.Record) -> Point:
-    vectors: Any = record.vector if isinstance(record.vector, dict) else {}
-    terms = vectors.get(_SPARSE)
-    dense = vectors.get(_DENSE)
-    indices = np.array(terms.indices if terms is not None else [], np.uint32)
-    values = np.array(terms.values if terms is not None else [], np.float32)
-    order = np.argsort(indices)
-    return Point(
-        id=str(record.id),
-        dense=None if dense is None else np.array(dense, np.float32),
-        sparse=SparseVector(indices[order], values[order]),
-        payload=public_payload(record.payload),
-    )
-
-
-def _moments(scores: Mapping[str, float], sample: Sequence[str], *, sparse: bool) -> Moments | None:
-    # A point without any of the terms is not returned, and its score is 0; one without a dense side has none.
-    values = np.array([scores.get(id, 0.0) for id in sample if sparse or id in scores], np.float64)
-    return Moments(float(values.mean()), float(values.std()), len(values)) if len(values) else None
-
-
-def _index(key: str, kind: str) -> Any:
-    match kind:
-        case "integer":
-            return models.IntegerIndexParams(type=models.IntegerIndexType.INTEGER, lookup=True, range=False, enable_hnsw=False)
-        case "datetime":
-            return models.DatetimeIndexParams(type=models.DatetimeIndexType.DATETIME, enable_hnsw=False)
-        case _:
-            # Links are made within tenants and scopes; a link for each value of each key would cost more than it finds.
-            linked = key in ("tenant", "scope")
-            return models.KeywordIndexParams(
-                type=models.KeywordIndexType.KEYWORD, is_tenant=True if key == "tenant" else None, enable_hnsw=linked
-            )
-
-
-def _equals(key: str, value: Any) -> Any:
-    return models.FieldCondition(key=key, match=models.MatchValue(value=value))
-
-
-def _corpus(corpus: Corpus) -> list[Any]:
-    """The access filter, as in the embedded store: THE one place here that makes it."""
-    scope = models.FieldCondition(key="scope", match=models.MatchAny(any=scopes(corpus.collections)))
-    return [_equals("tenant", corpus.tenant), scope]
-
-
-def _narrowing(filters: Filters) -> list[Any]:
-    any_of = {
-        "source": filters.sources,
-        "document": filters.documents,
-        "media_type": filters.media_types,
-        "language": filters.languages,
-        "tags": filters.tags,
-    }
-    conditions: list[Any] = [
-        models.FieldCondition(key=key, match=models.MatchAny(any=list(values))) for key, values in any_of.items() if values
-    ]
-    if filters.modified_after or filters.modified_before:
-        span = models.DatetimeRange(gte=filters.modified_after, lt=filters.modified_before)
-        conditions.append(models.FieldCondition(key="modified_at", range=span))
-    return conditions
