@@ -5,8 +5,8 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Sequence
-from typing import Annotated, Generic, TypeVar
+from datetime import UTC, datetime
+from typing import Annotated, Any, Generic, TypeVar, overload
 
 from fastapi import Query
 from pydantic import BaseModel, Field
@@ -14,7 +14,10 @@ from pydantic import BaseModel, Field
 from semantik.kit.errors import InvalidInput
 
 Item = TypeVar("Item")
-Key = str | int | float | None
+A = TypeVar("A", bound="Key")
+B = TypeVar("B", bound="Key")
+C = TypeVar("C", bound="Key")
+Key = str | int | datetime
 
 # SQLite and PostgreSQL both store at most a signed 64-bit integer.
 _MAX_INTEGER = 2**63 - 1
@@ -38,12 +41,19 @@ class Page(BaseModel, Generic[Item]):
 
 
 def encode_cursor(*key: Key) -> str:
-    packed = json.dumps(list(key), separators=(",", ":"), ensure_ascii=False).encode()
+    plain = [part.isoformat() if isinstance(part, datetime) else part for part in key]
+    packed = json.dumps(plain, separators=(",", ":"), ensure_ascii=False).encode()
     return base64.urlsafe_b64encode(packed).rstrip(b"=").decode()
 
 
-def decode_cursor(cursor: str | None, *types: type) -> tuple[Key, ...] | None:
-    """The key of `encode_cursor`, checked against its types: `decode_cursor(cursor, str, int)`. None without a cursor.
+@overload
+def decode_cursor(cursor: str | None, a: type[A], /) -> tuple[A] | None: ...
+@overload
+def decode_cursor(cursor: str | None, a: type[A], b: type[B], /) -> tuple[A, B] | None: ...
+@overload
+def decode_cursor(cursor: str | None, a: type[A], b: type[B], c: type[C], /) -> tuple[A, B, C] | None: ...
+def decode_cursor(cursor: str | None, *types: type[Any]) -> tuple[Any, ...] | None:
+    """The key of `encode_cursor`, checked against its types: `decode_cursor(cursor, datetime, str)`. None without a cursor.
 
     Raises `BadCursor` for anything that `encode_cursor` would not have made.
     """
@@ -53,25 +63,23 @@ def decode_cursor(cursor: str | None, *types: type) -> tuple[Key, ...] | None:
         key = json.loads(base64.urlsafe_b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4)))
     except (ValueError, binascii.Error, RecursionError):
         raise BadCursor("the cursor is not one of this server") from None
-    if not isinstance(key, list) or len(key) != len(types) or not all(map(_fits, key, types)):
+    if not isinstance(key, list) or len(key) != len(types):
         raise BadCursor("the cursor belongs to another list")
-    return tuple(key)
+    return tuple(map(_part, key, types))
 
 
-def page(items: Sequence[Item], limit: int, key: Sequence[Key] | None, total: int | None = None) -> Page[Item]:
-    """A page of what was asked with LIMIT `limit + 1`; `key` is the sort key of item number `limit`, if there is one."""
-    more = len(items) > limit
-    return Page(items=list(items[:limit]), next_cursor=encode_cursor(*key) if more and key is not None else None, total=total)
-
-
-def _fits(value: object, wanted: type) -> bool:
-    if value is None:
-        return True
-    if isinstance(value, bool) or not isinstance(value, (int, float) if wanted is float else wanted):
-        return False
-    if isinstance(value, int):
-        return -_MAX_INTEGER <= value <= _MAX_INTEGER
-    return not (isinstance(value, str) and (("\x00" in value) or _lone_surrogate(value)))
+def _part(value: object, wanted: type[Any]) -> Any:
+    try:
+        match value:
+            case str() if wanted is datetime:
+                return datetime.fromisoformat(value).astimezone(UTC)
+            case str() if wanted is str and "\x00" not in value and not _lone_surrogate(value):
+                return value
+            case int() if wanted is int and not isinstance(value, bool) and abs(value) <= _MAX_INTEGER:
+                return value
+    except (ValueError, OverflowError):
+        pass
+    raise BadCursor("the cursor belongs to another list")
 
 
 def _lone_surrogate(value: str) -> bool:

@@ -110,6 +110,7 @@ async def test_nul_in_the_address_is_refused(client: httpx2.AsyncClient, address
         encode_cursor("a"),
         encode_cursor("a", 2**63),
         encode_cursor("a\x00", 1),
+        "W251bGwsMV0",
         "é",
         "eyJ9",
     ],

@@ -127,7 +127,7 @@ async def change_password(
 async def list_api_keys(actor: Reader, session: ReadSession, limit: Limit = 50, cursor: Cursor = None) -> Page[schemas.ApiKey]:
     """Lists the caller's API keys, newest first"""
     key = decode_cursor(cursor, str)
-    found = await repository.list_api_keys(session, actor, before=str(key[0]) if key else None, limit=limit + 1)
+    found = await repository.list_api_keys(session, actor, before=key[0] if key else None, limit=limit + 1)
     total = await repository.count_api_keys(session, actor)
     following = encode_cursor(found[limit - 1].id) if len(found) > limit else None
     return Page(items=[schemas.ApiKey.of(one) for one in found[:limit]], next_cursor=following, total=total)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
@@ -52,29 +52,19 @@ async def list_jobs(
 ) -> JobPage:
     """Lists jobs, newest first, with their number by status"""
     found = await repository.page(
-        session, actor, status=status or (), kind=kind, collection=collection, before=_before(cursor), limit=limit + 1
+        session, actor, status=status or (), kind=kind, collection=collection, before=decode_cursor(cursor, datetime, str), limit=limit + 1
     )
     summary = await repository.summary(session, actor, kind=kind, collection=collection)
     now = await reading.now(session)
     last = found[limit - 1] if len(found) > limit else None
     return JobPage(
         items=[schemas.Job.of(job, now) for job in found[:limit]],
-        next_cursor=encode_cursor(last.created_at.isoformat(), last.id) if last is not None else None,
+        next_cursor=encode_cursor(last.created_at, last.id) if last is not None else None,
         total=sum(count for name, count in summary.items() if not status or name in status),
         summary=summary,
         verbs=service.verbs_for({name: count for name, count in summary.items() if not status or name in status}),
         kinds=await repository.kinds(session, actor),
     )
-
-
-def _before(cursor: str | None) -> tuple[datetime, str] | None:
-    key = decode_cursor(cursor, str, str)
-    if key is None or not isinstance(key[0], str) or not isinstance(key[1], str):
-        return None
-    try:
-        return datetime.fromisoformat(key[0]).astimezone(UTC), key[1]
-    except (ValueError, OverflowError):
-        return None
 
 
 @router.post("/jobs/bulk", dependencies=[KEYED])
@@ -89,9 +79,9 @@ async def bulk(body: schemas.Bulk, actor: Writer, session: WriteSession) -> sche
         collection=body.collection,
         workflow=body.workflow,
         priority=body.priority,
-        after=_before(body.cursor),
+        after=decode_cursor(body.cursor, datetime, str),
     )
-    cursor = encode_cursor(done.last[1].isoformat(), done.last[0]) if done.last is not None else None
+    cursor = encode_cursor(done.last[1], done.last[0]) if done.last is not None else None
     return schemas.BulkAnswer(changed=len(done.changed), refused=done.refused, job_ids=done.changed, next_cursor=cursor)
 
 
@@ -221,7 +211,7 @@ async def list_items(
     """Lists the items that did not simply succeed"""
     await repository.get(session, actor, job_id)
     key = decode_cursor(cursor, str)
-    found = await repository.items(session, actor, job_id, state=state or (), after=str(key[0]) if key else None, limit=limit + 1)
+    found = await repository.items(session, actor, job_id, state=state or (), after=key[0] if key else None, limit=limit + 1)
     items = [
         schemas.JobItem(
             key=row.item_key,
@@ -263,7 +253,7 @@ async def list_log(
     """Lists the lines of a job's log: what its handler said, what happened to it, and items that failed"""
     job = await repository.get(session, actor, job_id)
     key = decode_cursor(cursor, int)
-    seq = int(key[0] or 0) if key is not None else None
+    seq = key[0] if key is not None else None
     found = await repository.log(
         session,
         actor,

@@ -23,7 +23,7 @@ from semantik.features.collections.schemas import (
 )  # fmt: skip
 from semantik.http.dependencies import CurrentRuntime, Reader, ReadSession, Writer, WriteSession
 from semantik.http.idempotency import KEYED
-from semantik.http.pagination import Cursor, Limit, Page, decode_cursor, page
+from semantik.http.pagination import Cursor, Limit, Page, decode_cursor, encode_cursor
 from semantik.http.unit_of_work import UnitOfWork
 
 router = APIRouter(prefix="/api/v1", tags=["collections"], route_class=UnitOfWork)
@@ -38,11 +38,11 @@ async def list_collections(
     q: Annotated[str | None, Query(max_length=200, description="Only names that contain this.")] = None,
 ) -> Page[Collection]:
     after = decode_cursor(cursor, str, str)
-    rows = await repository.page(session, actor, after=(str(after[0]), str(after[1])) if after else None, limit=limit, name_contains=q)
-    key = (rows[limit - 1]["name"], rows[limit - 1]["id"]) if len(rows) > limit else None
+    rows = await repository.page(session, actor, after=after, limit=limit, name_contains=q)
     total = await repository.count(session, actor) if q is None else None
     shown = await service.shown(session, actor, rows)
-    return page(shown, limit, key, total)
+    last = shown[limit - 1] if len(shown) > limit else None
+    return Page(items=shown[:limit], next_cursor=encode_cursor(last.name, last.id) if last else None, total=total)
 
 
 @router.post("/collections", status_code=201, summary="Create a collection", operation_id="create_collection")

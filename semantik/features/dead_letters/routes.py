@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
@@ -37,14 +37,22 @@ async def list_dead_letters(
     cursor: Cursor = None,
 ) -> DeadLetterPage:
     """Lists failed jobs, and the failed and quarantined items of ended jobs that nothing took over, newest first"""
+    before = decode_cursor(cursor, datetime, str, str)
     found = await repository.page(
-        session, actor, what=what, kind=kind, collection=collection, code=code, before=_before(cursor), limit=limit + 1
+        session,
+        actor,
+        what=what,
+        kind=kind,
+        collection=collection,
+        code=code,
+        before=before,
+        limit=limit + 1,
     )
     reasons = await repository.summary(session, actor, kind=kind, collection=collection)
     last = found[limit - 1] if len(found) > limit else None
     return DeadLetterPage(
         items=[_letter(row) for row in found[:limit]],
-        next_cursor=encode_cursor(last.at.isoformat(), last.job_id, last.item_key) if last is not None else None,
+        next_cursor=encode_cursor(last.at, last.job_id, last.item_key) if last is not None else None,
         total=sum(row.many for row in reasons if what in (None, row.what) and code in (None, row.error_code)),
         failed_jobs=sum(row.many for row in reasons if row.what == "job"),
         failed_items=sum(row.many for row in reasons if row.what == "item"),
@@ -77,13 +85,3 @@ def _letter(row: Any) -> schemas.DeadLetter:
         message=row.error_message,
         at=row.at,
     )
-
-
-def _before(cursor: str | None) -> tuple[datetime, str, str] | None:
-    key = decode_cursor(cursor, str, str, str)
-    if key is None or not isinstance(key[0], str):
-        return None
-    try:
-        return datetime.fromisoformat(key[0]).astimezone(UTC), str(key[1]), str(key[2])
-    except (ValueError, OverflowError):
-        return None

@@ -66,7 +66,7 @@ async def list_documents(
         name_contains=q,
     )
     after = decode_cursor(cursor, str)
-    rows = await repository.page(session, actor, wanted, after=str(after[0]) if after else None, limit=limit)
+    rows = await repository.page(session, actor, wanted, after=after[0] if after else None, limit=limit)
     total = await repository.count(session, actor, wanted) if after is None else None
     shown = [_document(row) for row in rows[:limit]]
     return Page(items=shown, next_cursor=encode_cursor(shown[-1].id) if len(rows) > limit else None, total=total)
@@ -124,7 +124,7 @@ async def list_chunks(
 ) -> Page[Chunk]:
     row = await _row(session, actor, document_id)
     key = decode_cursor(cursor, int)
-    after = int(key[0] or 0) if key else -1
+    after = key[0] if key else -1
     if around is not None and key is None:
         ordinal = await repository.ordinal_of(session, actor, document_id, around)
         if ordinal is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from fastapi import APIRouter
@@ -92,20 +92,13 @@ async def get_schedule(schedule_id: str, actor: Reader, session: ReadSession) ->
 async def list_runs(schedule_id: str, actor: Reader, session: ReadSession, limit: Limit = 20, cursor: Cursor = None) -> Page[schemas.Run]:
     """Lists the times that came and the jobs they made, newest first"""
     await repository.get(session, actor, schedule_id)
-    key = decode_cursor(cursor, str)
-    found = await repository.runs(session, actor, schedule_id, before=_time(key[0]) if key else None, limit=limit + 1)
+    key = decode_cursor(cursor, datetime)
+    found = await repository.runs(session, actor, schedule_id, before=key[0] if key else None, limit=limit + 1)
     items = [
         schemas.Run(fire_at=row.fire_at, job_id=row.job_id, status=row.status or ("gone" if row.job_id else "left_out"))
         for row in found[:limit]
     ]
-    return Page(items=items, next_cursor=encode_cursor(items[-1].fire_at.isoformat()) if len(found) > limit else None, total=None)
-
-
-def _time(text: object) -> datetime | None:
-    try:
-        return datetime.fromisoformat(str(text)).astimezone(UTC)
-    except (ValueError, OverflowError):
-        return None
+    return Page(items=items, next_cursor=encode_cursor(items[-1].fire_at) if len(found) > limit else None, total=None)
 
 
 @router.patch("/{schedule_id}")

@@ -24,7 +24,7 @@ async def list_source_kinds(actor: Reader) -> SourceKinds:
 @router.get("/collections/{collection_id}/sources", summary="List a collection's sources", operation_id="list_sources")
 async def list_sources(collection_id: str, actor: Reader, session: ReadSession, cursor: Cursor = None, limit: Limit = 50) -> Page[Source]:
     after = decode_cursor(cursor, str)
-    items, more = await service.listed(session, actor, collection_id, after=str(after[0]) if after else None, limit=limit)
+    items, more = await service.listed(session, actor, collection_id, after=after[0] if after else None, limit=limit)
     return Page(items=items, next_cursor=encode_cursor(items[-1].id) if more else None, total=None)
 
 
