@@ -70,6 +70,7 @@ async def test_a_job_of_others_is_not_there(world: World, stranger: httpx2.Async
         answer = await stranger.request(method, f"/jobs/{made.id}{path}")
         assert (answer.status_code, answer.json()["code"]) == (404, "job_unknown"), path
     assert (await stranger.post(f"/jobs/{made.id}/priority", json={"priority": 0})).status_code == 404
+    assert (await stranger.post(f"/jobs/{made.id}/budget", json={"budget": {}})).status_code == 404
     assert (await stranger.post("/jobs/bulk", json={"verb": "cancel"})).json()["changed"] == 0
 
 
@@ -79,9 +80,9 @@ async def test_a_wrong_verb_is_a_conflict_that_names_the_allowed_ones(world: Wor
     assert answer.status_code == 409
     problem = answer.json()
     assert (problem["code"], problem["state"]) == ("wrong_job_state", "queued")
-    assert problem["allowed"] == ["pause", "cancel", "priority"]
+    assert problem["allowed"] == ["pause", "cancel", "priority", "budget"]
     job = (await client.get(f"/jobs/{made.id}")).json()
-    assert job["allowed"] == ["pause", "cancel", "priority"]
+    assert job["allowed"] == ["pause", "cancel", "priority", "budget"]
     assert job["why_not"]["retry"] == "it has not started yet"
 
 
