@@ -33,22 +33,19 @@ class LocalCopies:
             for folder in (self.incoming, self._lent):
                 folder.mkdir(parents=True, exist_ok=True)
             self.remove_strays(older_than_s=STRAY_AGE_S)
-            self._shrink()
+            self._walk()
 
     def keep(self, path: Path, tenant: TenantId, blob_hash: str) -> None:
-        """Moves a file of `incoming` among the copies, and drops the least used beyond the bound."""
+        """Moves a file of `incoming` among the copies. `shrink` keeps to the bound."""
         copy = self._copy(tenant, blob_hash)
         with writing():
             copy.parent.mkdir(parents=True, exist_ok=True)
             self._added += path.stat().st_size
             os.replace(path, copy)
-        # Walking all copies for each new one would cost more than the copies do: a twentieth over is close enough.
-        if self._added > self._max_bytes // 20:
-            self._shrink()
 
     @contextmanager
     def lent_new(self, path: Path, tenant: TenantId, blob_hash: str) -> Iterator[Path]:
-        """Keeps a file of `incoming` and lends it out at once: linked first, since the bound may be smaller than the file."""
+        """Keeps a file of `incoming` and lends it out at once: linked first, since another process may drop the copy."""
         with self._lending(path, blob_hash) as link:
             assert link is not None, "a file of our own spool is there"
             self.keep(path, tenant, blob_hash)
@@ -98,7 +95,13 @@ class LocalCopies:
     def _copy(self, tenant: TenantId, blob_hash: str) -> Path:
         return self._root / tenant / blob_hash[:2] / blob_hash
 
-    def _shrink(self) -> None:
+    def shrink(self) -> None:
+        """Drops the least used copies beyond the bound. Walks all of them when it is time to: not for the event loop."""
+        # Walking for each new copy would cost more than the copies do: a twentieth over is close enough.
+        if self._added > self._max_bytes // 20:
+            self._walk()
+
+    def _walk(self) -> None:
         self._added = 0
         found: list[tuple[float, int, Path]] = []
         for tenant in self._root.iterdir():

@@ -153,6 +153,7 @@ class S3Blobs(BlobStore):
             # Also when it is there already: it then counts as new, and a sweep that found it unused an instant ago leaves it alone.
             await self._upload(new.path, self._key(tenant, new.ref.hash), new.ref.size_bytes)
             await run_cpu(self._copies.keep, new.path, tenant, new.ref.hash)
+            await run_cpu(self._copies.shrink)
             return new.ref
 
     async def read(self, tenant: TenantId, blob_hash: str, *, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
@@ -170,6 +171,7 @@ class S3Blobs(BlobStore):
                 return
         async with spooled(self._copies.incoming, self.read(tenant, blob_hash), max_bytes=None) as new:
             with self._copies.lent_new(new.path, tenant, blob_hash) as path:
+                await run_cpu(self._copies.shrink)
                 yield path
 
     async def exists(self, tenant: TenantId, blob_hash: str) -> bool:

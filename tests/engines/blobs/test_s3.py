@@ -211,6 +211,7 @@ def test_copies_keep_to_their_bound_and_what_is_lent_outlives_them(tmp_path: Pat
         new = copies.incoming / name
         new.write_bytes(b"x" * 400)
         copies.keep(new, tenant, name)
+        copies.shrink()
 
     for name in ("aaa", "bbb"):
         keep(name)
