@@ -176,16 +176,7 @@ async def _once(tasks: dict[str, asyncio.Task[T]], key: str, open_: Callable[[st
 async def open_runtime(settings: Settings) -> Runtime:
     """Opens what the settings name. The caller owns or shares the data folder and has brought the schema up to date."""
     async with AsyncExitStack() as stack:
-        database = open_database(
-            settings.sqlalchemy_url,
-            pool_size=settings.database_pool_size,
-            max_overflow=settings.database_max_overflow,
-            pool_timeout_s=settings.database_pool_timeout_s,
-            pool_recycle_s=settings.database_pool_recycle_s,
-            statement_timeout_s=settings.database_statement_timeout_s,
-            lock_timeout_s=settings.database_lock_timeout_s,
-            slow_query_s=settings.database_slow_query_s,
-        )
+        database = open_sql(settings)
         stack.push_async_callback(database.close)
         blobs = await _open_blobs(settings)
         stack.push_async_callback(blobs.close)
@@ -235,6 +226,20 @@ async def _open_blobs(settings: Settings) -> BlobStore:
         case other:
             assert_never(other)
     return store
+
+
+def open_sql(settings: Settings) -> Database:
+    """The database alone; connects lazily."""
+    return open_database(
+        settings.sqlalchemy_url,
+        pool_size=settings.database_pool_size,
+        max_overflow=settings.database_max_overflow,
+        pool_timeout_s=settings.database_pool_timeout_s,
+        pool_recycle_s=settings.database_pool_recycle_s,
+        statement_timeout_s=settings.database_statement_timeout_s,
+        lock_timeout_s=settings.database_lock_timeout_s,
+        slow_query_s=settings.database_slow_query_s,
+    )
 
 
 def open_events(settings: Settings) -> EventBus:

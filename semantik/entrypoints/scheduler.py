@@ -16,9 +16,8 @@ from semantik.jobs.outbox import Outbox
 from semantik.jobs.upkeep import Upkeep
 from semantik.kit import logs, registry
 from semantik.kit.concurrency import run_cpu
-from semantik.kit.database import open_database
 from semantik.kit.settings import Settings
-from semantik.runtime import open_events, prepare_schema
+from semantik.runtime import open_events, open_sql, prepare_schema
 
 if TYPE_CHECKING:
     from semantik.jobs.dispatch_celery import CeleryBell
@@ -35,7 +34,8 @@ async def run(settings: Settings) -> None:
     stopped = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
-    database = open_database(settings.sqlalchemy_url, pool_size=2, max_overflow=2)
+    # Its loops use two connections; all other limits of the database are those of every process.
+    database = open_sql(settings.model_copy(update={"database_pool_size": 2, "database_max_overflow": 2}))
     events: EventBus = open_events(settings)
     bell: CeleryBell = registry.load("job", server.CELERY, "bell")(settings.broker)
     outbox, upkeep = Outbox(database, events, bell), Upkeep(database, lease_ttl_s=settings.job_lease_ttl_s)
