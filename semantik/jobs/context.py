@@ -218,7 +218,7 @@ class JobContext:
         job = await leases.step(session, self.lease, change, ttl_s=self._ttl_s, spent=spent)
         if job is None:
             self.lose()
-            raise LeaseLost(f"job {self.lease.job_id} is no longer held under fence {self.lease.fence}")
+            raise LeaseLost(self.lease)
         if change.stored_event:
             self._stored_at = time.monotonic()
         return job
@@ -234,7 +234,7 @@ class JobContext:
 
     def _raise_if_lost(self) -> None:
         if self.lost:
-            raise LeaseLost(f"job {self.lease.job_id} is no longer held under fence {self.lease.fence}")
+            raise LeaseLost(self.lease)
 
     def _pass_by(self, now: float, *, message: str | None, done: int | None, total: int | None) -> None:
         outbox = self.runtime.database.info.get(OUTBOX)

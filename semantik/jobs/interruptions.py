@@ -10,7 +10,7 @@ Interruption
 
 from __future__ import annotations
 
-from semantik.jobs.values import Control
+from semantik.jobs.values import Control, Lease
 
 
 class Interruption(BaseException):
@@ -34,7 +34,8 @@ class BudgetReached(Interruption):
 
 
 class LeaseLost(Interruption):
-    pass
+    def __init__(self, lease: Lease) -> None:
+        super().__init__(f"job {lease.job_id} is no longer held under fence {lease.fence}")
 
 
 _BY_CONTROL: dict[Control, type[Interruption]] = {Control.PAUSE: Paused, Control.CANCEL: Cancelled, Control.DRAIN: Drained}

@@ -57,7 +57,7 @@ async def run_items(ctx: JobContext, handler: Items, args: Any, *, ttl_s: float)
             first = False
             if ctx.job.inflight_key != item.key and not await leases.mark_inflight(ctx.runtime.database, ctx.lease, item.key, ttl_s=ttl_s):
                 ctx.lose()
-                raise LeaseLost(f"job {ctx.job.id} is no longer held under fence {ctx.lease.fence}")
+                raise LeaseLost(ctx.lease)
         next_key = following.key if following is not None else None
         if item.key == ctx.job.inflight_key and ctx.job.inflight_crashes >= _MOST_CRASHES:
             batch.quarantine(item, ctx.job.inflight_crashes)

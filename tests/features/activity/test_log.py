@@ -35,7 +35,7 @@ def _report() -> None:
             await rescue.take_back(ctx.runtime.database, ctx.lease.job_id, ctx.lease.fence, even_valid=True)
             with pytest.raises(LeaseLost):
                 await ctx.log("written by a ghost")
-            raise LeaseLost("gone")
+            raise LeaseLost(ctx.lease)
         bad = ItemOutcome("d7", "failed", "drawer 7", error_class="item", error_code="stuck", error_message="it is stuck")
         async with ctx.step(failed=1, items=[bad]):
             pass
