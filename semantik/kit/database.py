@@ -26,7 +26,17 @@ from sqlalchemy.types import TypeDecorator
 from semantik.kit import slow_queries, sqlite_on_loop, walls
 from semantik.kit.database_errors import in_our_words
 
-__all__ = ["AsyncSession", "Database", "UtcDateTime", "db_now", "for_update_skip_locked", "insert_ignore", "open_database", "upsert"]
+__all__ = [
+    "AsyncSession",
+    "Database",
+    "UtcDateTime",
+    "db_now",
+    "for_update_skip_locked",
+    "insert_ignore",
+    "insert_into",
+    "open_database",
+    "upsert",
+]
 
 
 class OpenedBeforeFork(RuntimeError):
@@ -207,7 +217,8 @@ def for_update_skip_locked(session: AsyncSession, statement: sa.Select[Any]) -> 
     return statement if session.get_bind().dialect.name == "sqlite" else statement.with_for_update(skip_locked=True)
 
 
-def _insert(session: AsyncSession, table: sa.Table) -> Any:
+def insert_into(session: AsyncSession, table: sa.Table) -> Any:
+    """The dialect's own insert: only it knows `on_conflict_do_nothing` and `on_conflict_do_update`, the same on both."""
     return sqlite.insert(table) if session.get_bind().dialect.name == "sqlite" else postgresql.insert(table)
 
 
@@ -218,14 +229,14 @@ _MAX_VARIABLES = 30_000
 async def insert_ignore(session: AsyncSession, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> None:
     """Inserts rows and leaves those that exist already as they are."""
     for batch in _batches(rows):
-        await session.execute(_insert(session, table).on_conflict_do_nothing(), batch)
+        await session.execute(insert_into(session, table).on_conflict_do_nothing(), batch)
 
 
 async def upsert(session: AsyncSession, table: sa.Table, rows: Sequence[Mapping[str, Any]], *, keys: Sequence[str]) -> None:
     """Inserts rows, or overwrites every other given column of the row with equal `keys`."""
     if not rows:
         return
-    statement = _insert(session, table)
+    statement = insert_into(session, table)
     changed = {name: statement.excluded[name] for name in rows[0] if name not in keys}
     for batch in _batches(rows):
         await session.execute(statement.on_conflict_do_update(index_elements=list(keys), set_=changed), batch)

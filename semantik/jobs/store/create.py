@@ -8,14 +8,13 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from semantik.jobs.failpoints import fp
 from semantik.jobs.states import ENDED, Status
 from semantik.jobs.store import rows
 from semantik.jobs.store.clock import db_time
 from semantik.jobs.values import Enqueued, job_of
-from semantik.kit.database import AsyncSession
+from semantik.kit.database import AsyncSession, insert_into, upsert
 from semantik.kit.errors import NotFound
 from semantik.kit.ids import JobId, new_id
 from semantik.tables.jobs import job_edges, job_items, jobs
@@ -87,7 +86,7 @@ async def _insert(session: AsyncSession, new: NewJob, job_id: str, waits: Waits)
     row = (
         (
             await session.execute(
-                _insert_into(session, jobs)
+                insert_into(session, jobs)
                 .values(
                     id=job_id,
                     tenant_id=new.tenant_id,
@@ -180,13 +179,14 @@ async def weigh(
 
 async def link(session: AsyncSession, tenant_id: str, job_id: str, waits: Waits) -> None:
     """Writes the edges; a job that waits for one that failed already is skipped at once."""
-    for parent_id, on_end, ended in waits.edges:
-        resolved = db_time() if ended else None
-        statement = _insert_into(session, job_edges).values(
-            tenant_id=tenant_id, parent_id=parent_id, child_id=job_id, on_end=on_end, resolved_at=resolved
-        )
+    edges = [
+        {"tenant_id": tenant_id, "parent_id": parent_id, "child_id": job_id, "on_end": on_end, "resolved_at": None}
+        for parent_id, on_end, _ in waits.edges
+    ]
+    await upsert(session, job_edges, edges, keys=["parent_id", "child_id"])
+    if over := [parent_id for parent_id, _, ended in waits.edges if ended]:
         await session.execute(
-            statement.on_conflict_do_update(index_elements=["parent_id", "child_id"], set_={"resolved_at": resolved, "on_end": on_end})
+            sa.update(job_edges).where(job_edges.c.child_id == job_id, job_edges.c.parent_id.in_(over)).values(resolved_at=db_time())
         )
     if waits.doomed:
         await rows.change(session, jobs.c.id == job_id, event="job.skipped", status=Status.SKIPPED, finished_at=db_time())
@@ -248,10 +248,6 @@ async def _give(session: AsyncSession, tenant_id: str, to_job: str, items: Seque
     if items:
         statement = sa.insert(job_items).values(updated_at=db_time())
         await session.execute(statement, [{**fresh, "item_key": key, "label": label} for key, label in items])
-
-
-def _insert_into(session: AsyncSession, table: sa.Table) -> Any:
-    return sqlite.insert(table) if session.get_bind().dialect.name == "sqlite" else postgresql.insert(table)
 
 
 async def open_to_twins(session: AsyncSession, job_id: str) -> None:

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from semantik.engines.events.base import Event
 from semantik.jobs.failpoints import fp
-from semantik.jobs.lines import COUNTED, Line, Lines
+from semantik.jobs.lines import COUNTED, Level, Line, Lines
 from semantik.jobs.states import Status
 from semantik.jobs.store import edges, rows
 from semantik.jobs.store.clock import db_time
@@ -238,7 +238,7 @@ async def settle(
             burned = 0 if ending == "retry" else 1
             event = "job.retrying" if ending == "retry" else "job.released"
             waits = {"waits": jobs.c.waits + 1} if ending == "waiting" else {}
-            level = "warning" if failure is not None else "info"
+            level: Level = "warning" if failure is not None else "info"
             job = await rows.change(
                 session, *held, event=event, level=level, metadata={"delay_s": round(delay_s, 1), **error}, status=Status.QUEUED,
                 available_at=db_time(delay_s), attempt=jobs.c.attempt - burned, **waits, **error, **spent,

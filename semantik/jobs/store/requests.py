@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from semantik.jobs.store.clock import db_time
-from semantik.kit.database import AsyncSession
+from semantik.kit.database import AsyncSession, insert_into
 from semantik.tables.jobs import idempotency_keys
 
 # After this long a key is free again; long enough for any client that repeats a request it got no answer to.
@@ -39,10 +37,9 @@ async def earlier(session: AsyncSession, tenant_id: str, key: str) -> Answer | N
 
 async def remember(session: AsyncSession, tenant_id: str, key: str, answer: Answer) -> bool:
     """Claims the key for this answer; False when another request holds it. Waits for one that is about to commit."""
-    insert: Any = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
     values = {"request_hash": answer.request_hash, "status": answer.status, "answer": answer.body, "created_at": db_time()}
     statement = (
-        insert(idempotency_keys)
+        insert_into(session, idempotency_keys)
         .values(tenant_id=tenant_id, key=key, **values)
         .on_conflict_do_update(index_elements=["tenant_id", "key"], set_=values, where=idempotency_keys.c.created_at < db_time(-KEPT_S))
         .returning(idempotency_keys.c.key)

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from semantik.engines.events.base import Event
 from semantik.jobs import eta
 from semantik.jobs.failpoints import fp
-from semantik.jobs.lines import Line
+from semantik.jobs.lines import Level, Line
 from semantik.jobs.states import Status
 from semantik.jobs.store.clock import db_time
 from semantik.jobs.values import JOB_FIELDS, Job, Lease, job_of
@@ -50,7 +50,7 @@ async def change(
     session: AsyncSession,
     *conditions: sa.ColumnElement[bool],
     event: str | None,
-    level: str = "info",
+    level: Level = "info",
     metadata: dict[str, Any] | None = None,
     **values: Any,
 ) -> Job | None:
@@ -89,20 +89,25 @@ async def add_lines(session: AsyncSession, job: Job, lines: Sequence[Line]) -> J
     statement = sa.update(jobs).where(jobs.c.id == job.id).values(event_seq=jobs.c.event_seq + len(lines)).returning(*JOB_COLUMNS)
     told = job_of((await session.execute(statement)).mappings().one())
     first = told.event_seq - len(lines) + 1
-    for number, line in enumerate(lines, first):
-        await append(session, replace(told, event_seq=number), line.type, level=line.level, metadata=line.metadata)
+    await _store(session, [(replace(told, event_seq=number), line) for number, line in enumerate(lines, first)])
     return told
 
 
-async def append(session: AsyncSession, job: Job, type_: str, *, level: str = "info", metadata: dict[str, Any] | None = None) -> None:
+async def append(session: AsyncSession, job: Job, type_: str, *, level: Level = "info", metadata: dict[str, Any] | None = None) -> None:
     """Stores the event with the sequence number that the row was just given, and notes it for the bus."""
-    payload = described(job, metadata)
-    await session.execute(
-        sa.insert(job_events).values(
-            tenant_id=job.tenant_id, job_id=job.id, seq=job.event_seq, type=type_, level=level, payload=payload, created_at=db_time()
-        )
-    )
-    note(session, Event(tenant_id=job.tenant_id, job_id=job.id, seq=job.event_seq, type=type_, payload=payload))
+    await _store(session, [(job, Line(type_, level, metadata or {}))])
+
+
+async def _store(session: AsyncSession, told: Sequence[tuple[Job, Line]]) -> None:
+    """`told`: what happened, each with its job under the number that the event gets."""
+    events = [Event(job.tenant_id, job.id, job.event_seq, line.type, described(job, line.metadata)) for job, line in told]
+    rows = [
+        {"tenant_id": one.tenant_id, "job_id": one.job_id, "seq": one.seq, "type": one.type, "level": line.level, "payload": one.payload}
+        for one, (_, line) in zip(events, told, strict=True)
+    ]
+    await session.execute(sa.insert(job_events).values(created_at=db_time()), rows)
+    for event in events:
+        note(session, event)
 
 
 def described(job: Job, metadata: dict[str, Any] | None = None) -> dict[str, Any]:
