@@ -14,6 +14,14 @@ export function withQuery(path: string, query: Query = {}): string {
   return text ? `${path}?${text}` : path;
 }
 
+/** The same query with one more parameter, or without it when there is no value. */
+export function withParam(query: URLSearchParams, name: string, value: string | null): URLSearchParams {
+  const next = new URLSearchParams(query);
+  if (value) next.set(name, value);
+  else next.delete(name);
+  return next;
+}
+
 const id = encodeURIComponent;
 
 export type DocumentFilter = {

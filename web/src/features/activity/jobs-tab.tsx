@@ -4,7 +4,7 @@ import { Link, useSearchParams } from "react-router";
 import { problemOf } from "@/api/problem";
 import { useAllCollections } from "@/api/queries";
 import { count } from "@/lib/format";
-import { paths } from "@/lib/paths";
+import { paths, withParam } from "@/lib/paths";
 import { isActive, sentence } from "@/lib/words";
 import { Button } from "@/ui/button";
 import { Bar, Counters, Pickers } from "@/ui/counters";
@@ -33,13 +33,7 @@ export function JobsTab() {
   const summary = list.data?.pages[0]?.summary ?? {};
   const filtered = Object.values(filter).some(Boolean);
   const kinds = [...new Set([...(list.data?.pages[0]?.kinds ?? []), ...(filter.kind ? [filter.kind] : [])])].sort();
-  const set = (name: string, value: string) =>
-    setParams((old) => {
-      const next = new URLSearchParams(old);
-      if (value) next.set(name, value);
-      else next.delete(name);
-      return next;
-    });
+  const set = (name: string, value: string) => setParams((old) => withParam(old, name, value));
 
   return (
     <>

@@ -3,6 +3,7 @@ import { useSearchParams } from "react-router";
 import { problemOf } from "@/api/problem";
 import type { Job } from "@/api/types";
 import { exact } from "@/lib/format";
+import { withParam } from "@/lib/paths";
 import { Button } from "@/ui/button";
 import { Picker } from "@/ui/field";
 import { Empty, ProblemNotice } from "@/ui/notice";
@@ -30,12 +31,7 @@ export function Log({ job, moving }: { job: Job; moving: boolean }) {
           label="Level"
           value={level}
           onChange={(event) =>
-            setParams((old) => {
-              const next = new URLSearchParams(old);
-              if (event.target.value === "info") next.delete("level");
-              else next.set("level", event.target.value);
-              return next;
-            })
+            setParams((old) => withParam(old, "level", event.target.value === "info" ? null : event.target.value))
           }
         >
           {LEVELS.map(([name, words]) => (

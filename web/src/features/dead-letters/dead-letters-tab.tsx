@@ -4,7 +4,7 @@ import { problemLine, problemOf } from "@/api/problem";
 import { useAllCollections } from "@/api/queries";
 import type { DeadLetter } from "@/api/types";
 import { asSentence, count, counted } from "@/lib/format";
-import { paths } from "@/lib/paths";
+import { paths, withParam } from "@/lib/paths";
 import { codeWords, sentence } from "@/lib/words";
 import { Button } from "@/ui/button";
 import { Bar, Counters, Pickers } from "@/ui/counters";
@@ -27,13 +27,7 @@ export function DeadLettersTab() {
   const rows = letters.data?.pages.flatMap((page) => page.items) ?? [];
   const total = first?.total ?? 0;
   const filtered = Object.values(filter).some(Boolean);
-  const set = (name: string, value: string) =>
-    setParams((old) => {
-      const next = new URLSearchParams(old);
-      if (value) next.set(name, value);
-      else next.delete(name);
-      return next;
-    });
+  const set = (name: string, value: string) => setParams((old) => withParam(old, name, value));
   const codes = new Map<string, number>();
   for (const { what, code, count: n } of first?.reasons ?? [])
     if (code && (!filter.what || filter.what === what)) codes.set(code, (codes.get(code) ?? 0) + n);

@@ -5,7 +5,7 @@ import { download } from "@/api/client";
 import { problemLine, problemOf } from "@/api/problem";
 import type { DocumentDetail } from "@/api/types";
 import { asSentence, counted } from "@/lib/format";
-import { paths } from "@/lib/paths";
+import { paths, withParam } from "@/lib/paths";
 import { readSpans } from "@/lib/spans";
 import { codeWords } from "@/lib/words";
 import { Button, buttonClass } from "@/ui/button";
@@ -34,24 +34,8 @@ export function DocumentPage() {
   useTitle(name ?? "Document");
 
   const toggle = (key: string) =>
-    setParams(
-      (old) => {
-        const next = new URLSearchParams(old);
-        if (next.has(key)) next.delete(key);
-        else next.set(key, "1");
-        return next;
-      },
-      { replace: true, preventScrollReset: true },
-    );
-  const go = (start: number) =>
-    setParams(
-      (old) => {
-        const next = new URLSearchParams(old);
-        next.set("at", String(start));
-        return next;
-      },
-      { preventScrollReset: true },
-    );
+    setParams((old) => withParam(old, key, old.has(key) ? null : "1"), { replace: true, preventScrollReset: true });
+  const go = (start: number) => setParams((old) => withParam(old, "at", String(start)), { preventScrollReset: true });
 
   if (query.isError)
     return (

@@ -4,7 +4,7 @@ import { Link, useParams, useSearchParams } from "react-router";
 import { problemOf } from "@/api/problem";
 import { useCollection } from "@/api/queries";
 import { asSentence, bytes, count, languageName, mediaKind } from "@/lib/format";
-import { paths } from "@/lib/paths";
+import { paths, withParam } from "@/lib/paths";
 import { codeWords, DOCUMENT_STATES, documentLook } from "@/lib/words";
 import { Button } from "@/ui/button";
 import { Picker } from "@/ui/field";
@@ -44,15 +44,7 @@ export function DocumentsTab() {
   useListKeys(rows);
 
   const set = (name: string, value: string, replace = false) =>
-    setParams(
-      (old) => {
-        const next = new URLSearchParams(old);
-        if (value) next.set(name, value);
-        else next.delete(name);
-        return next;
-      },
-      { replace },
-    );
+    setParams((old) => withParam(old, name, value), { replace });
   const documents = list.data?.pages.flatMap((page) => page.items) ?? [];
   const total = list.data?.pages[0]?.total ?? null;
   const filtered = FILTERS.some((name) => filter[name]);
