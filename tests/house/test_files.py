@@ -63,6 +63,12 @@ def test_the_sample_corpus_stays_below_five_megabytes() -> None:
     assert sum(path.stat().st_size for path in files if path.is_file()) < 5_000_000
 
 
+def test_decisions_are_numbered_in_order_and_say_their_number() -> None:
+    files = sorted((ROOT / "docs" / "decisions").glob("*.md"))
+    assert [path.name[:4] for path in files] == [f"{number:04}" for number in range(1, len(files) + 1)]
+    assert all(path.read_text(encoding="utf-8").startswith(f"# {path.name[:4]} ") for path in files)
+
+
 def test_every_change_has_a_line_in_the_changelog_folder() -> None:
     fragments = [path for path in (ROOT / "changelog.d").glob("*.md") if path.name != "README.md"]
     assert all(path.read_text(encoding="utf-8").strip() for path in fragments)
