@@ -89,8 +89,10 @@ def is_text(head: bytes, found: Charset) -> bool:
     odd = sum(1 for character in text if character < " " and character not in "\t\n\r\f\x0b\x1b\x00")
     nuls = text.count("\x00")
     misfits = text.count("\ufffd")
-    private = sum(1 for character in text if "\ue000" <= character <= "\uf8ff" or "\x80" <= character <= "\x9f")
-    return odd * 50 <= len(text) and nuls * 5 <= len(text) and misfits * 10 <= len(text) and private * 20 <= len(text)
+    # Private characters are signs of a wrong guess, or icons of a page that is UTF-8 beyond doubt.
+    guessed = found.name != "utf-8" or found.lossy
+    strange = sum(1 for character in text if "\x80" <= character <= "\x9f" or (guessed and "\ue000" <= character <= "\uf8ff"))
+    return odd * 50 <= len(text) and nuls * 5 <= len(text) and misfits * 10 <= len(text) and strange * 20 <= len(text)
 
 
 def _wide(sample: bytes) -> str | None:

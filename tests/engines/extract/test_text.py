@@ -47,6 +47,13 @@ def test_utf8_with_a_few_broken_bytes_stays_utf8() -> None:
     assert decode(data).startswith("Größe und Maß")
 
 
+def test_icons_of_a_private_alphabet_make_a_text_no_less_a_text() -> None:
+    page = "新闻 22:55 \ue667523 \ue65f2022-11-04 \ue667898 \ue65f \ue667\n".encode()
+    assert is_text(page, charset(page))
+    noise = bytes(range(128, 256)) * 4
+    assert not is_text(noise, charset(noise))
+
+
 def test_a_wrong_claim_is_not_believed() -> None:
     assert decode("Größe".encode(), declared="iso-8859-1") == "Größe"
     assert decode(b"plain words", declared="no-such-charset") == "plain words"
