@@ -5,7 +5,6 @@ from semantik.features.ingestion.repository.documents import (
     bury_document,
     children,
     document,
-    document_ids,
     due_count,
     due_page,
     fates,
@@ -20,15 +19,12 @@ from semantik.features.ingestion.repository.documents import (
     move,
     path_hash,
     refuse_document,
-    remove_documents,
-    remove_source,
     replace_upload,
     retire_chunks,
     space_of_buried,
     store_chunks,
     store_vectors,
     stored_vectors,
-    unused_blobs,
 )
 from semantik.features.ingestion.repository.projection import (
     dead_page,
@@ -41,6 +37,7 @@ from semantik.features.ingestion.repository.projection import (
     spaces_with_points,
     tenants_with_points,
 )
+from semantik.features.ingestion.repository.removal import document_ids, remove_documents, remove_source, unused_blobs
 from semantik.features.ingestion.repository.sources import (
     checked,
     collection,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -13,12 +13,12 @@ from semantik.auth import access
 from semantik.auth.actor import Actor
 from semantik.engines.connectors.base import LEFT_OUT
 from semantik.features.ingestion.plan import Known
+from semantik.features.ingestion.repository.removal import bury_points
 from semantik.features.ingestion.values import Work
 from semantik.kit.clock import now
 from semantik.kit.database import insert_ignore, upsert
 from semantik.tables.collections import collections, generations
-from semantik.tables.documents import chunks, dead_points, documents, embeddings
-from semantik.tables.sources import sources
+from semantik.tables.documents import chunks, documents, embeddings
 
 Row = Mapping[Any, Any]
 
@@ -202,7 +202,7 @@ async def retire_chunks(session: AsyncSession, actor: Actor, *, document_id: str
         chunks.c.document_id == document_id,
         sa.or_(chunks.c.version != keep_version, chunks.c.ordinal >= keep_below),
     )
-    if await _bury_points(session, sa.select(chunks.c.id).where(gone), actor, space):
+    if await bury_points(session, sa.select(chunks.c.id).where(gone), actor, space):
         await session.execute(sa.delete(chunks).where(gone))
 
 
@@ -233,57 +233,6 @@ async def children(session: AsyncSession, actor: Actor, parent_id: str) -> dict[
         documents.c.tenant_id == actor.tenant_id, documents.c.parent_id == parent_id
     )
     return {row.path: row._mapping for row in await session.execute(statement)}
-
-
-# Removing
-
-
-async def remove_documents(session: AsyncSession, actor: Actor, document_ids: Iterable[str], space: str) -> set[str]:
-    """Deletes documents, what lies inside them and their chunks; returns the blobs they named. The index follows by `dead_points`."""
-    ids = set(document_ids)
-    if not ids:
-        return set()
-    layer = ids
-    while layer:
-        inside = sa.select(documents.c.id).where(documents.c.tenant_id == actor.tenant_id, documents.c.parent_id.in_(layer))
-        layer = set(await session.scalars(inside)) - ids
-        ids |= layer
-    blobs = (
-        await session.execute(
-            sa.select(documents.c.content_hash, documents.c.text_hash).where(
-                documents.c.tenant_id == actor.tenant_id, documents.c.id.in_(ids)
-            )
-        )
-    ).all()
-    await _bury_points(
-        session, sa.select(chunks.c.id).where(chunks.c.tenant_id == actor.tenant_id, chunks.c.document_id.in_(ids)), actor, space
-    )
-    await session.execute(sa.delete(documents).where(documents.c.tenant_id == actor.tenant_id, documents.c.id.in_(ids)))
-    return {name for row in blobs for name in row if name is not None}
-
-
-async def remove_source(session: AsyncSession, actor: Actor, source_id: str) -> None:
-    await session.execute(sa.delete(sources).where(sources.c.tenant_id == actor.tenant_id, sources.c.id == source_id))
-
-
-async def document_ids(session: AsyncSession, actor: Actor, source_id: str, limit: int) -> list[str]:
-    statement = sa.select(documents.c.id).where(documents.c.tenant_id == actor.tenant_id, documents.c.source_id == source_id).limit(limit)
-    return list(await session.scalars(statement))
-
-
-async def unused_blobs(session: AsyncSession, actor: Actor, hashes: set[str]) -> set[str]:
-    """Those that no document of the tenant names any more."""
-    used: set[str] = set()
-    for column in (documents.c.content_hash, documents.c.text_hash):
-        used |= set(await session.scalars(sa.select(column).where(documents.c.tenant_id == actor.tenant_id, column.in_(hashes))))
-    return hashes - used
-
-
-async def _bury_points(session: AsyncSession, ids: sa.Select[Any], actor: Actor, space: str) -> int:
-    """Marks the points of these chunks as dead; returns how many."""
-    dead = [{"tenant_id": actor.tenant_id, "space": space, "point_id": row, "created_at": now()} for row in await session.scalars(ids)]
-    await insert_ignore(session, dead_points, dead)
-    return len(dead)
 
 
 # Retrying and deleting on request

@@ -1,0 +1,103 @@
+"""Reads what is due, in rounds, as far as the budget of the job reaches, and writes down beforehand what that will take."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+from semantik.engines.connectors.base import Connector
+from semantik.engines.embedding.base import Encoder
+from semantik.features.ingestion import estimate, pipeline, repository
+from semantik.features.ingestion.embedder import Embedder
+from semantik.features.ingestion.opening import stages_of
+from semantik.features.ingestion.publish import Publisher
+from semantik.features.ingestion.stages import Stages
+from semantik.features.ingestion.values import Target, Work
+from semantik.jobs.context import JobContext
+from semantik.kit.concurrency import cpu_count
+
+# A handful of documents is read before an estimate of them would be done.
+_LEAST_TO_ESTIMATE = 10
+_LOOK_S_A_DOCUMENT = 0.01
+
+
+async def read_due(ctx: JobContext, target: Target, connector: Connector | None) -> None:
+    runtime = ctx.runtime
+    encoder = await runtime.encoder(target.model)
+    await runtime.vectors.ensure(target.space)
+    async with ctx.step() as session:
+        await repository.note_space(session, target.space.key, target.space.dimensions)
+        await repository.mark_all_due(session, ctx.actor, target.source_id, target.pipeline_key)
+        due = await repository.due_count(session, ctx.actor, target.source_id)
+        generation = await repository.generation(session, ctx.actor, target.collection_id, target.generation)
+    async with ctx.step(total=ctx.job.processed + due):
+        pass
+    embedder = Embedder(encoder, ctx, price=runtime.settings.remote_embedding_price)
+    stages = stages_of(runtime, ctx.actor, target, encoder, connector=connector, embedder=embedder)
+    publisher = Publisher(ctx, target, runtime.vectors, generation["mean_terms"] if generation else None)
+    try:
+        if ctx.job.estimate is None and due >= _LEAST_TO_ESTIMATE:
+            await _predict(ctx, target, encoder, stages, due)
+        await _read_rounds(ctx, target, stages, publisher)
+    finally:
+        await embedder.close()
+    if (speed := embedder.tokens_per_s) is not None:
+        async with ctx.step() as session:
+            await repository.note_speed(session, estimate.subject_of(encoder), speed)
+    await ctx.check()
+
+
+async def _predict(ctx: JobContext, target: Target, encoder: Encoder, stages: Stages, due: int) -> None:
+    """Writes down what the job expects, so that its page can say how right that was. Takes a hundredth of the work at most."""
+    population = estimate.Population()
+    async for work in _all_due(ctx, target):
+        population.add(work, _stored(stages, work))
+    seconds = min(estimate.LOOK_S, _LOOK_S_A_DOCUMENT * due)
+    found = await estimate.look(ctx.runtime, ctx.actor, target, encoder, stages, population, seconds=seconds)
+    async with ctx.step(estimate=found.as_row(), message="Estimated how long it takes"):
+        pass
+
+
+def _stored(stages: Stages, work: Work) -> estimate.Fetch:
+    async def fetch(_: Path, held: AsyncExitStack) -> Path:
+        # Into the store, where the job needs it anyway.
+        return (await stages.fetch(work, held)).path
+
+    return fetch
+
+
+async def _read_rounds(ctx: JobContext, target: Target, stages: Stages, publisher: Publisher) -> None:
+    """Reads until nothing is due: archives and mails bring documents of their own, uploads arrive while others are read."""
+    processed = -1
+    while not ctx.interrupted.is_set() and ctx.job.processed > processed:
+        processed = ctx.job.processed
+        await pipeline.run(_due(ctx, target), stages, publisher, readers=2 * cpu_count() + 2, interrupted=ctx.interrupted)
+        if (reason := ctx.over(items=1)) is not None:
+            async with ctx.read() as session:
+                left = await repository.due_count(session, ctx.actor, target.source_id)
+            if left:
+                ctx.halt(reason)
+
+
+async def _due(ctx: JobContext, target: Target) -> AsyncIterator[Work]:
+    """One round of due documents, by id, as far as the job's budget of documents reaches."""
+    begun = ctx.job.processed
+    async for work in _all_due(ctx, target):
+        begun += 1
+        if ctx.over(items=begun - ctx.job.processed) is not None:
+            # What was begun is finished first: a job that stops for its budget loses nothing of what it paid for.
+            return
+        yield work
+
+
+async def _all_due(ctx: JobContext, target: Target) -> AsyncIterator[Work]:
+    after = ""
+    while True:
+        async with ctx.read() as session:
+            page = await repository.due_page(session, ctx.actor, target.source_id, after, 200)
+        if not page:
+            return
+        for work in page:
+            yield work
+        after = page[-1].id
