@@ -28,7 +28,7 @@ HAS_NODE := $(if $(wildcard web/package.json),$(shell node -e 'const [a, b] = pr
 ENSURE_WEB := $(if $(HAS_NODE),try-webui,no-webui)
 WORKERS ?= $(shell n=$$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1); [ $$n -gt 4 ] && n=4; echo $$n)
 
-.PHONY: print-node-stamp help core setup demo serve test test-fast test-python test-web test-browser crash lint types arch web webui try-webui no-webui chromium bench docs clean lock dist
+.PHONY: print-node-stamp help core setup demo serve test test-fast test-python test-web test-browser crash lint types arch web webui try-webui no-webui chromium bench docs clean lock dist deploy-env deploy-lint
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -134,6 +134,8 @@ lock: $(TOOLS)  ## Resolve the dependencies anew into requirements/*.txt
 	$(LOCK) requirements/core.txt
 	$(LOCK) requirements/test.txt -c requirements/core.txt --all-extras --group test
 	$(LOCK) requirements/dev.txt -c requirements/test.txt --all-extras --group test --group dev
+	$(LOCK) requirements/server.txt -c requirements/test.txt --all-extras
+	$(LOCK_FROM) --group pyproject.toml:deploy-lint -c requirements/dev.txt -o requirements/deploy-lint.txt
 	printf 'uv\nhatchling>=1.27\neditables\n' | $(LOCK_FROM) - -o requirements/tools.txt
 
 LOCK_FROM = $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command 'make lock'
@@ -141,6 +143,13 @@ LOCK = $(LOCK_FROM) pyproject.toml -o
 
 dist: $(CORE) webui  ## Build the wheel, with the web UI in it
 	.uv/bin/python -m hatchling build -t wheel
+
+deploy-env:  ## Write deploy/.env with random secrets, for deploy/compose.yaml
+	@deploy/make-env
+
+deploy-lint: $(TEST)  ## Check deploy/ with the linters of its formats (430 MB of them)
+	$(call install,--require-hashes -r requirements/deploy-lint.txt)
+	$(PY) -m pytest -q tests/deploy $(ARGS)
 
 clean:  ## Remove what these targets made; your data stays
 	rm -rf $(VENV) .uv $(STAMPS) web/node_modules web/dist web/test-results web/playwright-report semantik/webui dist build \
