@@ -198,10 +198,12 @@ class Engine(RuleBasedStateMachine):
             self.old.append(model.lease)
             model.lease = None
         if status in ENDED:
+            # One that ends before its turn leaves its place in the chain to the next.
             for other in self.jobs.values():
                 if other.behind == job_id:
-                    other.behind = None
-                    other.status = S.QUEUED if other.status is S.BLOCKED else other.status
+                    other.behind = model.behind
+                    other.status = S.QUEUED if other.status is S.BLOCKED and model.behind is None else other.status
+            model.behind = None
 
     def _last(self, keyed: bool) -> str | None:
         chain = [one for one, model in self.jobs.items() if keyed and model.keyed and model.status not in ENDED]

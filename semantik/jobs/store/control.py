@@ -175,11 +175,20 @@ async def _again(session: AsyncSession, job: Job, event: str, *, by: str | None,
             raise TwinAtWork(
                 f"job {twin} does the same as job {job.id} and has not ended", hint=f"Wait for job {twin}, or cancel it.", job_id=twin
             )
-    waits = await weigh(session, job.tenant_id, [], concurrency_key=job.concurrency_key, job_id=job.id)
+    waits = await weigh(session, job.tenant_id, await _still_needed(session, job), concurrency_key=job.concurrency_key, job_id=job.id)
     fresh = {**_FRESH, **values, "pending_deps": waits.pending}
     changed = await _set(session, job, event, by=by, status=waits.status, available_at=db_time(), **fresh)
     await link(session, job.tenant_id, job.id, waits)
     return changed
+
+
+async def _still_needed(session: AsyncSession, job: Job) -> list[tuple[str, str]]:
+    """What a job that was cancelled while it waited still has to wait for; its old place in a chain is given up."""
+    edge = (job_edges.c.child_id == job.id, job_edges.c.resolved_at.is_(None))
+    chained = sa.select(jobs.c.id).where(jobs.c.concurrency_key == job.concurrency_key)
+    await session.execute(sa.delete(job_edges).where(*edge, job_edges.c.on_end == "finished", job_edges.c.parent_id.in_(chained)))
+    found = await session.execute(sa.select(job_edges.c.parent_id, job_edges.c.on_end).where(*edge).order_by(job_edges.c.parent_id))
+    return [(row.parent_id, row.on_end) for row in found]
 
 
 async def _copy(session: AsyncSession, job: Job, *, by: str | None, dedup: bool = True) -> Job:
