@@ -88,6 +88,11 @@ def known_kinds() -> list[str]:
     return sorted(_handlers)
 
 
+def kinds_of(queue: str) -> list[str]:
+    """The known kinds whose jobs wait in this queue."""
+    return sorted(kind for kind, handler in _handlers.items() if handler.args.queue == queue)
+
+
 def handler_of(kind: str) -> Handler | None:
     return _handlers.get(kind)
 

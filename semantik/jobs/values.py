@@ -96,7 +96,6 @@ class Job:
     dedup_key: str | None
     concurrency_key: str | None
     available_at: datetime
-    deadline_at: datetime | None
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None

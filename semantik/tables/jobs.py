@@ -30,7 +30,6 @@ jobs = sa.Table(
     sa.Column("dedup_key", sa.String(200)),
     sa.Column("concurrency_key", sa.String(200)),
     sa.Column("available_at", Timestamp, nullable=False),
-    sa.Column("deadline_at", Timestamp),
     sa.Column("created_at", Timestamp, nullable=False),
     sa.Column("started_at", Timestamp),
     sa.Column("finished_at", Timestamp),
@@ -83,6 +82,8 @@ jobs = sa.Table(
         "tenant_id",
         "available_at",
         "id",
+        # Last: so that a kind that is at its limit is passed over without a look at its rows.
+        "kind",
         sqlite_where=sa.text("status = 'queued'"),
         postgresql_where=sa.text("status = 'queued'"),
     ),
@@ -96,6 +97,7 @@ jobs = sa.Table(
         "ix_jobs_running",
         "queue",
         "tenant_id",
+        "kind",
         sqlite_where=sa.text("lease_owner IS NOT NULL"),
         postgresql_where=sa.text("lease_owner IS NOT NULL"),
     ),
@@ -252,16 +254,16 @@ queues = sa.Table(
     sa.Column("queue", sa.String(32), primary_key=True),
     sa.Column("paused_at", Timestamp),
     sa.Column("max_running", sa.Integer),
+    sa.Column("max_per_tenant", sa.Integer, comment="of each tenant"),
 )
 
-tenant_limits = sa.Table(
-    "tenant_limits",
+# A kind has one queue, and its limits hold beside those of the queue.
+kind_limits = sa.Table(
+    "kind_limits",
     metadata,
-    tenant(),
-    sa.Column("queue", sa.String(32), nullable=False),
-    sa.Column("max_running", sa.Integer),
-    sa.Column("weight", sa.Float, nullable=False, server_default="1"),
-    sa.PrimaryKeyConstraint("tenant_id", "queue"),
+    sa.Column("kind", sa.String(64), primary_key=True),
+    sa.Column("max_running", sa.Integer, comment="over all tenants"),
+    sa.Column("max_per_tenant", sa.Integer, comment="of each tenant"),
 )
 
 # Whose turn it is: among tenants with equally many jobs running, the one served longest ago goes first.

@@ -120,6 +120,7 @@ def _steer(semantik: Semantik, folder: Path, log: Path) -> None:
     started = semantik("schedules", "run", "Nightly").stdout.strip()
     watched = semantik("jobs", "watch", started)
     limited = semantik("queues", "limit", "cpu", "3")
+    kind = semantik("queues", "limit", "cpu", "2", "--per-tenant", "1", "--kind", "ingest_source")
     held = semantik("queues", "pause", "cpu")
     queues = semantik("queues", "list")
     workers = semantik("workers")
@@ -137,6 +138,7 @@ def _steer(semantik: Semantik, folder: Path, log: Path) -> None:
     assert "clean_up_jobs" in kinds.stdout and "delete_collection" not in kinds.stdout
     assert watched.exit_code == 0 and "completed" in watched.stdout
     assert limited.stdout.strip() == "cpu: open, limit 3" and held.stdout.strip() == "cpu: paused, limit 3"
+    assert kind.stdout.strip() == "cpu: open, limit 3" and "cpu: ingest_source, limit 2, 1 of each tenant" in kind.stderr
     assert "cpu" in queues.stdout and workers.exit_code == 0 and "No lease was lost" in workers.stderr
     assert gone.exit_code == 0 and "2 changed, 0 not possible" in removed.stdout
 

@@ -19,7 +19,7 @@ from semantik.jobs.store import claims, control, leases
 from semantik.jobs.values import Effect, Item, JobArgs
 from semantik.kit.database import AsyncSession
 from semantik.kit.errors import RateLimited
-from semantik.tables.jobs import job_attempts, job_items, queues
+from semantik.tables.jobs import job_attempts, job_items
 from tests.jobs.conftest import World
 
 
@@ -331,16 +331,6 @@ async def test_urgent_jobs_go_first(world: World, seen: list[int]) -> None:
     first = await claims.claim(world.database, "cpu", owner="me", ttl_s=30, kinds=["count"])
     assert first is not None
     assert first.id == urgent.id != later.id
-
-
-async def test_limits_hold_under_many_claimers(world: World, seen: list[int]) -> None:
-    async with world.database.write() as session:
-        await session.execute(sa.insert(queues).values(queue="cpu", max_running=3))
-        await session.commit()
-    for _ in range(12):
-        await world.put(Count(n=0))
-    got = await asyncio.gather(*(claims.claim(world.database, "cpu", owner=f"w{n}", ttl_s=30, kinds=["count"]) for n in range(8)))
-    assert sum(job is not None for job in got) == 3
 
 
 async def test_unknown_kinds_are_left_to_others(world: World, seen: list[int]) -> None:

@@ -26,7 +26,7 @@ export type Db = {
   graphs: Record<string, S["Graph"]>;
   schedules: S["Schedule"][];
   runs: Record<string, S["Run"][]>;
-  queues: Record<string, Pick<S["QueueState"], "paused_at" | "max_running">>;
+  queues: Record<string, Pick<S["QueueState"], "paused_at" | "max_running" | "max_per_tenant" | "kinds">>;
   workers: S["Worker"][];
   keys: S["ApiKey"][];
   models: S["Model"][];

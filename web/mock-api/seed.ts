@@ -150,7 +150,15 @@ export function seed(scenario: Scenario = "full", { archive: large = 10_000 } = 
     schedules: [],
     runs: {},
     queues: Object.fromEntries(
-      ["io", "cpu", "gpu", "llm", "maintenance"].map((name) => [name, { paused_at: null, max_running: null }]),
+      ["io", "cpu", "gpu", "llm", "maintenance"].map((name) => [
+        name,
+        {
+          paused_at: null,
+          max_running: null,
+          max_per_tenant: null,
+          kinds: name === "cpu" ? [{ kind: "ingest_source", max_running: null, max_per_tenant: null }] : [],
+        },
+      ]),
     ),
     workers: [
       {

@@ -32,12 +32,14 @@ def list_(as_json: Json = False) -> None:
         "oldest_ready_at": "oldest ready",
         "workers": "workers",
         "max_running": "limit",
+        "max_per_tenant": "of each tenant",
         "paused_at": "paused since",
     }
     console.table(rows, columns, empty="There is no queue.")
     for row in rows:
         if row["ready"] and not row["workers"]:
             console.note(f"No worker serves {row['queue']}: its {row['ready']:,} ready jobs do not start.")
+        _say_kinds(row)
 
 
 @queues.command()
@@ -52,19 +54,35 @@ def resume(queue: str) -> None:
     _change(queue, {"paused": False})
 
 
+_Most = Annotated[int | None, typer.Argument(help="Most jobs at once; no limit when left out.", min=1, max=10_000)]
+_PerTenant = Annotated[int | None, typer.Option(help="Most jobs at once of each tenant; no limit when left out.", min=1, max=10_000)]
+_Kind = Annotated[str | None, typer.Option(help="Limit the jobs of this kind only, beside the limits of the queue.")]
+
+
 @queues.command()
-def limit(
-    queue: str, most: Annotated[int | None, typer.Argument(help="Most jobs at once; no limit when left out.", min=1, max=10_000)] = None
-) -> None:
-    """Limit how many jobs of a queue run at once."""
-    _change(queue, {"max_running": most} if most is not None else {"unlimited": True})
+def limit(queue: str, most: _Most = None, per_tenant: _PerTenant = None, kind: _Kind = None) -> None:
+    """Limit how many jobs of a queue, or of one kind in it, run at once; replaces the limits of before."""
+    _change(queue, {"max_running": most, "max_per_tenant": per_tenant}, kind)
 
 
-def _change(queue: str, body: dict[str, Any]) -> None:
+def _change(queue: str, body: dict[str, Any], kind: str | None = None) -> None:
     from semantik.entrypoints.cli import client
 
-    now = client.run(lambda api: api.patch(f"/queues/{queue}", body))
-    console.say(f"{now['queue']}: {'paused' if now['paused_at'] else 'open'}, limit {console.shown(now['max_running'])}")
+    now = client.run(lambda api: api.patch(f"/queues/{queue}" + (f"/kinds/{kind}" if kind is not None else ""), body))
+    console.say(f"{now['queue']}: {'paused' if now['paused_at'] else 'open'}, {_limits(now)}")
+    _say_kinds(now)
+
+
+def _say_kinds(row: dict[str, Any]) -> None:
+    for one in row["kinds"]:
+        if one["max_running"] is not None or one["max_per_tenant"] is not None:
+            console.note(f"{row['queue']}: {one['kind']}, {_limits(one)}")
+
+
+def _limits(row: dict[str, Any]) -> str:
+    most, each = row["max_running"], row["max_per_tenant"]
+    words = [f"limit {most:,}" if most is not None else None, f"{each:,} of each tenant" if each is not None else None]
+    return ", ".join(word for word in words if word) or "no limit"
 
 
 def workers(days: int, *, as_json: bool) -> None:

@@ -7,12 +7,14 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 
+from semantik.auth.actor import Actor
 from semantik.features.workers import repository, schemas, service
 from semantik.http.dependencies import Admin, Reader, ReadSession, WriteSession
 from semantik.http.pagination import Page
 from semantik.http.unit_of_work import UnitOfWork
-from semantik.jobs import values
+from semantik.jobs import handlers, values
 from semantik.jobs.store import reading
+from semantik.kit.database import AsyncSession
 from semantik.kit.errors import NotFound
 
 router = APIRouter(prefix="/api/v1", tags=["workers"], route_class=UnitOfWork)
@@ -24,18 +26,24 @@ class QueueUnknown(NotFound):
     code = "queue_unknown"
 
 
+class KindUnknown(NotFound):
+    code = "job_kind_unknown"
+
+
 @router.get("/queues")
 async def list_queues(actor: Reader, session: ReadSession) -> Page[schemas.QueueState]:
     """Shows each queue: your jobs in it, who serves it, and whether it is paused or limited"""
     depths = {row["queue"]: row for row in await repository.depths(session, actor)}
     settings = await reading.queue_settings(session)
+    limits = await reading.limits_of_kinds(session)
     alive = await reading.living_workers(session)
     empty = {"ready": 0, "later": 0, "blocked": 0, "paused": 0, "running": 0, "oldest_ready_at": None}
     items = [
         schemas.QueueState(
             **{**empty, "queue": queue, **depths.get(queue, {})},
             paused_at=settings[queue].paused_at if queue in settings else None,
-            max_running=settings[queue].max_running if queue in settings else None,
+            **_limits(settings.get(queue)),
+            kinds=[schemas.KindState(kind=kind, **_limits(limits.get(kind))) for kind in handlers.kinds_of(queue)],
             workers=sum(queue in row.queues for row in alive),
             slots=sum(row.slots for row in alive if queue in row.queues),
         )
@@ -44,18 +52,39 @@ async def list_queues(actor: Reader, session: ReadSession) -> Page[schemas.Queue
     return Page(items=items, next_cursor=None, total=len(items))
 
 
+def _limits(row: Any | None) -> dict[str, int | None]:
+    return {"max_running": row.max_running if row else None, "max_per_tenant": row.max_per_tenant if row else None}
+
+
 @router.patch("/queues/{queue}")
 async def change_queue(queue: str, body: schemas.QueueChange, actor: Admin, session: WriteSession) -> schemas.QueueState:
     """Pauses a queue for everybody, or limits how many of its jobs run at once"""
-    if queue not in values.QUEUES:
-        raise QueueUnknown(f"there is no queue {queue!r}", hint=f"There are: {', '.join(values.QUEUES)}.")
-    changes: dict[str, Any] = {}
+    _check(queue)
+    changes: dict[str, Any] = body.model_dump(include={"max_running", "max_per_tenant"}, exclude_unset=True)
     if body.paused is not None:
         changes["paused_at"] = await reading.now(session) if body.paused else None
-    if body.max_running is not None or body.unlimited:
-        changes["max_running"] = None if body.unlimited else body.max_running
     if changes:
         await reading.set_queue(session, queue, changes)
+    return await _state(queue, actor, session)
+
+
+@router.patch("/queues/{queue}/kinds/{kind}")
+async def limit_kind(queue: str, kind: str, body: schemas.LimitsChange, actor: Admin, session: WriteSession) -> schemas.QueueState:
+    """Limits how many jobs of one kind run at once, for everybody, beside the limits of its queue"""
+    _check(queue)
+    if kind not in handlers.kinds_of(queue):
+        raise KindUnknown(f"no kind {kind!r} runs in {queue}", hint=f"There are: {', '.join(handlers.kinds_of(queue)) or 'none'}.")
+    if changes := body.model_dump(exclude_unset=True):
+        await reading.set_kind(session, kind, changes)
+    return await _state(queue, actor, session)
+
+
+def _check(queue: str) -> None:
+    if queue not in values.QUEUES:
+        raise QueueUnknown(f"there is no queue {queue!r}", hint=f"There are: {', '.join(values.QUEUES)}.")
+
+
+async def _state(queue: str, actor: Actor, session: AsyncSession) -> schemas.QueueState:
     return next(one for one in (await list_queues(actor, session)).items if one.queue == queue)
 
 

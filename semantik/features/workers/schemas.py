@@ -9,8 +9,19 @@ from pydantic import BaseModel, ConfigDict, Field
 from semantik.jobs.states import Status
 
 
-class QueueState(BaseModel):
-    """Your jobs in one queue. Pause and limit hold for everybody."""
+class Limits(BaseModel):
+    max_running: int | None = Field(description="Most jobs at once, over all tenants. Null: no limit.")
+    max_per_tenant: int | None = Field(description="Most jobs at once of each tenant. Null: no limit.")
+
+
+class KindState(Limits):
+    """A kind of job that runs in the queue."""
+
+    kind: str
+
+
+class QueueState(Limits):
+    """Your jobs in one queue. Pause and limits hold for everybody."""
 
     queue: str
     ready: int
@@ -20,17 +31,22 @@ class QueueState(BaseModel):
     running: int
     oldest_ready_at: datetime | None
     paused_at: datetime | None
-    max_running: int | None
+    kinds: list[KindState] = Field(description="The kinds of job that run in it, each with limits that hold beside those of the queue.")
     workers: int = Field(description="Living workers that serve it. 0: nothing in it starts.")
     slots: int = Field(description="How many jobs those workers run at once, over all their queues.")
 
 
-class QueueChange(BaseModel):
+class LimitsChange(BaseModel):
+    """What is left out stays as it is."""
+
     model_config = ConfigDict(extra="forbid")
 
+    max_running: int | None = Field(None, ge=1, le=10_000, description="Most jobs at once, over all tenants. Null takes the limit away.")
+    max_per_tenant: int | None = Field(None, ge=1, le=10_000, description="Most jobs at once of each tenant. Null takes the limit away.")
+
+
+class QueueChange(LimitsChange):
     paused: bool | None = None
-    max_running: int | None = Field(None, ge=1, le=10_000, description="Null leaves it as it is.")
-    unlimited: bool = Field(False, description="Takes the limit away.")
 
 
 class HeldJob(BaseModel):

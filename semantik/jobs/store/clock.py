@@ -30,6 +30,6 @@ def _on_postgresql(element: _DatabaseTime, compiler: Any, **options: Any) -> str
     return f"(clock_timestamp() + make_interval(secs => {compiler.process(element.clauses, **options)}))"
 
 
-def db_time(seconds: float = 0.0) -> sa.ColumnElement[datetime]:
+def db_time(seconds: float | sa.BindParameter[float] = 0.0) -> sa.ColumnElement[datetime]:
     """`db_time()` is now; `db_time(30)` half a minute later."""
-    return _DatabaseTime(sa.literal(float(seconds), sa.Float))
+    return _DatabaseTime(seconds if isinstance(seconds, sa.BindParameter) else sa.literal(float(seconds), sa.Float))

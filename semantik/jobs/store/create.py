@@ -46,7 +46,6 @@ class NewJob:
     dedup_key: str | None = None
     concurrency_key: str | None = None
     available_at: datetime | None = None
-    deadline_at: datetime | None = None
     total: int | None = None
     parent_id: str | None = None
     workflow_id: str | None = None
@@ -104,7 +103,6 @@ async def _insert(session: AsyncSession, new: NewJob, job_id: str, waits: Waits)
                     dedup_key=new.dedup_key,
                     concurrency_key=_conc(new.tenant_id, new.concurrency_key),
                     available_at=new.available_at if new.available_at is not None else db_time(),
-                    deadline_at=new.deadline_at,
                     created_at=db_time(),
                     max_attempts=new.max_attempts,
                     total=new.total,

@@ -12,7 +12,7 @@ from semantik.jobs.store.clock import db_time
 from semantik.jobs.store.rows import JOB_COLUMNS
 from semantik.jobs.values import Job, job_of
 from semantik.kit.database import AsyncSession, Database, upsert
-from semantik.tables.jobs import job_events, job_items, jobs, queues, workers
+from semantik.tables.jobs import job_events, job_items, jobs, kind_limits, queues, workers
 
 
 async def job(database: Database, job_id: str) -> Job | None:
@@ -104,11 +104,22 @@ async def queue_settings(session: AsyncSession) -> dict[str, Any]:
     return {row.queue: row for row in await session.execute(sa.select(queues))}
 
 
+async def limits_of_kinds(session: AsyncSession) -> dict[str, Any]:
+    return {row.kind: row for row in await session.execute(sa.select(kind_limits))}
+
+
 async def set_queue(session: AsyncSession, queue: str, values: dict[str, Any]) -> None:
-    """Changes pause and limit of a queue, for all tenants."""
+    """Changes pause and limits of a queue, for all tenants."""
     row = (await session.execute(sa.select(queues).where(queues.c.queue == queue))).mappings().first()
-    known = {"paused_at": None, "max_running": None, **(dict(row) if row is not None else {}), "queue": queue}
+    known = {"paused_at": None, "max_running": None, "max_per_tenant": None, **(dict(row) if row is not None else {}), "queue": queue}
     await upsert(session, queues, [{**known, **values}], keys=["queue"])
+
+
+async def set_kind(session: AsyncSession, kind: str, values: dict[str, Any]) -> None:
+    """Changes the limits of a kind, for all tenants."""
+    row = (await session.execute(sa.select(kind_limits).where(kind_limits.c.kind == kind))).mappings().first()
+    known = {"max_running": None, "max_per_tenant": None, **(dict(row) if row is not None else {}), "kind": kind}
+    await upsert(session, kind_limits, [{**known, **values}], keys=["kind"])
 
 
 def _count(condition: Any) -> sa.ColumnElement[int]:

@@ -33,6 +33,8 @@ _RINGS = "job_rings"
 OUTBOX = "job_outbox"
 
 JOB_COLUMNS = [jobs.c[name] for name in JOB_FIELDS]
+# Built once: it is part of nearly every transaction of the engine.
+_APPEND = sa.insert(job_events).values(created_at=db_time())
 
 
 class Outlet(Protocol):
@@ -105,7 +107,7 @@ async def _store(session: AsyncSession, told: Sequence[tuple[Job, Line]]) -> Non
         {"tenant_id": one.tenant_id, "job_id": one.job_id, "seq": one.seq, "type": one.type, "level": line.level, "payload": one.payload}
         for one, (_, line) in zip(events, told, strict=True)
     ]
-    await session.execute(sa.insert(job_events).values(created_at=db_time()), rows)
+    await session.execute(_APPEND, rows)
     for event in events:
         note(session, event)
 

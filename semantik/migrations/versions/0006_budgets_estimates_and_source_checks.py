@@ -17,14 +17,17 @@ depends_on = None
 
 
 def upgrade() -> None:
-    op.add_column("jobs", sa.Column("budget", Json, nullable=True))
-    op.add_column("jobs", sa.Column("spent", Json, nullable=True))
-    op.add_column("jobs", sa.Column("estimate", Json, nullable=True))
-    op.add_column("jobs", sa.Column("waits", sa.Integer(), server_default="0", nullable=False))
-    op.add_column("sources", sa.Column("budget", Json, nullable=True))
-    op.add_column("sources", sa.Column("check_every_s", sa.Integer(), nullable=True))
+    op.add_column("jobs", sa.Column("budget", Json, nullable=True, comment="{meter: most}"))
+    op.add_column("jobs", sa.Column("spent", Json, nullable=True, comment="{meter: amount}, of meters that are not columns"))
+    op.add_column("jobs", sa.Column("estimate", Json, nullable=True, comment="{meter: [low, likely, high]}, made before or at the start"))
+    waits = sa.Column("waits", sa.Integer(), server_default="0", nullable=False, comment="put off in a row for want of memory or disk")
+    op.add_column("jobs", waits)
+    op.add_column("sources", sa.Column("budget", Json, nullable=True, comment="of each sync: {meter: most}"))
+    every = "how often it is looked at for changes; null: never by itself"
+    op.add_column("sources", sa.Column("check_every_s", sa.Integer(), nullable=True, comment=every))
     op.add_column("sources", sa.Column("checked_at", UtcDateTime(), nullable=True))
-    op.add_column("sources", sa.Column("check_note", sa.Text(), nullable=True))
+    note = "why the last look came to nothing, where it did"
+    op.add_column("sources", sa.Column("check_note", sa.Text(), nullable=True, comment=note))
     # Folders of before are checked like new ones.
     op.execute("UPDATE sources SET check_every_s = 300 WHERE kind <> 'upload'")
     op.create_table(

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
 import httpx2
 import pytest
 import sqlalchemy as sa
+from fastapi import FastAPI
 
+from semantik.auth.actor import Scope
 from semantik.features.workers import service
+from semantik.http.local import as_local
 from semantik.jobs import rescue
 from semantik.jobs.context import JobContext
 from semantik.jobs.dispatch_local import LocalDispatcher
@@ -19,6 +23,7 @@ from semantik.jobs.states import Status
 from semantik.jobs.store import claims
 from semantik.jobs.values import JobArgs
 from semantik.tables.jobs import workers
+from tests.features.activity.conftest import client_of
 from tests.jobs.conftest import World
 
 
@@ -41,9 +46,25 @@ async def test_queues_and_workers_show_what_is_going_on(world: World, client: ht
     assert queues["cpu"]["paused_at"] is not None
     found = (await client.get("/workers")).json()["items"]
     assert (found[0]["pool"], found[0]["state"]) == ("local", "up")
-    await client.patch("/queues/cpu", json={"paused": False, "unlimited": True})
+    opened = (await client.patch("/queues/cpu", json={"paused": False, "max_running": None})).json()
+    assert (opened["paused_at"], opened["max_running"]) == (None, None)
     await world.until(made.id, Status.COMPLETED)
     assert (await client.patch("/queues/nope", json={"paused": True})).status_code == 404
+
+
+async def test_a_kind_is_limited_beside_its_queue_by_an_admin(world: World, client: httpx2.AsyncClient, app: FastAPI) -> None:
+    await client.patch("/queues/cpu", json={"max_running": 2, "max_per_tenant": 1})
+    changed = (await client.patch("/queues/cpu/kinds/dig", json={"max_running": 3, "max_per_tenant": 2})).json()
+    assert (changed["max_running"], changed["max_per_tenant"]) == (2, 1)
+    assert {"kind": "dig", "max_running": 3, "max_per_tenant": 2} in changed["kinds"]
+    # What is not named stays; null takes a limit away.
+    changed = (await client.patch("/queues/cpu/kinds/dig", json={"max_running": None})).json()
+    assert {"kind": "dig", "max_running": None, "max_per_tenant": 2} in changed["kinds"]
+    async with client_of(as_local(app, replace(world.actor, scope=Scope.WRITE))) as member:
+        assert (await member.patch("/queues/cpu/kinds/dig", json={"max_running": 1})).status_code == 403
+    assert (await client.patch("/queues/cpu/kinds/dig", json={"max_running": 0})).status_code == 422
+    refused = await client.patch("/queues/io/kinds/dig", json={"max_running": 1})
+    assert (refused.status_code, refused.json()["code"]) == (404, "job_kind_unknown")
 
 
 async def test_a_queue_that_nobody_serves_says_so(world: World, client: httpx2.AsyncClient) -> None:

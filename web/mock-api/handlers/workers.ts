@@ -7,7 +7,7 @@ import { guard, missing, page, V1 } from "./answers.ts";
 type S = components["schemas"];
 
 function queue(db: Db, name: string): S["QueueState"] {
-  const kept = db.queues[name] ?? { paused_at: null, max_running: null };
+  const kept = db.queues[name] ?? { paused_at: null, max_running: null, max_per_tenant: null, kinds: [] };
   const jobs = db.jobs.filter((job) => job.queue === name);
   const of = (...states: string[]) => jobs.filter((job) => states.includes(job.status)).length;
   const workers = db.workers.filter((one) => one.state === "up" && one.queues.includes(name));
@@ -26,6 +26,13 @@ function queue(db: Db, name: string): S["QueueState"] {
     ...kept,
     workers: workers.length,
     slots: workers.reduce((sum, one) => sum + one.slots, 0),
+  };
+}
+
+function limits({ max_running, max_per_tenant }: S["LimitsChange"]): Partial<S["KindState"]> {
+  return {
+    ...(max_running !== undefined && { max_running }),
+    ...(max_per_tenant !== undefined && { max_per_tenant }),
   };
 }
 
@@ -51,8 +58,16 @@ export function workers(db: Db): HttpHandler[] {
         const body = (await request.json()) as S["QueueChange"];
         if (body.paused !== null && body.paused !== undefined)
           kept.paused_at = body.paused ? new Date().toISOString() : null;
-        if (body.unlimited) kept.max_running = null;
-        else if (body.max_running) kept.max_running = body.max_running;
+        Object.assign(kept, limits(body));
+        return HttpResponse.json(queue(db, String(params.id)));
+      }),
+    ),
+    http.patch(
+      `${V1}/queues/:id/kinds/:kind`,
+      guarded(async ({ request, params }) => {
+        const kind = db.queues[String(params.id)]?.kinds.find((one) => one.kind === params.kind);
+        if (!kind) return missing("kind");
+        Object.assign(kind, limits((await request.json()) as S["LimitsChange"]));
         return HttpResponse.json(queue(db, String(params.id)));
       }),
     ),

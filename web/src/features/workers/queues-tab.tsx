@@ -5,14 +5,14 @@ import { useSession } from "@/api/session";
 import type { QueueState } from "@/api/types";
 import { count, counted } from "@/lib/format";
 import { Button } from "@/ui/button";
-import { TextField } from "@/ui/field";
+import { SelectField, TextField } from "@/ui/field";
 import { Notice, ProblemNotice } from "@/ui/notice";
 import { SkeletonRows } from "@/ui/skeleton";
 import { Status } from "@/ui/status";
 import table from "@/ui/table.module.css";
 import { Ago } from "@/ui/time";
 import { tell } from "@/ui/toast";
-import { useChangeQueue, useQueues } from "./use-workers";
+import { type Limits, useLimit, usePauseQueue, useQueues } from "./use-workers";
 import styles from "./workers.module.css";
 
 const ABOUT: Record<string, string> = {
@@ -60,7 +60,7 @@ export function QueuesTab() {
         </tbody>
       </table>
       <p className={styles.note}>
-        The numbers are jobs of your workspace. Pause and limit hold for everybody who uses this server; what runs goes
+        The numbers are jobs of your workspace. Pause and limits hold for everybody who uses this server; what runs goes
         on.
       </p>
     </>
@@ -69,13 +69,11 @@ export function QueuesTab() {
 
 function Queue({ queue }: { queue: QueueState }) {
   const session = useSession();
-  const change = useChangeQueue(queue.queue);
-  const [limiting, setLimiting] = useState<string | null>(null);
+  const pause = usePauseQueue(queue.queue);
+  const [limiting, setLimiting] = useState(false);
   const mayChange = session.status === "in" && session.user.role === "admin";
   const why = mayChange ? null : "Only an administrator may hold back a queue that everybody uses.";
   const failed = (error: unknown) => tell(problemLine(error), { tone: "bad" });
-  const limit = Number(limiting);
-  const valid = limiting === "" || (Number.isInteger(limit) && limit >= 1 && limit <= 10_000);
   return (
     <>
       <tr>
@@ -101,9 +99,10 @@ function Queue({ queue }: { queue: QueueState }) {
               Open
             </Status>
           )}
-          {queue.max_running !== null && (
-            <span className={styles.limit}>at most {count(queue.max_running)} at once</span>
-          )}
+          <Limit of={queue} />
+          {queue.kinds.map((kind) => (
+            <Limit key={kind.kind} of={kind} name={kind.kind} />
+          ))}
         </td>
         <td className={table.number} data-word="ready">
           {count(queue.ready)}
@@ -126,9 +125,9 @@ function Queue({ queue }: { queue: QueueState }) {
               small
               icon={queue.paused_at ? "play" : "pause"}
               why={why}
-              busy={change.isPending}
+              busy={pause.isPending}
               aria-label={`${queue.paused_at ? "Resume" : "Pause"} ${queue.queue}`}
-              onClick={() => change.mutate({ paused: !queue.paused_at }, { onError: failed })}
+              onClick={() => pause.mutate(!queue.paused_at, { onError: failed })}
             >
               {queue.paused_at ? "Resume" : "Pause"}
             </Button>
@@ -136,43 +135,109 @@ function Queue({ queue }: { queue: QueueState }) {
               small
               why={why}
               aria-label={`Limit ${queue.queue}`}
-              aria-expanded={limiting !== null}
-              onClick={() => setLimiting(limiting === null ? String(queue.max_running ?? "") : null)}
+              aria-expanded={limiting}
+              onClick={() => setLimiting(!limiting)}
             >
               Limit
             </Button>
           </span>
         </td>
       </tr>
-      {limiting !== null && (
+      {limiting && (
         <tr className={styles.editor}>
           <td colSpan={8}>
-            <form
-              className={styles.limitForm}
-              onSubmit={(event) => {
-                event.preventDefault();
-                if (!valid) return;
-                change.mutate(limiting === "" ? { unlimited: true } : { max_running: limit }, {
-                  onSuccess: () => setLimiting(null),
-                  onError: failed,
-                });
-              }}
-            >
-              <TextField
-                label={`Most jobs of ${queue.queue} at once`}
-                inputMode="numeric"
-                help="Empty: no limit."
-                error={valid ? null : "A number from 1 to 10,000, or nothing."}
-                value={limiting}
-                onChange={(event) => setLimiting(event.target.value.trim())}
-              />
-              <Button type="submit" busy={change.isPending}>
-                Set limit
-              </Button>
-            </form>
+            <LimitForm queue={queue} onDone={() => setLimiting(false)} onFailed={failed} />
           </td>
         </tr>
       )}
     </>
   );
+}
+
+function Limit({ of, name }: { of: Limits; name?: string }) {
+  const words = [
+    of.max_running !== null && `at most ${count(of.max_running)} at once`,
+    of.max_per_tenant !== null && `${count(of.max_per_tenant)} of each workspace`,
+  ].filter(Boolean);
+  if (words.length === 0) return null;
+  return (
+    <span className={styles.limit}>
+      {name && `${name}: `}
+      {words.join(", ")}
+    </span>
+  );
+}
+
+type FormProps = { queue: QueueState; onDone: () => void; onFailed: (error: unknown) => void };
+
+function LimitForm({ queue, onDone, onFailed }: FormProps) {
+  const change = useLimit(queue.queue);
+  const [kind, setKind] = useState("");
+  const [typed, setTyped] = useState(written(queue));
+  const most = number(typed.most);
+  const each = number(typed.each);
+  const choose = (name: string) => {
+    setKind(name);
+    setTyped(written(queue.kinds.find((one) => one.kind === name) ?? queue));
+  };
+  return (
+    <form
+      className={styles.limitForm}
+      onSubmit={(event) => {
+        event.preventDefault();
+        if (most === undefined || each === undefined) return;
+        const limits = { max_running: most, max_per_tenant: each };
+        change.mutate({ kind, limits }, { onSuccess: onDone, onError: onFailed });
+      }}
+    >
+      {queue.kinds.length > 0 && (
+        <SelectField
+          label="Jobs"
+          help="A kind keeps to both limits."
+          value={kind}
+          onChange={(event) => choose(event.target.value)}
+        >
+          <option value="">all of {queue.queue}</option>
+          {queue.kinds.map((one) => (
+            <option key={one.kind} value={one.kind}>
+              {one.kind}
+            </option>
+          ))}
+        </SelectField>
+      )}
+      <TextField
+        label={`Most jobs of ${kind || queue.queue} at once`}
+        inputMode="numeric"
+        help="Empty: no limit."
+        error={most === undefined ? WRONG : null}
+        value={typed.most}
+        onChange={(event) => setTyped({ ...typed, most: event.target.value.trim() })}
+      />
+      <TextField
+        label="Most of each workspace"
+        inputMode="numeric"
+        help="Empty: no limit."
+        error={each === undefined ? WRONG : null}
+        value={typed.each}
+        onChange={(event) => setTyped({ ...typed, each: event.target.value.trim() })}
+      />
+      <Button type="submit" busy={change.isPending}>
+        Set limit
+      </Button>
+    </form>
+  );
+}
+
+const WRONG = "A number from 1 to 10,000, or nothing.";
+
+const written = ({ max_running, max_per_tenant }: Limits) => ({
+  most: String(max_running ?? ""),
+  each: String(max_per_tenant ?? ""),
+});
+
+/** Null: no limit. Undefined: not a limit at all. */
+function number(text: string): number | null | undefined {
+  if (text === "") return null;
+  const value = Number(text);
+  return Number.isInteger(value) && value >= 1 && value <= 10_000 ? value : undefined;
 }

@@ -17,16 +17,26 @@ export function useRecoveries(days: number) {
   return api.useQuery("get", "/api/v1/recoveries", { params: { query: { days } } }, { refetchInterval: 15_000 });
 }
 
-export type QueueChange = { paused?: boolean; max_running?: number; unlimited?: boolean };
+export type Limits = { max_running: number | null; max_per_tenant: number | null };
 
-export function useChangeQueue(queue: string) {
+export function usePauseQueue(queue: string) {
   const cache = useQueryClient();
   return useMutation({
-    mutationFn: async (body: QueueChange) => {
-      await client.PATCH("/api/v1/queues/{queue}", {
-        params: { path: { queue } },
-        body: { unlimited: false, ...body },
-      });
+    mutationFn: async (paused: boolean) => {
+      await client.PATCH("/api/v1/queues/{queue}", { params: { path: { queue } }, body: { paused } });
+    },
+    onSettled: () => refetch(cache, QUEUES),
+  });
+}
+
+/** Limits of the queue as a whole, or of one kind in it. */
+export function useLimit(queue: string) {
+  const cache = useQueryClient();
+  return useMutation({
+    mutationFn: async ({ kind, limits }: { kind: string; limits: Limits }) => {
+      if (kind === "") await client.PATCH("/api/v1/queues/{queue}", { params: { path: { queue } }, body: limits });
+      else
+        await client.PATCH("/api/v1/queues/{queue}/kinds/{kind}", { params: { path: { queue, kind } }, body: limits });
     },
     onSettled: () => refetch(cache, QUEUES),
   });

@@ -29,6 +29,23 @@ describe("queues", () => {
     await waitFor(() => expect(db.queues.cpu?.max_running).toBe(3));
   });
 
+  it("limit one kind of job, and each workspace", async () => {
+    const db = world();
+    const { user } = open("/jobs/queues", db);
+    await user.click(await screen.findByRole("button", { name: "Limit cpu" }));
+    await user.selectOptions(screen.getByRole("combobox", { name: "Jobs" }), "ingest_source");
+    await user.type(screen.getByRole("textbox", { name: "Most jobs of ingest_source at once" }), "2");
+    await user.type(screen.getByRole("textbox", { name: "Most of each workspace" }), "1");
+    await user.click(screen.getByRole("button", { name: "Set limit" }));
+    expect(await screen.findByText("ingest_source: at most 2 at once, 1 of each workspace")).toBeVisible();
+    expect(db.queues.cpu?.max_running).toBeNull();
+    await user.click(screen.getByRole("button", { name: "Limit cpu" }));
+    await user.selectOptions(screen.getByRole("combobox", { name: "Jobs" }), "ingest_source");
+    await user.clear(screen.getByRole("textbox", { name: "Most jobs of ingest_source at once" }));
+    await user.click(screen.getByRole("button", { name: "Set limit" }));
+    expect(await screen.findByText("ingest_source: 1 of each workspace")).toBeVisible();
+  });
+
   it("say to everybody else why they may not", async () => {
     const db = world();
     db.user.role = "member";
