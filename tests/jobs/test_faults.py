@@ -21,7 +21,7 @@ from semantik.jobs.store import claims, control
 from semantik.jobs.values import Effect, Item, JobArgs
 from semantik.kit.database import AsyncSession, Database, open_database
 from semantik.runtime import SilentBell
-from semantik.tables.jobs import job_attempts, jobs
+from semantik.tables.jobs import job_attempts
 from tests.jobs.conftest import World, runtime_of
 from tests.jobs.oracle import check
 from tests.jobs.proxy import Proxy
@@ -137,14 +137,6 @@ async def test_an_item_that_hangs_is_told_of_cut_off_and_put_aside(world: World,
     told = [type_ for _, type_ in await world.events(made.id)]
     assert "job.stalled" in told
     assert told.index("job.stalled") < told.index("job.lost")
-
-
-async def test_twenty_requests_with_one_key_make_one_job(world: World, effects: None) -> None:
-    made = await asyncio.gather(*(world.put(Five(), idempotency_key="once") for _ in range(20)))
-    assert len({one.id for one in made}) == 1
-    assert sum(one.created for one in made) == 1
-    async with world.database.read() as session:
-        assert await session.scalar(sa.select(sa.func.count()).select_from(jobs)) == 1
 
 
 async def test_users_who_ask_different_things_at_once_get_one_winner(world: World, effects: None) -> None:

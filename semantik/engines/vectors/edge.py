@@ -78,7 +78,7 @@ class EdgeStore(VectorStore):
         self.optimize_from = 50_000
         self._ids = itertools.count(1)
         self._pending: dict[int, asyncio.Future[tuple[Any, list[frames.Array]]]] = {}
-        self._starting = asyncio.Lock()
+        self._starting: asyncio.Task[None] | None = None
         self._child: asyncio.subprocess.Process | None = None
         self._writer: asyncio.StreamWriter | None = None
         self._listener: asyncio.Task[None] | None = None
@@ -173,17 +173,18 @@ class EdgeStore(VectorStore):
     async def close(self) -> None:
         """Closes and seals every shard; returns when the child has ended."""
         self._closed = True
-        async with self._starting:
-            if self._writer is not None:
-                self._writer.close()
-            if self._child is not None:
-                try:
-                    await asyncio.wait_for(self._child.wait(), _WRITE_TIMEOUT_S)
-                except TimeoutError:
-                    self._child.kill()
-                    await self._child.wait()
-            if self._listener is not None:
-                await self._listener
+        if self._starting is not None:
+            await asyncio.wait({self._starting})
+        if self._writer is not None:
+            self._writer.close()
+        if self._child is not None:
+            try:
+                await asyncio.wait_for(self._child.wait(), _WRITE_TIMEOUT_S)
+            except TimeoutError:
+                self._child.kill()
+                await self._child.wait()
+        if self._listener is not None:
+            await self._listener
 
     # The child --------------------------------------------------------------------------------------------------
 
@@ -238,11 +239,11 @@ class EdgeStore(VectorStore):
             raise IndexUnavailable("the index is closed")
         if self._writer is not None:
             return
-        async with self._starting:
-            if self._closed:
-                raise IndexUnavailable("the index is closed")
-            if self._writer is None:
-                await self._start()
+        if self._starting is None or self._starting.done():
+            self._starting = asyncio.create_task(self._start(), name="index start")
+        # The child is everybody's: a caller with a time limit of its own may go, and must not leave half a start behind.
+        waiting, _ = await asyncio.wait({self._starting})
+        waiting.pop().result()
 
     async def _start(self) -> None:
         loop = asyncio.get_running_loop()
@@ -271,6 +272,9 @@ class EdgeStore(VectorStore):
                 await hello
         except (TimeoutError, _Died) as error:
             writer.close()
+            if self._child.returncode is None:
+                self._child.kill()
+                await self._child.wait()
             raise IndexUnavailable("the index process does not start") from error
         self._writer = writer
 

@@ -48,6 +48,17 @@ async def test_a_killed_process_is_started_again_with_everything_acknowledged(st
     assert side((await store.query(SPACE, ask(POINTS))).dense).found.ids[0] == POINTS[0].id
 
 
+async def test_whoever_stops_waiting_for_the_start_leaves_no_process_that_holds_the_folder(root: Path) -> None:
+    store = EdgeStore(root)
+    for limit_s in (0.01, 0.1):
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(limit_s):
+                await store.health()
+    await store.ensure(SPACE)
+    assert (await store.health())["restarts"] == 0
+    await store.close()
+
+
 async def test_calls_under_way_when_the_process_dies_are_repeated(store: EdgeStore) -> None:
     more = [point(number) for number in range(2000, 3500)]
     writing = asyncio.create_task(store.upsert(SPACE, more))
