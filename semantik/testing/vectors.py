@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from semantik.engines.vectors.base import (
     BadVector,
@@ -63,6 +64,40 @@ def ask(points: Sequence[Point], *, corpus: Corpus = CORPUS, filters: Filters | 
 def side(result: SideResult | None) -> SideResult:
     assert result is not None
     return result
+
+
+def _cosine(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
+    return float(one.astype(np.float64) @ other / np.linalg.norm(one) / np.linalg.norm(other))
+
+
+def _bm25(query: SparseVector, corpus: Mapping[str, Point]) -> dict[str, float]:
+    """Scores of all points by Qdrant's formula of IDF, over exactly these points."""
+    held = {
+        id: {int(term): float(weight) for term, weight in zip(p.sparse.indices, p.sparse.values, strict=True)} for id, p in corpus.items()
+    }
+    scores = dict.fromkeys(corpus, 0.0)
+    for term, weight in zip(query.indices.tolist(), query.values.tolist(), strict=True):
+        holders = [id for id, terms in held.items() if term in terms]
+        rarity = math.log((len(corpus) - len(holders) + 0.5) / (len(holders) + 0.5) + 1)
+        for id in holders:
+            scores[id] += weight * rarity * held[id][term]
+    return scores
+
+
+def _assert_told(told: SideResult, true: Mapping[str, float], other: SideResult, *, moments: bool) -> None:
+    """Every score, and mean and deviation, to six digits."""
+    for id, score in [*zip(told.found.ids, told.found.scores, strict=True), *told.cross.items()]:
+        assert score == pytest.approx(true[id], rel=2e-6, abs=2e-6)
+    assert set(told.cross) == set(other.found.ids) - set(told.found.ids)
+    assert told.moments is not None
+    assert told.moments.n == min(400, len(true))
+    if moments:
+        assert told.moments.mean == pytest.approx(np.mean(list(true.values())), rel=2e-6, abs=2e-6)
+        assert told.moments.std == pytest.approx(np.std(list(true.values())), rel=2e-6, abs=2e-6)
+    elif told.moments.n == 400:
+        sampled = np.array([true[id] for id in sorted(true)[:400]])
+        # Which 400 is the store's business; that they are random ones of this corpus is not.
+        assert abs(told.moments.mean - sampled.mean()) < 4 * sampled.std() / math.sqrt(400) + 1e-6
 
 
 class VectorStoreContract:
@@ -160,6 +195,44 @@ class VectorStoreContract:
         scores = dict(zip(side(wide.dense).found.ids, side(wide.dense).found.scores, strict=True))
         for id, score in dense.cross.items():
             assert score == pytest.approx(scores[id], abs=1e-5)
+
+    async def test_a_hybrid_answer_is_what_the_formulas_say_as_points_come_change_and_go(self, store: VectorStore) -> None:
+        rng = np.random.default_rng(3)
+
+        def drawn(number: int, **place: Any) -> Point:
+            terms = {int(term): 0.25 + float(rng.random()) for term in rng.zipf(1.5, 8) % 60}
+            made = point(number, terms=terms, language="de" if number % 4 == 0 else "en", **place)
+            return replace(made, dense=rng.normal(size=SPACE.dimensions).astype(np.float32))
+
+        mine = {p.id: p for p in (drawn(number, collection=f"c{number % 3}") for number in range(480))}
+        # The same names of collections, and the words that count for much here.
+        others = [drawn(number, tenant=BETA, collection=f"c{number % 3}") for number in range(60)]
+        await store.ensure(SPACE)
+        await store.upsert(SPACE, [*mine.values(), *others])
+        await self._answers_as_formulas_say(store, mine, rng)
+        changed = [replace(old, sparse=sparse({7: 2.0, 8: 1.0})) for old in list(mine.values())[:60]]
+        await store.upsert(SPACE, changed)
+        mine.update((p.id, p) for p in changed)
+        await self._answers_as_formulas_say(store, mine, rng)
+        gone = sorted(mine)[:90]
+        await store.delete(SPACE, gone)
+        await store.delete_where(SPACE, tenant=ALPHA, collection="c2")
+        await self._answers_as_formulas_say(
+            store, {id: p for id, p in mine.items() if id not in gone and p.payload["collection"] != "c2"}, rng
+        )
+
+    async def _answers_as_formulas_say(self, store: VectorStore, points: Mapping[str, Point], rng: np.random.Generator) -> None:
+        for names in (("c0",), ("c0", "c1", "c2")):
+            corpus = {id: p for id, p in points.items() if p.payload["collection"] in names}
+            for filters in (Filters(), Filters(languages=("de",))):
+                terms = sparse({int(term): 0.5 + float(rng.random()) for term in rng.zipf(1.5, 5) % 60})
+                vector = rng.normal(size=SPACE.dimensions).astype(np.float32)
+                asked = Query(Corpus(ALPHA, tuple((name, 1) for name in names)), filters, vector, terms, 12, exact=True)
+                answer = await store.query(SPACE, asked)
+                # A full sample may be a moment old; the points of a smaller corpus are all in it.
+                cosines = {id: _cosine(vector, p.dense) for id, p in corpus.items() if p.dense is not None}
+                _assert_told(side(answer.dense), cosines, side(answer.sparse), moments=len(corpus) < 400)
+                _assert_told(side(answer.sparse), _bm25(terms, corpus), side(answer.dense), moments=len(corpus) < 400)
 
     async def test_filters_narrow_and_are_joined_by_and(self, store: VectorStore) -> None:
         points = [

@@ -68,9 +68,9 @@ def check_sparse(vector: SparseVector, owner: str) -> None:
         raise BadVector(f"{owner}: a term weight is not finite")
 
 
-def scopes(collections: Iterable[tuple[str, int]]) -> list[str]:
-    """One keyword for a pair of collection and generation, so that a corpus is a single condition of the filter."""
-    return [f"{collection}:{generation}" for collection, generation in collections]
+def scopes(tenant: str, collections: Iterable[tuple[str, int]]) -> list[str]:
+    """One keyword for tenant, collection and generation together: a corpus is then a single condition, and no other tenant's."""
+    return [f"{tenant}/{collection}:{generation}" for collection, generation in collections]
 
 
 def stored_payload(payload: Mapping[str, Any]) -> dict[str, Any]:
@@ -81,8 +81,8 @@ def stored_payload(payload: Mapping[str, Any]) -> dict[str, Any]:
     for key, value in kept.items():
         if isinstance(value, tuple | set | frozenset):
             kept[key] = sorted(value)
-    if "collection" in kept and "generation" in kept:
-        (kept["scope"],) = scopes([(kept["collection"], kept["generation"])])
+    if "tenant" in kept and "collection" in kept and "generation" in kept:
+        (kept["scope"],) = scopes(kept["tenant"], [(kept["collection"], kept["generation"])])
     return kept
 
 

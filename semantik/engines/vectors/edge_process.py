@@ -203,7 +203,13 @@ class Server:
         for file in sorted(self._root.glob(f"*/{SPACE}")):
             if ".damaged-" in file.parent.name:
                 continue
-            found.append([file.parent.name, self._shard(file.parent.name).dimensions])
+            name = file.parent.name
+            try:
+                found.append([name, self._shard(name).dimensions])
+            except Damaged as damage:
+                # Named here, for the request names no space and the folder of all of them is not what is damaged.
+                self._set_aside(name, str(damage))
+                raise Refused("damaged", f"{name}: {self._damage.pop(name)}") from None
         return found
 
     def _drop(self, space: str) -> None:

@@ -1,6 +1,6 @@
 """One space inside the index process: a Qdrant Edge shard, its seal, its queries, and the copy that is being optimised.
 
-Folder:  space.json {dimensions, current}   seal.json (only while closed)   <current>/ the engine's files
+Folder:  space.json {form, dimensions, current}   seal.json (only while closed)   <current>/ the engine's files
 Every engine call holds the GIL for its whole length, which is why this runs in a process of its own.
 """
 
@@ -12,11 +12,10 @@ import subprocess
 import sys
 import time
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
 import numpy as np
 import qdrant_edge as edge
@@ -29,21 +28,32 @@ from semantik.engines.vectors.edge_seal import CHECK, Damaged
 from semantik.kit.sparse import SparseVector
 
 SPACE = "space.json"
+# What the payload of a point looks like: another form is set aside and built anew from SQL. 2: `scope` begins with the tenant.
+_FORM = 2
 _DENSE, _SPARSE = "dense", "bm25"
 _TRIAL_TIMEOUT_S = 600
+# Each holds 400 ids inside the engine, some 20 kB.
 _CACHED_SAMPLES = 256
 _update = edge.UpdateOperation
 
 
 @dataclass(slots=True)
 class _Sample:
-    """Ids of a corpus to take moments over; `whole` says that the corpus is all there is in the shard."""
+    """The points of a corpus to take moments over: how many, and the filter that names them (None when there are none)."""
 
     version: int
     taken_at: float
-    ids: Sequence[UUID]
+    size: int
     chosen: Any
-    whole: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Side:
+    """What one side asks. A point that holds none of the terms has the score `absent`; one without a dense vector has none at all."""
+
+    query: Any
+    params: Any
+    absent: float | None
 
 
 def config(dimensions: int) -> edge.EdgeConfig:
@@ -74,7 +84,7 @@ class Shard:
             shard.update(_update.create_field_index(key, _index(key, kind)))
         shard.flush()
         # Last: a folder without this file is a creation that did not finish, and is begun again.
-        edge_seal.write_json(space / SPACE, {"dimensions": dimensions, "current": folder.name})
+        _describe(space, folder, dimensions)
         return cls(space, folder, dimensions, shard)
 
     @classmethod
@@ -85,6 +95,8 @@ class Shard:
             folder, dimensions = space / str(described["current"]), int(described["dimensions"])
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise Damaged(f"{SPACE} cannot be read") from error
+        if described.get("form") != _FORM:
+            raise Damaged(f"it was written in another form than {_FORM}, the present one")
         for left in space.glob("shard-*"):
             if left != folder:
                 shutil.rmtree(left, ignore_errors=True)
@@ -100,13 +112,10 @@ class Shard:
             raise Damaged(f"{expected} points were there when it was closed, now {count}")
         return cls(space, folder, dimensions, shard), expected is None
 
-    def _touch(self) -> None:
-        self._version += 1
-
     def upsert(
         self, ids: Sequence[str], payloads: Sequence[dict[str, Any]], dense: Any, has_dense: Any, sparse: Sequence[SparseVector]
     ) -> None:
-        self._touch()
+        self._version += 1
         points = []
         row = 0
         for at, (id, payload, terms) in enumerate(zip(ids, payloads, sparse, strict=True)):
@@ -119,11 +128,11 @@ class Shard:
         self._shard.update(_update.upsert_points(points))
 
     def delete(self, ids: Sequence[str]) -> None:
-        self._touch()
+        self._samples.clear()
         self._shard.update(_update.delete_points(list(ids)))
 
     def delete_where(self, conditions: Mapping[str, Any]) -> None:
-        self._touch()
+        self._samples.clear()
         self._shard.update(_update.delete_points_by_filter(edge.Filter(must=[_equals(key, value) for key, value in conditions.items()])))
 
     def flush(self) -> None:
@@ -158,74 +167,71 @@ class Shard:
 
     def query(self, request: Mapping[str, Any], dense: NDArray[np.float32] | None, sparse: SparseVector | None) -> dict[str, Any]:
         """Both sides with moments and cross scores: the answer of `VectorStore.query` in plain values."""
-        tenant, collections = request["tenant"], request["collections"]
+        tenant, collections, limit = request["tenant"], request["collections"], int(request["limit"])
         corpus = _corpus(tenant, collections)
         sample = self._sample(tenant, collections, corpus)
-        narrowed = [*([] if sample.whole else corpus), *_narrowing(request["filters"])]
-        within = edge.Filter(must=narrowed) if narrowed else None
-        limit = int(request["limit"])
-        sides: dict[str, tuple[Any, str, Any]] = {}
+        within = edge.Filter(must=[*corpus, *_narrowing(request["filters"])])
+        answer: dict[str, Any] = {}
+        meaning = words = None
         if dense is not None:
             params = edge.SearchParams(hnsw_ef=max(HNSW_EF, limit), exact=bool(request["exact"]))
-            sides["dense"] = (edge.Query.Nearest(dense.tolist(), using=_DENSE), "dense", params)
+            meaning = _Side(edge.Query.Nearest(dense.tolist(), using=_DENSE), params, absent=None)
+            answer["dense"] = self._asked(meaning, within, limit, sample, [])
         if sparse is not None and len(sparse.indices):
             terms = edge.SparseVector(sparse.indices.tolist(), sparse.values.tolist())
-            idf = edge.SearchParams(idf=None if sample.whole else edge.IdfParams(edge.Filter(must=corpus)))
-            sides["sparse"] = (edge.Query.Nearest(terms, using=_SPARSE), "sparse", idf)
-        found = {name: self._best(side, within, limit) for name, side in sides.items()}
-        answer: dict[str, Any] = {}
-        for name, side in sides.items():
-            ids = [id for id, _ in found[name]]
-            foreign = {id for other, hits in found.items() if other != name for id, _ in hits}.difference(ids)
-            moments, cross = self._measured(side, sample, foreign)
-            scores = [score for _, score in found[name]]
-            answer[name] = {"ids": ids, "scores": scores, "moments": moments, "cross": cross}
-        if sparse is not None and "sparse" not in answer:
-            empty = [0.0, 0.0, len(sample.ids)] if sample.ids else None
-            answer["sparse"] = {"ids": [], "scores": [], "moments": empty, "cross": {}}
+            params = edge.SearchParams(idf=edge.IdfParams(_population(tenant, collections)))
+            words = _Side(edge.Query.Nearest(terms, using=_SPARSE), params, absent=0.0)
+            answer["sparse"] = self._asked(words, within, limit, sample, answer["dense"]["ids"] if meaning else [])
+        elif sparse is not None:
+            answer["sparse"] = {"ids": [], "scores": [], "moments": [0.0, 0.0, sample.size] if sample.size else None, "cross": {}}
+        if meaning is not None and words is not None:
+            answer["dense"]["cross"] = self._scores(meaning, set(answer["sparse"]["ids"]).difference(answer["dense"]["ids"]))
         return answer
 
-    def _best(self, side: tuple[Any, str, Any], within: Any, limit: int) -> list[tuple[str, float]]:
-        query, _, params = side
+    def _asked(self, side: _Side, within: Any, limit: int, sample: _Sample, others: Sequence[str]) -> dict[str, Any]:
+        """The best, their moments and the scores of `others`, in one batch: the engine then counts words in the corpus only once."""
         # A few more than asked: which of equal scores come last must not depend on the engine's mood.
-        hits = self._shard.query(edge.QueryRequest(limit=limit + 16, query=query, filter=within, params=params))
-        return sorted(((str(hit.id), float(hit.score)) for hit in hits), key=lambda hit: (-hit[1], hit[0]))[:limit]
+        asked = [(within, limit + 16)]
+        if sample.size:
+            asked.append((sample.chosen, sample.size))
+        if others:
+            asked.append((_these(others), len(others)))
+        requests = [edge.QueryRequest(limit=most, query=side.query, filter=filter, params=side.params) for filter, most in asked]
+        answers = iter(self._shard.query_batch(edge.QueryBatchRequest(requests)))
+        best = sorted(((str(hit.id), float(hit.score)) for hit in next(answers)), key=lambda hit: (-hit[1], hit[0]))[:limit]
+        drawn = np.array([hit.score for hit in next(answers)] if sample.size else [], np.float64)
+        if side.absent is not None:
+            drawn = np.append(drawn, np.full(sample.size - len(drawn), side.absent))
+        told = {str(hit.id): float(hit.score) for hit in next(answers)} if others else {}
+        foreign = sorted(set(others).difference(id for id, _ in best))
+        return {
+            "ids": [id for id, _ in best],
+            "scores": [score for _, score in best],
+            "moments": [float(drawn.mean()), float(drawn.std()), len(drawn)] if len(drawn) else None,
+            "cross": {id: score for id in foreign if (score := told.get(id, side.absent)) is not None},
+        }
 
-    def _measured(self, side: tuple[Any, str, Any], sample: _Sample, foreign: Set[str]) -> tuple[list[float] | None, dict[str, float]]:
-        """Moments over the sample and scores of what only the other side found: one pass, for each pass counts the corpus anew."""
-        wanted = [*([sample.chosen] if sample.ids else []), *([edge.HasIdCondition(set(foreign))] if foreign else [])]
-        if not wanted:
-            return None, {}
-        query, name, params = side
-        # Never empty, as an empty `should` would match everything.
-        within = edge.Filter(should=wanted)
-        hits = self._shard.query(edge.QueryRequest(limit=len(sample.ids) + len(foreign), query=query, filter=within, params=params))
-        scores = {hit.id: float(hit.score) for hit in hits}
-        # A point without any of the terms is not returned, and its score is 0; one without a dense side has none.
-        sparse = name == "sparse"
-        drawn = np.array([scores.get(id, 0.0) for id in sample.ids if sparse or id in scores], np.float64)
-        moments = [float(drawn.mean()), float(drawn.std()), len(drawn)] if len(drawn) else None
-        told = {str(id): score for id, score in scores.items()}
-        return moments, {id: told.get(id, 0.0) for id in sorted(foreign) if sparse or id in told}
+    def _scores(self, side: _Side, ids: Set[str]) -> dict[str, float]:
+        if not ids:
+            return {}
+        hits = self._shard.query(edge.QueryRequest(limit=len(ids), query=side.query, filter=_these(ids), params=side.params))
+        return dict(sorted((str(hit.id), float(hit.score)) for hit in hits))
 
     def _sample(self, tenant: str, collections: Sequence[tuple[str, int]], corpus: list[Any]) -> _Sample:
-        """Ids are hashes (UUIDv5), so the lowest ones are a random sample, and the same one as long as the corpus stands."""
-        key = (tenant, *scopes(collections))
+        """Ids are hashes (UUIDv5), so the lowest ones are a random sample, and the same one as long as the corpus stands.
+
+        Only which points are in it is remembered; their scores are those of the moment.
+        """
+        key = tuple(scopes(tenant, collections))
         known = self._samples.get(key)
         now = time.monotonic()
-        if known is not None and known.version == self._version:
+        # While points stream in, a full sample a second old will do.
+        if known is not None and (known.version == self._version or (known.size >= SAMPLE and now - known.taken_at < 1.0)):
             self._samples.move_to_end(key)
             return known
-        if known is not None and len(known.ids) >= SAMPLE and now - known.taken_at < 1.0:
-            # While points stream in, an old sample will do, and "whole" may have ceased to hold.
-            return _Sample(known.version, known.taken_at, known.ids, known.chosen, whole=False)
-        within = edge.Filter(must=corpus)
-        records, _ = self._shard.scroll(edge.ScrollRequest(limit=SAMPLE, filter=within, with_payload=False, with_vector=False))
-        ids = [record.id for record in records]
-        chosen = edge.HasIdCondition(set(map(str, ids))) if ids else None
-        total = int(self._shard.count(edge.CountRequest(exact=True)))
-        whole = bool(records) and int(self._shard.count(edge.CountRequest(exact=True, filter=within))) == total
-        sample = self._samples[key] = _Sample(self._version, now, ids, chosen, whole)
+        request = edge.ScrollRequest(limit=SAMPLE, filter=edge.Filter(must=corpus), with_payload=False, with_vector=False)
+        ids = [str(record.id) for record in self._shard.scroll(request)[0]]
+        sample = self._samples[key] = _Sample(self._version, now, len(ids), _these(ids) if ids else None)
         while len(self._samples) > _CACHED_SAMPLES:
             self._samples.popitem(last=False)
         return sample
@@ -257,7 +263,7 @@ class Shard:
     def install(self, old: Shard) -> None:
         """Takes the place of `old` in one step: a crash before it leaves the old shard, after it the new one."""
         self._shard.flush()
-        edge_seal.write_json(self.space / SPACE, {"dimensions": self.dimensions, "current": self.folder.name})
+        _describe(self.space, self.folder, self.dimensions)
         old._shard.close()
         shutil.rmtree(old.folder, ignore_errors=True)
 
@@ -284,6 +290,10 @@ def vectors_of(record: Any) -> tuple[NDArray[np.float32] | None, SparseVector]:
 
 def described(record: Any) -> tuple[str, dict[str, Any]]:
     return str(record.id), public_payload(record.payload)
+
+
+def _describe(space: Path, folder: Path, dimensions: int) -> None:
+    edge_seal.write_json(space / SPACE, {"form": _FORM, "dimensions": dimensions, "current": folder.name})
 
 
 def _load(folder: Path, dimensions: int) -> Any:
@@ -335,9 +345,23 @@ def _equals(key: str, value: str | int) -> Any:
 def _corpus(tenant: str, collections: Sequence[tuple[str, int]]) -> list[Any]:
     """The access filter: THE one place that makes it. `must` only, for an empty `should` would match everything."""
     assert tenant and collections, "a corpus names its tenant and at least one collection"
-    wanted = scopes(collections)
+    wanted = scopes(tenant, collections)
     scope = edge.MatchValue(wanted[0]) if len(wanted) == 1 else edge.MatchAny(wanted)
     return [_equals("tenant", tenant), edge.FieldCondition(key="scope", match=scope)]
+
+
+def _population(tenant: str, collections: Sequence[tuple[str, int]]) -> Any:
+    """The same points, for counting how rare words are: conditions that the engine need not check point by point.
+
+    At 100,000 points 1 ms instead of 4 (any of) or 8 (tenant and scope). Never empty, for an empty `should` would count everything.
+    """
+    wanted = scopes(tenant, collections)
+    assert wanted, "a corpus names at least one collection"
+    return edge.Filter(should=[_equals("scope", scope) for scope in wanted])
+
+
+def _these(ids: Iterable[str]) -> Any:
+    return edge.Filter(must=[edge.HasIdCondition(set(ids))])
 
 
 _ANY_OF = {"sources": "source", "documents": "document", "media_types": "media_type", "languages": "language", "tags": "tags"}

@@ -304,7 +304,7 @@ class QdrantStore(VectorStore):
 
     async def _sample(self, space: Space, corpus: Corpus, must: list[Any]) -> tuple[str, ...]:
         """Ids are hashes (UUIDv5), so the lowest ones are a random sample, and the same one as long as the corpus stands."""
-        key = (space.key, corpus.tenant, *scopes(corpus.collections))
+        key = (space.key, *scopes(corpus.tenant, corpus.collections))
         known = self._samples.get(key)
         now = time.monotonic()
         if known is not None and known.version == self._version and now - known.taken_at < _SAMPLE_TTL_S:

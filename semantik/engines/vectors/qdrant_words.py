@@ -85,7 +85,7 @@ def equals(key: str, value: Any) -> Any:
 
 def within(corpus: Corpus) -> list[Any]:
     """The access filter, as in the embedded store: THE one place here that makes it."""
-    scope = models.FieldCondition(key="scope", match=models.MatchAny(any=scopes(corpus.collections)))
+    scope = models.FieldCondition(key="scope", match=models.MatchAny(any=scopes(corpus.tenant, corpus.collections)))
     return [equals("tenant", corpus.tenant), scope]
 
 

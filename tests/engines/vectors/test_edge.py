@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import shutil
 import signal
@@ -190,6 +191,31 @@ async def test_an_undamaged_index_is_sound_after_a_kill(store: EdgeStore, root: 
     assert await store.count(SPACE) == 120
     await until_checked(store)
     assert await store.count(SPACE) == 120
+
+
+async def test_an_index_of_an_earlier_form_is_set_aside_whoever_asks_first(store: EdgeStore, root: Path) -> None:
+    await store.close()
+    described = root / SPACE.key / "space.json"
+    described.write_text(json.dumps({key: value for key, value in json.loads(described.read_text()).items() if key != "form"}))
+    again = EdgeStore(root)
+    with pytest.raises(IndexDamaged, match="another form"):
+        await again.spaces()
+    assert (await again.health())["restarts"] == 0
+    await again.ensure(SPACE)
+    await again.upsert(SPACE, POINTS)
+    assert await again.count(SPACE, CORPUS) == len(POINTS)
+    await again.close()
+    assert len(list(root.glob(f"{SPACE.key}.damaged-*"))) == 1
+
+
+async def test_a_sample_follows_deletions_at_once(store: EdgeStore) -> None:
+    await store.upsert(SPACE, [point(number) for number in range(200, 700)])
+    assert side((await store.query(SPACE, ask(POINTS))).dense).moments.n == 400  # type: ignore[union-attr]  # asserted by the count
+    await store.delete(SPACE, [point(number).id for number in range(200, 600)])
+    answer = await store.query(SPACE, ask(POINTS))
+    for told in (side(answer.dense), side(answer.sparse)):
+        assert told.moments is not None
+        assert told.moments.n == len(POINTS) + 100
 
 
 async def test_a_deleted_index_is_missing_not_empty(store: EdgeStore, root: Path) -> None:
