@@ -206,7 +206,7 @@ class Settings(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where the value of one setting came from: `environment`, `.env`, `file` or `default`."""
+    """Where the value of one setting came from: `command line`, `environment`, `.env`, `file` or `default`."""
 
     name: str
     variable: str
@@ -237,10 +237,10 @@ def load(environ: Mapping[str, str] | None = None, env_file: Path | None = Path(
         ) from None
 
 
-def origins(environ: Mapping[str, str] | None = None, env_file: Path | None = Path(".env")) -> list[Origin]:
+def origins(environ: Mapping[str, str] | None = None, env_file: Path | None = Path(".env"), **overrides: Any) -> list[Origin]:
     """Every setting in order of declaration with its value and where it came from; secrets are masked."""
-    settings = load(environ, env_file)
-    raw = _raw(environ, env_file)
+    settings = load(environ, env_file, **overrides)
+    raw = _raw(environ, env_file) | {name: (value, "command line") for name, value in overrides.items() if value is not None}
     rows = []
     for name, field in Settings.model_fields.items():
         value = getattr(settings, name)

@@ -12,7 +12,7 @@ from typing import Any
 
 from semantik import __version__, migrations
 from semantik.engines.weights import catalog
-from semantik.entrypoints.cli import client, console
+from semantik.entrypoints.cli import client, console, options
 from semantik.entrypoints.cli.client import Client
 from semantik.kit import ownership, secrets, settings
 from semantik.kit.errors import NotFound, SemantikError
@@ -24,7 +24,7 @@ class SettingUnknown(NotFound):
 
 def settings_rows() -> list[dict[str, Any]]:
     try:
-        return [asdict(row) for row in settings.origins()]
+        return [asdict(row) for row in settings.origins(data_dir=options.chosen.data_dir, server_url=options.chosen.server)]
     except SemantikError as error:
         client.fail(error)
 
@@ -34,8 +34,12 @@ def setting_row(name: str) -> dict[str, Any]:
     rows = {row["name"]: row for row in settings_rows()}
     if wanted not in rows:
         client.fail(SettingUnknown(f"there is no setting {name!r}", hint="See: semantik config show"))
-    # Ports and sizes as they are typed, without separators.
-    return {key: str(value) if type(value) is int else value for key, value in rows[wanted].items()}
+    return as_typed(rows[wanted])
+
+
+def as_typed(row: dict[str, Any]) -> dict[str, Any]:
+    """Ports and sizes as they are typed, without separators."""
+    return {key: str(value) if type(value) is int else value for key, value in row.items()}
 
 
 def rotate_keys() -> None:

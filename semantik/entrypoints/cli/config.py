@@ -21,7 +21,7 @@ def show(as_json: Annotated[bool, typer.Option("--json", help="Print JSON instea
     if as_json or chosen.as_json:
         console.emit(rows)
     else:
-        console.table(rows, {"variable": "variable", "value": "value", "origin": "from"}, empty="")
+        console.table([checking.as_typed(row) for row in rows], {"variable": "variable", "value": "value", "origin": "from"}, empty="")
 
 
 @app.command()

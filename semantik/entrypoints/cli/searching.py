@@ -14,6 +14,8 @@ from semantik.entrypoints.cli.lookup import collection_id
 
 _BOLD, _PLAIN = "\x1b[1m", "\x1b[0m"
 _PASSAGE_CHARS = 400
+# Shown before the first of them, so that a match stands in its sentence.
+_LEAD_CHARS = 80
 
 
 def search(query: str, *, collections: list[str], wanted: Mapping[str, Any], as_json: bool) -> None:
@@ -59,7 +61,7 @@ def show(found: dict[str, Any]) -> None:
     if found["hits"] and found.get("explain"):
         console.say(console.printable(f"Why this order: {found['explain']['why']}."))
     if not found["hits"] and not found.get("notes"):
-        console.note("Nothing found. Try other words, or `--mode dense` to search by meaning alone.")
+        console.note("Nothing found. Try other words, a lower `--min-score` if you set one, or `--mode dense` to search by meaning alone.")
     for note in found.get("notes", []):
         console.note(note)
 
@@ -81,11 +83,11 @@ def _reasons(explained: Mapping[str, Any]) -> str:
 
 
 def _passage(hit: dict[str, Any]) -> str:
-    """The stretch of the passage around its first match, marked on a terminal."""
+    """The stretch of the passage that holds most of its matches, marked on a terminal."""
     text = hit["passage"]["text"]
     marks = sorted((mark["start"], mark["end"]) for mark in hit["highlights"])
-    first = marks[0][0] if marks else 0
-    begin = max(0, min(first - 80, len(text) - _PASSAGE_CHARS))
+    first = max((start for start, _ in marks), key=lambda start: (_matched(text, marks, start), -start), default=0)
+    begin = max(0, min(first - _LEAD_CHARS, len(text) - _PASSAGE_CHARS))
     end = begin + _PASSAGE_CHARS
     pieces, at = [], begin
     bold, plain = (_BOLD, _PLAIN) if sys.stdout.isatty() else ("", "")
@@ -96,6 +98,12 @@ def _passage(hit: dict[str, Any]) -> str:
         at = stop
     pieces.append(_flat(text[at:end]))
     return ("… " if begin else "") + "".join(pieces).strip() + (" …" if end < len(text) else "")
+
+
+def _matched(text: str, marks: list[tuple[int, int]], begin: int) -> int:
+    """Characters of different words that are marked in the stretch that would begin with this match."""
+    words = {text[start:stop].casefold() for start, stop in marks if begin <= start and stop <= begin + _PASSAGE_CHARS - _LEAD_CHARS}
+    return sum(len(word) for word in words)
 
 
 def _flat(text: str) -> str:

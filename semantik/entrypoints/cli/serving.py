@@ -54,7 +54,8 @@ def demo(host: str | None, port: int | None) -> None:
             if sys.stdout.isatty():
                 await _listen(opened, settings)
             else:
-                console.note("Standard output is no terminal, so the demo ends here. `semantik --data-dir .demo-data serve` goes on.")
+                command = os.path.relpath(sys.argv[0])
+                console.note(f"Standard output is no terminal, so the demo ends here. `{command} --data-dir {chosen.data_dir} serve` goes on.")
 
     client.guarded(work())
 

@@ -53,7 +53,7 @@ export function SetupPage() {
     );
 
   return (
-    <Entrance title="Set up Semantik" lead="Create the first account. It can do everything; others come later.">
+    <Entrance title="Set up Semantik" lead="Create the first account. It can do everything.">
       <Form
         onSubmit={() => {
           setTried(true);

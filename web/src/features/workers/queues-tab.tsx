@@ -116,7 +116,7 @@ function Queue({ queue }: { queue: QueueState }) {
         <td className={table.number} data-word="blocked">
           {count(queue.blocked)}
         </td>
-        <td className={table.number} data-word="workers">
+        <td className={table.number} data-word={queue.workers === 1 ? "worker" : "workers"}>
           {count(queue.workers)}
         </td>
         <td>
