@@ -17,7 +17,7 @@ from semantik.jobs.upkeep import Upkeep
 from semantik.kit import logs, registry
 from semantik.kit.concurrency import run_cpu
 from semantik.kit.settings import Settings
-from semantik.runtime import open_events, open_sql, prepare_schema
+from semantik.runtime import open_events, open_sql
 
 if TYPE_CHECKING:
     from semantik.jobs.dispatch_celery import CeleryBell
@@ -30,7 +30,7 @@ log = logs.get(__name__)
 async def run(settings: Settings) -> None:
     """Ticks until SIGTERM or SIGINT. Opens the database, the event bus and the bell, and no other engine."""
     server.check(settings)
-    await run_cpu(prepare_schema, settings)
+    await run_cpu(server.await_schema, settings)
     stopped = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -12,11 +13,15 @@ from semantik.features.accounts.startup import local_actor
 from semantik.features.ingestion.guard import IndexGuard
 from semantik.features.schedules import startup
 from semantik.jobs.dispatch import Dispatcher
-from semantik.kit import ownership, registry
+from semantik.kit import logs, ownership, registry
 from semantik.kit.concurrency import run_cpu
-from semantik.kit.errors import Misconfigured
+from semantik.kit.errors import Misconfigured, Unavailable
 from semantik.kit.settings import Settings
 from semantik.runtime import open_runtime, prepare_schema
+
+log = logs.get(__name__)
+
+_LONGEST_PAUSE_S = 30.0
 
 # Looked up by name, so that a missing extra is a sentence and not a trace.
 CELERY = {
@@ -65,6 +70,25 @@ async def opened(settings: Settings) -> AsyncIterator[Opened]:
             await runtime.close()
     finally:
         owner.release()
+
+
+def await_schema(settings: Settings) -> None:
+    """Returns once the database answers and stands at this version's schema: workers and schedulers may be started before it.
+
+    Raises what `prepare_schema` raises when waiting does not help.
+    """
+    pause_s = 1.0
+    while True:
+        try:
+            prepare_schema(settings)
+        except Unavailable as error:
+            if error.retry_after_s is None:
+                raise
+            log.warning("the database cannot be reached; trying again", error=error.detail, in_s=pause_s)
+        else:
+            return
+        time.sleep(pause_s)
+        pause_s = min(_LONGEST_PAUSE_S, 2 * pause_s)
 
 
 def check(settings: Settings) -> None:

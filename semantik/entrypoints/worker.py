@@ -13,7 +13,7 @@ from semantik.kit import settings as settings_module
 from semantik.kit.concurrency import cpu_count
 from semantik.kit.errors import Misconfigured
 from semantik.kit.settings import Settings
-from semantik.runtime import open_runtime, prepare_schema
+from semantik.runtime import open_runtime
 
 if TYPE_CHECKING:
     from semantik.jobs.worker_process import Plan
@@ -44,7 +44,7 @@ def run(
     wanted = plan(settings, queues=queues, pool=pool, concurrency=concurrency, autoscale=autoscale)
     shared = ownership.share(settings.data_dir)
     try:
-        prepare_schema(settings)
+        server.await_schema(settings)
         opener = functools.partial(open_runtime, of_a_process(settings, wanted))
         code: int = registry.load("job", server.CELERY, "run")(settings.broker, opener, wanted)
         return code

@@ -11,6 +11,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy.engine import make_url
 
+from semantik.kit.database_errors import in_our_words
 from semantik.kit.errors import Misconfigured
 from semantik.migrations.walls import raise_walls
 
@@ -37,7 +38,7 @@ def current(url: str) -> str | None:
     """The revision the database stands at; None for an empty one."""
     engine = _engine(url)
     try:
-        with engine.connect() as connection:
+        with in_our_words(), engine.connect() as connection:
             return MigrationContext.configure(connection).get_current_revision()
     finally:
         engine.dispose()

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import threading
+import uuid
 from typing import Any
 
 import pytest
 
-from semantik.entrypoints import worker
+from semantik.entrypoints import server, worker
 from semantik.jobs.values import QUEUES
 from semantik.kit.concurrency import cpu_count
 from semantik.kit.settings import Settings
+from semantik.migrations import SchemaOlder
+from tests import services
+from tests.conftest import administer
 
 
 def plan(settings: Settings | None = None, **options: Any) -> Any:
@@ -48,3 +53,27 @@ def test_a_range_of_children_is_most_and_least() -> None:
 def test_what_does_not_fit_together_is_refused(options: dict[str, Any]) -> None:
     with pytest.raises(worker.BadWorker):
         plan(**options)
+
+
+def test_a_worker_started_before_its_database_waits_for_it(postgres_server: services.Postgres, request: pytest.FixtureRequest) -> None:
+    template = request.getfixturevalue("_postgres_template")
+    name = f"late_{uuid.uuid4().hex[:8]}"
+    settings = Settings(database_url=postgres_server.url(name))
+    waiting = threading.Thread(target=server.await_schema, args=(settings,), daemon=True)
+    waiting.start()
+    waiting.join(0.5)
+    assert waiting.is_alive()
+
+    administer(postgres_server, f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY file_copy')
+    waiting.join(20)
+
+    assert not waiting.is_alive()
+    administer(postgres_server, f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+def test_a_worker_whose_database_needs_a_migration_does_not_wait(postgres_server: services.Postgres) -> None:
+    name = f"empty_{uuid.uuid4().hex[:8]}"
+    administer(postgres_server, f'CREATE DATABASE "{name}"')
+    with pytest.raises(SchemaOlder):
+        server.await_schema(Settings(database_url=postgres_server.url(name)))
+    administer(postgres_server, f'DROP DATABASE "{name}" WITH (FORCE)')
