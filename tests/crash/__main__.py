@@ -23,7 +23,7 @@ from tests.crash.report import write
 from tests.crash.storm import storm
 
 RESULTS = Path(__file__).parent / "results"
-PARTS = ("sabotage", "points", "storm", "celery-points", "celery-storm", "outages", "ingest", "report")
+PARTS = ("sabotage", "points", "storm", "celery-points", "celery-storm", "outages", "ingest-embedded", "ingest-server", "report")
 
 
 def main() -> None:
@@ -32,7 +32,8 @@ def main() -> None:
     arguments.add_argument("--seed", type=int, default=int(time.time()) % 100_000, help="printed, and kept in the report")
     arguments.add_argument("--kills", type=int, default=150, help="of each storm")
     arguments.add_argument("--effects", type=int, default=30_000, help="of each storm, at least")
-    arguments.add_argument("--ingest-kills", type=int, default=200)
+    arguments.add_argument("--ingest-kills", type=int, default=100, help="of each ingest, embedded and on a server")
+    arguments.add_argument("--minutes", type=float, default=120, help="after which an ingest kills nothing any more")
     arguments.add_argument("--lanes", type=int, default=4)
     arguments.add_argument("--database", choices=DIALECTS, action="append")
     chosen = arguments.parse_args()
@@ -58,8 +59,13 @@ def _run(part: str, chosen: argparse.Namespace) -> Iterator[tuple[str, dict[str,
     if part == "outages":
         yield part, outages(seed=seed).as_json()
         return
-    if part == "ingest":
-        yield part, ingest(seed=seed, kills=chosen.ingest_kills)
+    if part.startswith("ingest"):
+        yield (
+            part,
+            ingest(
+                part.removeprefix("ingest-"), seed=seed, kills=chosen.ingest_kills, lanes=min(2, chosen.lanes), within_s=60 * chosen.minutes
+            ),
+        )
         return
     with lab() as opened:
         for dialect in chosen.database or DIALECTS:

@@ -18,7 +18,7 @@ DIMENSIONS = 32
 class Provider:
     """`charged` counts how often each text was embedded. A vector depends on its text alone; an answer takes `delay_s`."""
 
-    def __init__(self, delay_s: float = 0.02) -> None:
+    def __init__(self, delay_s: float = 0.05) -> None:
         self.charged: Counter[str] = Counter()
         self.requests = 0
         provider = self

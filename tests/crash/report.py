@@ -95,10 +95,17 @@ def _bill(proof: list[dict[str, Any]]) -> list[str]:
         bill = one["bill"]
         lines.append(
             f"{_name(one)}: {bill['texts']:,} texts had to be embedded, {bill['charged']:,} were charged over {one['kills']:,} kills, "
-            f"none more than {bill['most_for_one_text']} times. Documents, chunks, vectors, ledger and counters are compared with "
-            "those of a calm run after each round."
+            f"none more than {bill['most_for_one_text']} times. Ledger, chunks, stored vectors, points and counters of its "
+            f"{one['cases']:,} rounds were compared with those of a calm run, one by one, and the events "
+            "of every job checked for gaps. Its kills were met: "
+            f"{', '.join(f'{count:,} {place}' for place, count in sorted(one['places'].items()))}."
         )
-    return lines
+        lines.append("")
+    return [
+        *lines,
+        "Counters are not compared after a restart, which counts from zero; they have to add up. Kills of rounds that did not end count",
+        "for nothing.",
+    ]
 
 
 def _sabotage(tallies: list[dict[str, Any]]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -11,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from semantik.engines.vectors.edge import EdgeStore
+from semantik.kit.database import open_database
 from tests.crash.ingest import end_state
 
 pytestmark = [pytest.mark.crash, pytest.mark.slow]
@@ -65,4 +68,13 @@ def test_killed_at_a_step_it_ends_as_if_nothing_had_happened(step: str, folder: 
 
 def _state(data_dir: Path) -> dict[str, Any]:
     """Without the counters of its jobs: the second start of the command asks for a second one."""
-    return {name: value for name, value in end_state(data_dir).items() if name != "counters"}
+
+    async def found() -> dict[str, Any]:
+        database, vectors = open_database(f"sqlite:///{data_dir / 'semantik.db'}"), EdgeStore(data_dir / "index")
+        try:
+            return await end_state(database, vectors)
+        finally:
+            await vectors.close()
+            await database.close()
+
+    return {name: value for name, value in asyncio.run(found()).items() if name != "counters"}

@@ -9,7 +9,9 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,19 +20,24 @@ _ROOT = Path(__file__).parents[2]
 
 
 class Zygote:
-    """One process that forks others. `start` takes what the module's commands hold; `wait` gives the exit code, negative for a signal."""
+    """One process that forks others. `start` takes what the module's commands hold; `wait` gives the exit code, negative for a signal.
+
+    Several threads may share it, as long as they wait for none but the dead.
+    """
 
     def __init__(self, module: str = "tests.jobs.zygote") -> None:
         command = [sys.executable, "-m", module]
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=_ROOT)
         self.alive: set[int] = set()
+        self._asking = threading.Lock()
 
     def _ask(self, **command: Any) -> dict[str, int]:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        self._process.stdin.write(json.dumps(command) + "\n")
-        self._process.stdin.flush()
-        answer: dict[str, int] = json.loads(self._process.stdout.readline())
+        with self._asking:
+            self._process.stdin.write(json.dumps(command) + "\n")
+            self._process.stdin.flush()
+            answer: dict[str, int] = json.loads(self._process.stdout.readline())
         return answer
 
     def start(self, url: str = "", **command: Any) -> int:
@@ -60,12 +67,45 @@ class Zygote:
         self._process.wait(10)
 
 
+def fork_on_command(child: Callable[[dict[str, Any]], None]) -> None:
+    """The zygote's own side: reads one JSON command a line on stdin and answers each with one line.
+
+    {"do": "start", ...} answers {"pid": n}, and `child` gets the command in a process and group of its own, and never returns;
+    {"do": "wait", "pid": n} answers {"status": n}.
+    """
+    for line in sys.stdin:
+        command = json.loads(line)
+        if command["do"] == "start":
+            pid = os.fork()
+            if pid == 0:
+                os.close(0)
+                # Whatever is read must not be the commands.
+                os.open(os.devnull, os.O_RDONLY)
+                os.setpgid(0, 0)
+                child(command)
+            answer = {"pid": pid}
+        else:
+            answer = {"status": os.waitstatus_to_exitcode(os.waitpid(command["pid"], 0)[1])}
+        sys.stdout.write(json.dumps(answer) + "\n")
+        sys.stdout.flush()
+
+
 def state(pid: int) -> str:
     """R, S, T (stopped), Z (dead, not reaped) ... as the kernel says; Z for one that is gone."""
     try:
         return Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[0]
     except OSError:
         return "Z"
+
+
+def family(pid: int) -> list[int]:
+    """The process and everything below it, top down."""
+    found = [pid]
+    for one in found:
+        for task in Path(f"/proc/{one}/task").glob("*/children"):
+            with contextlib.suppress(OSError):
+                found += map(int, task.read_text(encoding="ascii").split())
+    return found
 
 
 def until_state(pid: int, *states: str, within_s: float = 20) -> str:

@@ -1,14 +1,12 @@
 """Starts worker processes that tests kill: imports everything once, then forks, so that a start costs milliseconds.
 
-Reads one JSON command a line on stdin (`tests/jobs/forks.py` writes them) and answers each with one line: {"do": "start", ...}
-answers {"pid": n}; {"do": "wait", "pid": n} answers {"status": n}. No engine, loop or thread exists before a fork.
+No engine, loop or thread exists before a fork; the commands are those of `tests/jobs/forks.py`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import os
 import signal
 import sys
@@ -43,7 +41,7 @@ from semantik.kit.settings import Settings
 from semantik.runtime import Runtime
 from semantik.tables.jobs import jobs
 from semantik.testing import jobs as contract
-from tests.jobs import sabotage
+from tests.jobs import forks, sabotage
 
 # No key and no uniqueness: a doubled effect must show. `place` tells the order in which effects came to be.
 EFFECTS = sa.Table(
@@ -220,21 +218,5 @@ def _child(command: dict[str, Any]) -> None:
     os._exit(0)
 
 
-def main() -> None:
-    for line in sys.stdin:
-        command = json.loads(line)
-        if command["do"] == "start":
-            pid = os.fork()
-            if pid == 0:
-                os.close(0)
-                os.setpgid(0, 0)
-                _child(command)
-            answer = {"pid": pid}
-        else:
-            answer = {"status": os.waitstatus_to_exitcode(os.waitpid(command["pid"], 0)[1])}
-        sys.stdout.write(json.dumps(answer) + "\n")
-        sys.stdout.flush()
-
-
 if __name__ == "__main__":
-    main()
+    forks.fork_on_command(_child)

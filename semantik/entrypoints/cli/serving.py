@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import signal
 import socket
 import sys
@@ -55,7 +56,8 @@ def demo(host: str | None, port: int | None) -> None:
                 await _listen(opened, settings)
             else:
                 command = os.path.relpath(sys.argv[0])
-                console.note(f"Standard output is no terminal, so the demo ends here. `{command} --data-dir {chosen.data_dir} serve` goes on.")
+                console.note("Standard output is no terminal, so the demo ends here.")
+                console.note(f"`{command} --data-dir {chosen.data_dir} serve` goes on.")
 
     client.guarded(work())
 
