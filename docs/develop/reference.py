@@ -111,7 +111,7 @@ def _errors() -> str:
         "| Code | Status | Title | What to do |",
         "|---|---|---|---|",
     ]
-    known = {kind.code: kind for kind in sorted(_descendants(SemantikError), key=lambda kind: kind.__qualname__)}
+    known = {kind.code: kind for kind in sorted(_descendants(SemantikError), key=lambda kind: (kind.__qualname__, kind.__module__))}
     lines += [
         f"| `{code}` | {kind.status} | {_cell(kind.title)} | {_cell(kind.default_hint or '')} |" for code, kind in sorted(known.items())
     ]

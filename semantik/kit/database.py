@@ -125,7 +125,10 @@ def open_database(
         reader, writer = _sqlite(parsed, pool_size=8), _sqlite(parsed, pool_size=1, writer=True)
         near = _sqlite(parsed, pool_size=4, near=True)
     else:
-        limits = {"statement_timeout": statement_timeout_s, "lock_timeout": lock_timeout_s}
+        # The role with the connection itself: whatever it does, the policies hold for it from its first statement.
+        options = [f"-c role={walls.APP_ROLE}"]
+        for name, seconds in {"statement_timeout": statement_timeout_s, "lock_timeout": lock_timeout_s}.items():
+            options.append(f"-c {name}={round(1000 * seconds)}")
         reader = writer = near = create_async_engine(
             parsed.set(drivername="postgresql+psycopg"),
             pool_size=pool_size,
@@ -136,11 +139,10 @@ def open_database(
             connect_args={
                 "application_name": "semantik",
                 "connect_timeout": 10,
-                "options": " ".join(f"-c {name}={round(1000 * seconds)}" for name, seconds in limits.items()),
+                "options": " ".join(options),
             },
             hide_parameters=True,
         )
-        sa.event.listen(reader.sync_engine, "connect", walls.take_on_the_role)
     for engine in {reader, writer, near}:
         slow_queries.watch(engine, at_least_s=slow_query_s)
     return Database(reader, writer, near)

@@ -6,7 +6,6 @@ Row-level security compares the two (`migrations/walls.py` raises the policies).
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import orm
@@ -45,11 +44,3 @@ async def see_every_tenant(session: AsyncSession) -> None:
     connection = await session.connection()
     if connection.dialect.name == "postgresql":
         await connection.run_sync(_see, EVERY_TENANT)
-
-
-def take_on_the_role(connection: Any, _: object) -> None:
-    """Listens to an engine's "connect": whatever the connection does from now on, the policies hold for it."""
-    cursor = connection.cursor()
-    cursor.execute(f"SET ROLE {APP_ROLE}")
-    cursor.close()
-    connection.commit()

@@ -24,13 +24,14 @@ _NAMES = {
     "key_id": "key",
 }
 # Parameters that name no tenant's thing.
-_OF_NOBODY = {"path", "name", "queue"}
+_OF_NOBODY = {"path", "name", "queue", "kind"}
 _QUERIES = ("collection", "source", "parent", "document", "job", "schedule")
 _BODIES: dict[tuple[str, str], Any] = {
     ("PATCH", "/api/v1/collections/{collection_id}"): {"name": "Taken over"},
     ("POST", "/api/v1/collections/{collection_id}/sources"): {"kind": "directory", "settings": {"path": "/tmp"}},
     ("PATCH", "/api/v1/sources/{source_id}"): {"name": "Taken over"},
     ("POST", "/api/v1/jobs/{job_id}/priority"): {"priority": 0},
+    ("POST", "/api/v1/jobs/{job_id}/budget"): {"budget": {"items": 1}},
     ("PATCH", "/api/v1/schedules/{schedule_id}"): {"name": "Taken over"},
 }
 

@@ -219,7 +219,7 @@ async def test_whether_a_text_is_still_held_is_asked_by_an_index(database: Datab
     if database.dialect == "sqlite":
         async with database.read() as session:
             plan = " ".join(str(row) for row in await session.execute(sa.text("EXPLAIN QUERY PLAN " + question)))
-        assert "ix_chunks_tenant_id_embedding_hash" in plan
+        assert "ix_chunks_embedding_hash_tenant_id" in plan
 
 
 async def test_a_database_error_does_not_tell_the_values(database: Database) -> None:

@@ -21,7 +21,6 @@ COMMITTERS = {
     "semantik/jobs/store": "the job store",
     "semantik/entrypoints/cli/": "the command line",
     "semantik/migrations/": "the schema; no session of ours",
-    "semantik/kit/walls.py": "the role of a new connection; no session of ours",
     "semantik/features/accounts/startup.py": "start-up: there is no request yet",
     "semantik/features/schedules/startup.py": "start-up: there is no request yet",
     "semantik/features/ingestion/guard.py": "start-up and damage: enqueues the rebuild of a lost index",

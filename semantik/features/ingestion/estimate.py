@@ -19,6 +19,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from semantik.auth.actor import Actor
+from semantik.engines.connectors.base import ItemGone
 from semantik.engines.embedding.base import Encoder, MeteredEncoder
 from semantik.features.ingestion import predict, repository
 from semantik.features.ingestion.predict import Range, Seen
@@ -160,7 +161,7 @@ async def _measure(stages: Stages, population: Population, seconds: float) -> li
             try:
                 async with AsyncExitStack() as held:
                     found.append((stratum, size, await stages.measure(work, await fetch(folder / work.id, held))))
-            except (SemantikError, OSError) as error:
+            except (SemantikError, OSError, ItemGone) as error:
                 log.info("document could not be looked at", error=type(error).__name__)
                 found.append((stratum, size, Measured(0, 0, 0, 0, 0.0)))
             await run_cpu((folder / work.id).unlink, missing_ok=True)

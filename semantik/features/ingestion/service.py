@@ -8,7 +8,7 @@ from pathlib import Path
 
 from semantik.auth.access import CollectionUnknown, DocumentUnknown, SourceUnknown
 from semantik.auth.actor import Actor
-from semantik.engines.connectors.base import Connector, Item, ItemGone
+from semantik.engines.connectors.base import Connector, Item
 from semantik.features.ingestion import estimate, listing, repository
 from semantik.features.ingestion.job_args import IngestSource, RemoveDocument
 from semantik.features.ingestion.opening import connector_of, stages_of, target_of
@@ -114,12 +114,9 @@ def _work(item: Item) -> Work:
 
 def _copied(connector: Connector, item: Item) -> estimate.Fetch:
     async def fetch(to: Path, _: AsyncExitStack) -> Path:
-        try:
-            with open(to, "wb") as file:
-                async for piece in connector.fetch(item):
-                    await run_cpu(file.write, piece)
-        except ItemGone as error:
-            raise OSError("the file is no longer there") from error
+        with open(to, "wb") as file:
+            async for piece in connector.fetch(item):
+                await run_cpu(file.write, piece)
         return to
 
     return fetch
