@@ -181,19 +181,22 @@ def _commands(command: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, 
         yield from _commands(child, (*path, name))
 
 
+_NOT_OF_THE_API = ("semantik.testing", "semantik.entrypoints.cli")
+
+
 def _import_all() -> None:
     import semantik
 
     for module in pkgutil.walk_packages(semantik.__path__, "semantik."):
         # Shipped test suites need pytest, and versions of the schema are no modules to import.
-        if not module.name.startswith(("semantik.testing", "semantik.migrations", "semantik.sample", "semantik.entrypoints.cli")):
+        if not module.name.startswith(("semantik.migrations", "semantik.sample", *_NOT_OF_THE_API)):
             importlib.import_module(module.name)
 
 
 def _descendants(kind: type[Any]) -> Iterator[type[Any]]:
-    """The classes of the package; a test may define some of its own."""
+    """The classes of the API; the command line has some that no answer carries, and a test may define its own."""
     for child in kind.__subclasses__():
-        if child.__module__.startswith("semantik."):
+        if child.__module__.startswith("semantik.") and not child.__module__.startswith(_NOT_OF_THE_API):
             yield child
         yield from _descendants(child)
 

@@ -223,6 +223,9 @@ class EdgeStore(VectorStore):
                     self._writer.write(frames.pack({"id": request, **head}, arrays, urgent=urgent))
                     await self._writer.drain()
                 except ConnectionError:
+                    # Who tries again must find that it is gone: the listener clears away what the child left.
+                    if self._listener is not None:
+                        await asyncio.wait({self._listener})
                     raise _Died from None
                 answered: tuple[Any, list[frames.Array]] = await answer
                 return answered

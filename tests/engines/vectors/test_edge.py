@@ -51,9 +51,9 @@ async def test_a_killed_process_is_started_again_with_everything_acknowledged(st
 
 async def test_whoever_stops_waiting_for_the_start_leaves_no_process_that_holds_the_folder(root: Path) -> None:
     store = EdgeStore(root)
-    for limit_s in (0.01, 0.1):
+    for _ in range(2):
         with pytest.raises(TimeoutError):
-            async with asyncio.timeout(limit_s):
+            async with asyncio.timeout(0.002):
                 await store.health()
     await store.ensure(SPACE)
     assert (await store.health())["restarts"] == 0
