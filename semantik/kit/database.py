@@ -11,19 +11,19 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 from sqlalchemy.types import TypeDecorator
 
 from semantik.kit import slow_queries, sqlite_on_loop, walls
+from semantik.kit.bulk import insert_ignore, insert_into, upsert
 from semantik.kit.database_errors import in_our_words
 
 __all__ = [
@@ -217,38 +217,6 @@ async def db_now(session: AsyncSession) -> datetime:
 def for_update_skip_locked(session: AsyncSession, statement: sa.Select[Any]) -> sa.Select[Any]:
     """Row locks on PostgreSQL; SQLite's write transaction is the lock already."""
     return statement if session.get_bind().dialect.name == "sqlite" else statement.with_for_update(skip_locked=True)
-
-
-def insert_into(session: AsyncSession, table: sa.Table) -> Any:
-    """The dialect's own insert: only it knows `on_conflict_do_nothing` and `on_conflict_do_update`, the same on both."""
-    return sqlite.insert(table) if session.get_bind().dialect.name == "sqlite" else postgresql.insert(table)
-
-
-# SQLite takes at most 32,766 variables in one statement.
-_MAX_VARIABLES = 30_000
-
-
-async def insert_ignore(session: AsyncSession, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Inserts rows and leaves those that exist already as they are."""
-    for batch in _batches(rows):
-        await session.execute(insert_into(session, table).on_conflict_do_nothing(), batch)
-
-
-async def upsert(session: AsyncSession, table: sa.Table, rows: Sequence[Mapping[str, Any]], *, keys: Sequence[str]) -> None:
-    """Inserts rows, or overwrites every other given column of the row with equal `keys`."""
-    if not rows:
-        return
-    statement = insert_into(session, table)
-    changed = {name: statement.excluded[name] for name in rows[0] if name not in keys}
-    for batch in _batches(rows):
-        await session.execute(statement.on_conflict_do_update(index_elements=list(keys), set_=changed), batch)
-
-
-def _batches(rows: Sequence[Mapping[str, Any]]) -> list[list[dict[str, Any]]]:
-    # The statement is made from the first row alone: a column that only others have would be left out in silence.
-    assert all(row.keys() == rows[0].keys() for row in rows), "rows written together have the same columns"
-    size = max(1, _MAX_VARIABLES // max(1, len(rows[0]))) if rows else 1
-    return [[dict(row) for row in rows[start : start + size]] for start in range(0, len(rows), size)]
 
 
 def sqlite_damage(path: str) -> str | None:

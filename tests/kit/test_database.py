@@ -7,6 +7,7 @@ import os
 import sqlite3
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -19,6 +20,7 @@ from semantik.kit.clock import now
 from semantik.kit.database import Database, OpenedBeforeFork, db_now, insert_ignore, open_database, sqlite_damage, upsert
 from semantik.kit.database_errors import DatabaseBusy, DatabaseDamaged, DatabaseUnavailable, DiskFull, translated
 from semantik.tables.accounts import tenants
+from semantik.tables.jobs import schedules
 
 AT = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
 
@@ -76,6 +78,56 @@ async def test_rows_are_ignored_or_overwritten_by_key_in_any_number(database: Da
     found = await names(database)
     assert len(found) == 12_002
     assert (found["000001"], found["000002"]) == ("000001", "changed")
+
+
+@pytest.mark.parametrize("count", [3, 700])
+async def test_rows_written_in_bulk_are_as_they_were(database: Database, actor: Actor, count: int) -> None:
+    """Few or many: on PostgreSQL they go different ways."""
+
+    def made(number: int, name: str) -> dict[str, Any]:
+        params = {"é": ["東京", number, None, '\\N\t"\n'], "name": name}
+        last: dict[str, Any] = {"every_s": None if number % 2 else number, "created_at": AT + timedelta(microseconds=number)}
+        return {"id": f"{number:06}", "tenant_id": actor.tenant_id, "name": f"{number} \\ \t", "kind": "k", "params": params, **last}
+
+    async with database.write(actor.tenant_id) as session:
+        await insert_ignore(session, schedules, [made(number, "first") for number in range(count)])
+        await insert_ignore(session, schedules, [made(number, "ignored") for number in range(count)])
+        again = [made(number, word) for word in ("earlier", "later") for number in range(0, count, 2)]
+        await upsert(session, schedules, again, keys=["id"])
+        await session.commit()
+    async with database.read(actor.tenant_id) as session:
+        found = [dict(one._mapping) for one in await session.execute(sa.select(schedules).order_by(schedules.c.id))]
+    expected = [made(number, "first" if number % 2 else "later") for number in range(count)]
+    assert [{name: one[name] for name in expected[0]} for one in found] == expected
+
+
+@pytest.mark.parametrize("count", [199, 3000])
+async def test_two_who_write_the_same_rows_in_opposite_orders_do_not_lock_each_other_out(database: Database, count: int) -> None:
+    many = [row(f"{number:06}") for number in range(count)]
+
+    async def write(rows: list[dict[str, object]]) -> None:
+        async with database.write() as session:
+            await insert_ignore(session, tenants, rows)
+            await upsert(session, tenants, rows, keys=["id"])
+            await session.commit()
+
+    await asyncio.gather(*(write(many[::step]) for step in (1, -1) * 8))
+    assert len(await names(database)) == count
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+async def test_a_failure_while_many_rows_are_sent_is_said_in_our_words(database: Database) -> None:
+    async def write_on_a_dead_connection() -> None:
+        async with database.write() as session:
+            pid = await session.scalar(sa.text("SELECT pg_backend_pid()"))
+            async with database.read() as other:
+                await other.execute(sa.text("SET ROLE postgres"))
+                await other.execute(sa.text(f"SELECT pg_terminate_backend({pid})"))
+            await insert_ignore(session, tenants, [row(f"{number:06}") for number in range(1000)])
+
+    with pytest.raises(DatabaseUnavailable):
+        await write_on_a_dead_connection()
+    assert await names(database) == {}
 
 
 async def test_writers_queue_and_readers_do_not_wait(database: Database) -> None:
