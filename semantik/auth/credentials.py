@@ -34,6 +34,12 @@ class KeyInvalid(Unauthenticated):
     default_hint = "Make a new key under Settings, API keys."
 
 
+class SessionEnded(Unauthenticated):
+    code = "session_ended"
+    title = "The session has ended"
+    default_hint = "Log in again."
+
+
 @dataclass(frozen=True, slots=True)
 class Proven:
     """An actor and, for an API key, when its use was last written down."""

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-import json
 from datetime import UTC, datetime
 from typing import Annotated, Any, Generic, TypeVar, overload
 
 from fastapi import Query
 from pydantic import BaseModel, Field
 
-from semantik.kit.errors import InvalidInput
+from semantik.kit import cursors
+from semantik.kit.cursors import BadCursor
 
 Item = TypeVar("Item")
 A = TypeVar("A", bound="Key")
@@ -26,12 +24,6 @@ Limit = Annotated[int, Query(ge=1, le=200, description="Items on one page.")]
 Cursor = Annotated[str | None, Query(max_length=2000, description="`next_cursor` of the page before.")]
 
 
-class BadCursor(InvalidInput):
-    code = "bad_cursor"
-    title = "The cursor cannot be used"
-    default_hint = "Pass next_cursor of the page before as it is, or leave it out for the first page."
-
-
 class Page(BaseModel, Generic[Item]):
     """`total` is null where counting would cost more than the page."""
 
@@ -41,9 +33,7 @@ class Page(BaseModel, Generic[Item]):
 
 
 def encode_cursor(*key: Key) -> str:
-    plain = [part.isoformat() if isinstance(part, datetime) else part for part in key]
-    packed = json.dumps(plain, separators=(",", ":"), ensure_ascii=False).encode()
-    return base64.urlsafe_b64encode(packed).rstrip(b"=").decode()
+    return cursors.seal([part.isoformat() if isinstance(part, datetime) else part for part in key])
 
 
 @overload
@@ -59,11 +49,8 @@ def decode_cursor(cursor: str | None, *types: type[Any]) -> tuple[Any, ...] | No
     """
     if cursor is None:
         return None
-    try:
-        key = json.loads(base64.urlsafe_b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4)))
-    except (ValueError, binascii.Error, RecursionError):
-        raise BadCursor("the cursor is not one of this server") from None
-    if not isinstance(key, list) or len(key) != len(types):
+    key = cursors.unseal(cursor)
+    if len(key) != len(types):
         raise BadCursor("the cursor belongs to another list")
     return tuple(map(_part, key, types))
 

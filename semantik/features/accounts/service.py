@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 
 from semantik.auth import credentials, passwords
 from semantik.auth.actor import Actor, Scope
+from semantik.auth.credentials import SessionEnded
 from semantik.auth.tokens import Claims, sign
 from semantik.features.accounts import repository
 from semantik.features.accounts.startup import add_default_tenant, stand_in
@@ -43,12 +44,6 @@ class LoginFailed(Unauthenticated):
 
     code = "login_failed"
     title = "E-mail and password do not match"
-
-
-class SessionEnded(Unauthenticated):
-    code = "session_ended"
-    title = "The session has ended"
-    default_hint = "Log in again."
 
 
 class SessionReused(SessionEnded):

@@ -24,12 +24,12 @@ from fastapi.encoders import jsonable_encoder
 from fastapi.websockets import WebSocket, WebSocketDisconnect
 
 from semantik.auth.actor import Actor
+from semantik.auth.credentials import SessionEnded
 from semantik.features.activity import repository, schemas
 from semantik.features.activity.feed import Feed
 from semantik.http import sockets
 from semantik.http.dependencies import CurrentRuntime, Reader, still_allowed
 from semantik.jobs.store import reading
-from semantik.kit.errors import Unauthenticated
 from semantik.runtime import Runtime
 
 router = APIRouter(tags=["activity"])
@@ -38,10 +38,6 @@ router = APIRouter(tags=["activity"])
 _FIRST_WORD_S = 0.2
 _STILL_ALLOWED_EVERY_S = 60.0
 _MOST_CHARS = 1000
-
-
-class SessionEnded(Unauthenticated):
-    code = "session_ended"
 
 
 @router.websocket("/ws/jobs")
