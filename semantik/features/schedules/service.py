@@ -10,12 +10,7 @@ from semantik.jobs.schedule import Rhythm, arguments
 from semantik.jobs.store import reading
 from semantik.jobs.store import schedules as store
 from semantik.kit.database import AsyncSession
-from semantik.kit.errors import Conflict
 from semantik.kit.ids import new_id
-
-
-class ScheduleNameTaken(Conflict):
-    code = "schedule_name_taken"
 
 
 async def add(session: AsyncSession, actor: Actor, values: dict[str, Any]) -> str:
@@ -25,17 +20,12 @@ async def add(session: AsyncSession, actor: Actor, values: dict[str, Any]) -> st
     arguments(values["kind"], values["params"])
     now = await reading.now(session)
     row = {**values, "id": new_id(), "tenant_id": actor.tenant_id, "next_fire_at": rhythm.next(after=now), "created_at": now}
-    if not await store.add(session, row):
-        raise ScheduleNameTaken(f"there is a schedule named {values['name']!r} already")
+    await store.add(session, row)
     return str(row["id"])
 
 
 async def change(session: AsyncSession, actor: Actor, schedule_id: str, changes: dict[str, Any]) -> None:
     row = await repository.get(session, actor, schedule_id)
-    if "name" in changes and changes["name"] != row.name:
-        others = await repository.list_all(session, actor)
-        if any(other.name == changes["name"] for other in others):
-            raise ScheduleNameTaken(f"there is a schedule named {changes['name']!r} already")
     if "params" in changes:
         arguments(row.kind, changes["params"])
     if changes.get("cron") is not None:
@@ -48,17 +38,17 @@ async def change(session: AsyncSession, actor: Actor, schedule_id: str, changes:
     if any(after[name] != getattr(row, name) for name in after):
         changes["next_fire_at"] = rhythm.next(after=await reading.now(session))
     if changes:
-        await store.change(session, schedule_id, changes)
+        await store.change(session, row, changes)
 
 
 async def pause(session: AsyncSession, actor: Actor, schedule_id: str) -> None:
     row = await repository.get(session, actor, schedule_id)
     if row.paused_at is None:
-        await store.change(session, schedule_id, {"paused_at": await reading.now(session)})
+        await store.change(session, row, {"paused_at": await reading.now(session)})
 
 
 async def resume(session: AsyncSession, actor: Actor, schedule_id: str) -> None:
     """From now on: what fell into the pause is not made up for."""
     row = await repository.get(session, actor, schedule_id)
     rhythm = Rhythm(row.cron, row.every_s, row.timezone)
-    await store.change(session, schedule_id, {"paused_at": None, "next_fire_at": rhythm.next(after=await reading.now(session))})
+    await store.change(session, row, {"paused_at": None, "next_fire_at": rhythm.next(after=await reading.now(session))})

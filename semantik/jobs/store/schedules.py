@@ -7,12 +7,19 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
 
 from semantik.jobs.store.clock import db_time
 from semantik.kit.database import AsyncSession, Database, insert_ignore
+from semantik.kit.database_errors import WriteConflict
+from semantik.kit.errors import Conflict
 from semantik.tables.jobs import schedule_fires, schedules
 
 Row = Any
+
+
+class ScheduleNameTaken(Conflict):
+    code = "schedule_name_taken"
 
 
 async def due(database: Database, kinds: Sequence[str]) -> list[str]:
@@ -48,14 +55,35 @@ async def add_if_missing(session: AsyncSession, row: dict[str, Any]) -> None:
     await insert_ignore(session, schedules, [row])
 
 
-async def add(session: AsyncSession, row: dict[str, Any]) -> bool:
-    """False when the tenant has one of that name already."""
+async def add(session: AsyncSession, row: dict[str, Any]) -> None:
+    """Raises `ScheduleNameTaken` when the tenant has one of that name already."""
     await insert_ignore(session, schedules, [row])
-    return await session.scalar(sa.select(schedules.c.id).where(schedules.c.id == row["id"])) is not None
+    if await session.scalar(sa.select(schedules.c.id).where(schedules.c.id == row["id"])) is None:
+        raise _taken(row["name"])
 
 
-async def change(session: AsyncSession, schedule_id: str, values: dict[str, Any]) -> None:
-    await session.execute(sa.update(schedules).where(schedules.c.id == schedule_id).values(**values))
+async def change(session: AsyncSession, before: Row, values: dict[str, Any]) -> None:
+    """Raises `WriteConflict` when the schedule fired or changed its rhythm since `before` was read: what was decided is out of date then.
+
+    Raises `ScheduleNameTaken` for the name of another.
+    """
+    unchanged = [schedules.c[name].is_not_distinct_from(getattr(before, name)) for name in _DECIDING]
+    statement = sa.update(schedules).where(schedules.c.id == before.id, *unchanged).values(**values).returning(schedules.c.id)
+    try:
+        async with session.begin_nested():
+            changed = await session.scalar(statement)
+    except IntegrityError as error:
+        raise _taken(values["name"]) from error
+    if changed is None:
+        raise WriteConflict("the schedule fired or was changed in between", retry_after_s=1.0)
+
+
+# What the next time is reckoned from.
+_DECIDING = ("cron", "every_s", "timezone", "paused_at", "next_fire_at")
+
+
+def _taken(name: str) -> ScheduleNameTaken:
+    return ScheduleNameTaken(f"there is a schedule named {name!r} already")
 
 
 async def remove(session: AsyncSession, schedule_id: str) -> None:

@@ -16,6 +16,7 @@ from semantik.jobs.schedule import BadSchedule, Default, Rhythm
 from semantik.jobs.states import Status
 from semantik.jobs.store import schedules as store
 from semantik.jobs.values import JobArgs
+from semantik.kit.database_errors import WriteConflict
 from tests.jobs.conftest import World
 
 
@@ -114,8 +115,36 @@ async def _due(world: World, *, ago_s: float = 1, **changes: object) -> str:
 
 async def _again(world: World, **changes: object) -> None:
     async with world.database.write() as session:
-        await store.change(session, "s1", {"next_fire_at": datetime.now(UTC) - timedelta(seconds=1), **changes})
+        await store.change(session, await store.get(session, "s1"), {"next_fire_at": datetime.now(UTC) - timedelta(seconds=1), **changes})
         await session.commit()
+
+
+async def test_changes_at_once_end_in_a_rhythm_and_its_own_next_time(client: httpx2.AsyncClient) -> None:
+    made = (await client.post("/schedules", json=NEW)).json()
+    path = f"/schedules/{made['id']}"
+    wishes = ({"cron": "30 4 * * *"}, {"timezone": "Asia/Tokyo"}, {"cron": "0 5 * * 1"}, {"timezone": "UTC"})
+    answers = await asyncio.gather(*(client.patch(path, json=wish) for wish in wishes))
+    assert {one.status_code for one in answers} == {200}
+    after = (await client.get(path)).json()
+    rhythm = Rhythm(after["cron"], after["every_s"], after["timezone"])
+    assert datetime.fromisoformat(after["next_fire_at"]) == rhythm.next(after=datetime.now(UTC))
+
+
+async def test_of_two_that_want_one_name_at_once_one_gets_it(client: httpx2.AsyncClient) -> None:
+    both = [(await client.post("/schedules", json={**NEW, "name": name})).json() for name in ("One", "Two")]
+    answers = await asyncio.gather(*(client.patch(f"/schedules/{one['id']}", json={"name": "Three"}) for one in both))
+    assert sorted(one.status_code for one in answers) == [200, 409]
+    assert {one.json().get("code") for one in answers} == {None, "schedule_name_taken"}
+
+
+async def test_a_change_that_was_decided_before_a_fire_is_decided_again(world: World, client: httpx2.AsyncClient) -> None:
+    made = (await client.post("/schedules", json=NEW)).json()
+    async with world.database.write() as session:
+        before = await store.get(session, made["id"])
+        assert before is not None
+        assert await store.advance(session, made["id"], old=before.next_fire_at, new=before.next_fire_at + timedelta(days=1))
+        with pytest.raises(WriteConflict):
+            await store.change(session, before, {"next_fire_at": before.next_fire_at})
 
 
 async def test_many_that_look_fire_a_time_once(world: World) -> None:
