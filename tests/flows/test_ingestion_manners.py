@@ -92,6 +92,32 @@ async def test_a_member_that_left_its_archive_leaves_the_collection(client: http
     assert after["box.zip!/stays.txt"]["id"] == before["box.zip!/stays.txt"]["id"]
 
 
+async def test_archives_that_move_keep_their_documents_and_theirs(client: httpx2.AsyncClient, tmp_path: Path) -> None:
+    folder = tmp_path / "papers"
+    folder.mkdir()
+    for name in ("one", "two"):
+        inner = io.BytesIO()
+        with zipfile.ZipFile(inner, "w") as archive:
+            archive.writestr("deep.txt", f"Deep within {name}.")
+        with zipfile.ZipFile(folder / f"{name}.zip", "w") as archive:
+            archive.writestr("flat.txt", f"In {name}.")
+            archive.writestr("inner.zip", inner.getvalue())
+    collection = await make_collection(client)
+    source = await add_folder(client, collection["id"], folder)
+    before = await documents_of(client, collection["id"])
+    (folder / "sub").mkdir()
+    (folder / "one.zip").rename(folder / "sub" / "uno.zip")
+    (folder / "two.zip").rename(folder / "2.zip")
+
+    await sync(client, source["id"])
+    after = await documents_of(client, collection["id"])
+
+    moved = {path.replace("one.zip", "sub/uno.zip", 1).replace("two.zip", "2.zip", 1): one["id"] for path, one in before.items()}
+    assert len(moved) == 8
+    assert {path: one["id"] for path, one in after.items()} == moved
+    assert {path: one["name"] for path, one in after.items() if "!" not in path} == {"sub/uno.zip": "uno.zip", "2.zip": "2.zip"}
+
+
 async def test_a_locked_document_says_so_and_opens_with_its_password(client: httpx2.AsyncClient, shared: Path) -> None:
     locked = (shared / "nasty" / "13_password_aes256.pdf").read_bytes()
     collection = await make_collection(client)

@@ -24,11 +24,8 @@ async def carry_out(ctx: JobContext, target: Target, connector: Connector) -> di
     touched = {item.path: before for item, before in found.touched}
     for pairs in split(plan.moved, ROWS_A_STEP):
         async with ctx.step() as session:
-            for old, new in pairs:
-                item = items[new]
-                await repository.move(
-                    session, ctx.actor, old_path=old, source_id=target.source_id, new_path=new, name=item.name, signature=item.signature
-                )
+            moves = [repository.Move(old, new, items[new].name, items[new].signature) for old, new in pairs]
+            await repository.move(session, ctx.actor, target.source_id, moves)
     for paths in split(plan.added, ROWS_A_STEP):
         await ctx.check()
         rows = [_listed_row(ctx, target, items[path]) for path in paths]

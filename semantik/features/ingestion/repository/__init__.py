@@ -1,6 +1,7 @@
 """The only SQL of ingestion: documents on their way in, and the index that follows them."""
 
 from semantik.features.ingestion.repository.documents import (
+    Move,
     add_documents,
     bury_document,
     children,
@@ -54,6 +55,7 @@ from semantik.features.ingestion.repository.sources import (
 )
 
 __all__ = [
+    "Move",
     "add_documents",
     "bury_document",
     "checked",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
@@ -121,24 +122,45 @@ async def mark_all_due(session: AsyncSession, actor: Actor, source_id: str, pipe
     return len(changed.all())
 
 
-async def move(
-    session: AsyncSession, actor: Actor, *, old_path: str, source_id: str, new_path: str, name: str, signature: str | None
-) -> None:
-    """The document keeps its id, chunks and vectors under another path; so do the documents inside it."""
-    owned = (documents.c.tenant_id == actor.tenant_id, documents.c.source_id == source_id)
-    document_id = await session.scalar(sa.select(documents.c.id).where(*owned, documents.c.path_hash == path_hash(old_path)))
-    assert document_id is not None, "the plan moves only what it found"
-    await session.execute(
-        sa.update(documents)
-        .where(documents.c.id == document_id)
-        .values(path=new_path, path_hash=path_hash(new_path), name=name, signature=signature, updated_at=now())
+@dataclass(frozen=True, slots=True)
+class Move:
+    old_path: str
+    new_path: str
+    name: str
+    signature: str | None
+
+
+async def move(session: AsyncSession, actor: Actor, source_id: str, moves: Sequence[Move]) -> None:
+    """The documents keep their ids, chunks and vectors under other paths, where nothing lay; so do the documents inside them."""
+    by_path = {one.old_path: one for one in moves}
+    hashes = [path_hash(path) for path in by_path]
+    listed = sa.select(documents.c.id, documents.c.path.label("root")).where(
+        documents.c.tenant_id == actor.tenant_id, documents.c.source_id == source_id, documents.c.path_hash.in_(hashes)
     )
-    inside = await session.execute(
-        sa.select(documents.c.id, documents.c.path).where(*owned, documents.c.path.startswith(old_path + "!/", autoescape=True))
+    tree = listed.cte("tree", recursive=True)
+    inside = documents.alias("inside")
+    tree = tree.union_all(
+        sa.select(inside.c.id, tree.c.root).join(tree, inside.c.parent_id == tree.c.id).where(inside.c.tenant_id == actor.tenant_id)
     )
-    for row in inside.all():
-        moved = new_path + row.path[len(old_path) :]
-        await session.execute(sa.update(documents).where(documents.c.id == row.id).values(path=moved, path_hash=path_hash(moved)))
+    found = (await session.execute(sa.select(tree.c.root, documents.c.id, documents.c.path).join(tree, documents.c.id == tree.c.id))).all()
+    paths = {row.id: by_path[row.root].new_path + row.path.removeprefix(row.root) for row in found}
+    outer = {row.id: by_path[row.root] for row in found if row.path == row.root}
+    assert len(outer) == len(by_path), "the plan moves only what it found"
+    if not outer:
+        return
+    await session.execute(_SET_PATH, [{"of": of, "to": to, "to_hash": path_hash(to)} for of, to in paths.items()])
+    at = now()
+    await session.execute(_SET_NAME, [{"of": of, "as": one.name, "signed": one.signature, "at": at} for of, one in outer.items()])
+
+
+_SET_PATH = (
+    sa.update(documents).where(documents.c.id == sa.bindparam("of")).values(path=sa.bindparam("to"), path_hash=sa.bindparam("to_hash"))
+)
+_SET_NAME = (
+    sa.update(documents)
+    .where(documents.c.id == sa.bindparam("of"))
+    .values(name=sa.bindparam("as"), signature=sa.bindparam("signed"), updated_at=sa.bindparam("at"))
+)
 
 
 # Working through what is due
