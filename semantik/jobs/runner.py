@@ -26,7 +26,7 @@ from semantik.jobs.interruptions import Interruption, LeaseLost
 from semantik.jobs.items import run_items
 from semantik.jobs.lines import Line
 from semantik.jobs.retry import ErrorClass, ResourceExhausted
-from semantik.jobs.store import claims, leases, reading
+from semantik.jobs.store import claims, leases, workers
 from semantik.jobs.store.leases import Ending
 from semantik.jobs.store.rows import DATABASE_ERRORS
 from semantik.jobs.upkeep import Upkeep
@@ -87,13 +87,16 @@ class Runner:
     def running(self) -> int:
         return len(self._attempts)
 
+    def running_in(self, queues: Sequence[str]) -> int:
+        return sum(attempt.job.queue in queues for attempt in self._attempts.values())
+
     @property
     def stopping(self) -> bool:
         return self._stopping
 
     async def start(self) -> None:
-        signs = reading.WorkerSigns(self.owner, self._pool, list(self.queues), self._slots, __version__, "up")
-        await reading.sign_in(self._database, signs)
+        signs = workers.Signs(self.owner, self._pool, list(self.queues), self._slots, __version__, "up")
+        await workers.sign_in(self._database, signs)
         self._pulse = asyncio.create_task(self._beat(), name="job-pulse")
 
     async def stop(self, grace_s: float = 10.0) -> None:
@@ -111,7 +114,7 @@ class Runner:
                 await self._pulse
             self._pulse = None
             with contextlib.suppress(*DATABASE_ERRORS):
-                await reading.seen(self._database, self.owner, "down")
+                await workers.seen(self._database, self.owner, "down")
 
     def look_now(self) -> None:
         """Has the pulse look at what is asked without waiting for its time: somebody in this process just asked."""
@@ -310,7 +313,7 @@ class Runner:
                 # After renewing: a process that was frozen must not take back what it can still keep.
                 await upkeep.turn()
                 if now - signed >= _SIGN_EVERY_S:
-                    await reading.seen(self._database, self.owner, "draining" if self._stopping else "up")
+                    await workers.seen(self._database, self.owner, "draining" if self._stopping else "up")
                     signed = now
             except DATABASE_ERRORS as error:
                 log.warning("the pulse of the runner met a database error", error=str(error)[:300])

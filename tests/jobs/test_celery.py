@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from semantik.jobs.dispatch_celery import TICK, CeleryBell, CeleryDispatcher, make_app
 from semantik.jobs.states import Status
-from semantik.jobs.store import reading
+from semantik.jobs.store import workers
 from semantik.kit.clock import now
 from semantik.kit.ids import new_id
 from semantik.tables.jobs import jobs, schedules
@@ -242,7 +242,7 @@ async def test_a_pool_grows_with_the_doorbells_that_wait(ringing: World, hire: H
         assert time.monotonic() < end, "three jobs never ran side by side"
         await asyncio.sleep(0.05)
     async with ringing.database.read() as session:
-        shown = [(row.pool, row.slots, row.state) for row in await reading.all_workers(session)]
+        shown = [(row.pool, row.slots, row.state) for row in await workers.list_all(session)]
     assert shown == [("prefork", 1, "up")] * 3
 
 

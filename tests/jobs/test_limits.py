@@ -12,7 +12,7 @@ from semantik.jobs import rescue
 from semantik.jobs.context import JobContext
 from semantik.jobs.handlers import handles
 from semantik.jobs.states import Status
-from semantik.jobs.store import claims, control, leases, reading
+from semantik.jobs.store import claims, control, leases, queues
 from semantik.jobs.store.clock import db_time
 from semantik.jobs.values import Job, JobArgs
 from semantik.kit.database import Database, open_database
@@ -43,9 +43,9 @@ def _kinds() -> None:
 async def limit(world: World, *, kind: str | None = None, **most: int | None) -> None:
     async with world.database.write() as session:
         if kind is None:
-            await reading.set_queue(session, "cpu", most)
+            await queues.change(session, "cpu", most)
         else:
-            await reading.set_kind(session, kind, most)
+            await queues.change_kind(session, kind, most)
         await session.commit()
 
 

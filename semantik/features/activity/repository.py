@@ -11,7 +11,8 @@ import sqlalchemy as sa
 from semantik.auth.access import readable_jobs, readable_schedules
 from semantik.auth.actor import Actor
 from semantik.jobs.states import ENDED
-from semantik.jobs.store.create import JobUnknown, dead
+from semantik.jobs.store.create import JobUnknown
+from semantik.jobs.store.items import dead
 from semantik.jobs.store.rows import JOB_COLUMNS
 from semantik.jobs.values import Job, job_of
 from semantik.kit.database import AsyncSession

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from semantik.auth.access import readable_jobs
 from semantik.auth.actor import Actor
-from semantik.jobs.store.create import dead
+from semantik.jobs.store.items import dead
 from semantik.kit.database import AsyncSession
 from semantik.tables.jobs import job_items, jobs
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from datetime import timedelta
 
-from semantik.jobs.store import reading
+from semantik.jobs.store import reading, workers
 from semantik.jobs.values import QUEUES
 from semantik.kit import logs, metrics
 from semantik.kit.database import Database
@@ -22,7 +22,7 @@ async def refresh(database: Database) -> None:
     try:
         async with database.read() as session:
             depths = {row["queue"]: row for row in await reading.depths(session)}
-            workers = await reading.all_workers(session)
+            signed = await workers.list_all(session)
             now = await reading.now(session)
     except SemantikError as error:
         log.warning("jobs could not be counted for the metrics", code=error.code, detail=error.detail)
@@ -37,7 +37,7 @@ async def refresh(database: Database) -> None:
         oldest = row["oldest_ready_at"]
         metrics.JOBS_OLDEST_READY_SECONDS.labels(queue=queue).set((now - oldest).total_seconds() if oldest is not None else 0)
     slots: Counter[str] = Counter()
-    for worker in workers:
+    for worker in signed:
         if worker.state != "down" and now - worker.last_seen_at <= _SEEN:
             slots[worker.pool] += worker.slots
     metrics.JOBS_WORKER_SLOTS.clear()

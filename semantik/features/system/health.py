@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from semantik import __version__
 from semantik.features.system import repository
-from semantik.jobs.store import reading
+from semantik.jobs.store import workers
 from semantik.kit.concurrency import run_cpu
 from semantik.kit.database import Database
 from semantik.kit.errors import SemantikError, Unavailable
@@ -117,7 +117,7 @@ async def _api() -> Mapping[str, Any]:
 
 async def _workers(database: Database) -> Mapping[str, Any]:
     async with database.read() as session:
-        living = await reading.living_workers(session)
+        living = await workers.living(session)
     if not living:
         raise NoWorkers("no worker has been seen for a minute: jobs wait", hint="Start one: semantik worker.")
     return {"workers": len(living), "slots": sum(row.slots for row in living)}

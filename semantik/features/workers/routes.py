@@ -13,7 +13,7 @@ from semantik.http.dependencies import Admin, Reader, ReadSession, WriteSession
 from semantik.http.pagination import Page
 from semantik.http.unit_of_work import UnitOfWork
 from semantik.jobs import handlers, values
-from semantik.jobs.store import reading
+from semantik.jobs.store import queues, reading, workers
 from semantik.kit.database import AsyncSession
 from semantik.kit.errors import NotFound
 
@@ -34,9 +34,9 @@ class KindUnknown(NotFound):
 async def list_queues(actor: Reader, session: ReadSession) -> Page[schemas.QueueState]:
     """Shows each queue: your jobs in it, who serves it, and whether it is paused or limited"""
     depths = {row["queue"]: row for row in await repository.depths(session, actor)}
-    settings = await reading.queue_settings(session)
-    limits = await reading.limits_of_kinds(session)
-    alive = await reading.living_workers(session)
+    settings = await queues.settings(session)
+    limits = await queues.limits_of_kinds(session)
+    alive = await workers.living(session)
     empty = {"ready": 0, "later": 0, "blocked": 0, "paused": 0, "running": 0, "oldest_ready_at": None}
     items = [
         schemas.QueueState(
@@ -64,7 +64,7 @@ async def change_queue(queue: str, body: schemas.QueueChange, actor: Admin, sess
     if body.paused is not None:
         changes["paused_at"] = await reading.now(session) if body.paused else None
     if changes:
-        await reading.set_queue(session, queue, changes)
+        await queues.change(session, queue, changes)
     return await _state(queue, actor, session)
 
 
@@ -75,7 +75,7 @@ async def limit_kind(queue: str, kind: str, body: schemas.LimitsChange, actor: A
     if kind not in handlers.kinds_of(queue):
         raise KindUnknown(f"no kind {kind!r} runs in {queue}", hint=f"There are: {', '.join(handlers.kinds_of(queue)) or 'none'}.")
     if changes := body.model_dump(exclude_unset=True):
-        await reading.set_kind(session, kind, changes)
+        await queues.change_kind(session, kind, changes)
     return await _state(queue, actor, session)
 
 
@@ -105,7 +105,7 @@ async def list_workers(actor: Reader, session: ReadSession) -> Page[schemas.Work
             last_seen_at=row.last_seen_at,
             running=[schemas.HeldJob(job_id=job.id, title=job.title, status=job.status) for job in held.get(row.id, [])],
         )
-        for row in await reading.all_workers(session)
+        for row in await workers.list_all(session)
     ]
     return Page(items=items, next_cursor=None, total=len(items))
 

@@ -8,11 +8,11 @@ from datetime import datetime
 from typing import Any
 
 from semantik.jobs.states import Status
-from semantik.jobs.store import reading
+from semantik.jobs.store import workers
 
 
 def state_of(row: Any, now: datetime) -> str:
-    silent = row.state != "down" and (now - row.last_seen_at).total_seconds() > reading.SILENT_S
+    silent = row.state != "down" and (now - row.last_seen_at).total_seconds() > workers.SILENT_S
     return "silent" if silent else str(row.state)
 
 

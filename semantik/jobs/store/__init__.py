@@ -6,7 +6,10 @@
     edges     what the end of a job does to those that wait for it
     control   what a user asks: pause, resume, cancel, restart, retry, priority, delete
     rescue    leases that ran out, and the sweep against starvation
+    items     the rows of single items, and how another job takes them over
     reading   what runners and watchers ask
+    workers   what worker processes say of themselves
+    queues    pause and limits
     schedules schedule rows: compare-and-set on the next time
     requests  answers to requests that named an Idempotency-Key
     cleaning  old jobs, events and keys go

@@ -11,7 +11,8 @@ from semantik.jobs.failpoints import fp
 from semantik.jobs.states import ENDED, LEASED, Status, Verb, why_not, wrong_state
 from semantik.jobs.store import edges, rows
 from semantik.jobs.store.clock import db_time
-from semantik.jobs.store.create import JobUnknown, NewJob, create, dead_items, hand_over, link, repeat_items, weigh
+from semantik.jobs.store.create import JobUnknown, NewJob, create, link, weigh
+from semantik.jobs.store.items import dead_items, hand_over, repeat_items
 from semantik.jobs.store.leases import end_attempt
 from semantik.jobs.values import Control, Job
 from semantik.kit.database import AsyncSession

@@ -24,7 +24,7 @@ from semantik.features.collections.job_args import DeleteCollection
 from semantik.features.system import errors_page, health
 from semantik.http.middleware import PAGE_POLICY
 from semantik.jobs.queue import enqueue
-from semantik.jobs.store import reading
+from semantik.jobs.store import workers as signed
 from semantik.kit.clock import now
 from semantik.kit.database import open_database
 from semantik.runtime import Runtime
@@ -115,9 +115,9 @@ async def test_a_worker_that_is_silent_for_a_minute_counts_as_none(built: FastAP
     async def workers() -> health.Part:
         return next(one for one in await health.Checks(runtime).now() if one.name == "workers")
 
-    signs = reading.WorkerSigns(id="w1", pool="prefork", queues=["io"], slots=3, version="1", state="up")
+    signs = signed.Signs(id="w1", pool="prefork", queues=["io"], slots=3, version="1", state="up")
     assert (await workers()).code == "no_workers"
-    await reading.sign_in(runtime.database, signs)
+    await signed.sign_in(runtime.database, signs)
     assert (await workers()).facts == {"workers": 1, "slots": 3}
     async with runtime.database.write() as session:
         await session.execute(sa.update(worker_rows).values(last_seen_at=now() - timedelta(seconds=61)))
