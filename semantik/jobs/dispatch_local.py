@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING
 
+from semantik.jobs import fair_share
 from semantik.jobs.dispatch import Dispatcher
 from semantik.jobs.outbox import Outbox
 from semantik.jobs.runner import Runner
@@ -39,7 +40,6 @@ class LocalDispatcher(Dispatcher):
         self._slots: list[asyncio.Task[None]] = []
         self._turn = 0
         self._slice_s = slice_s
-        self._busy = 0
         self._sharing: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -50,7 +50,9 @@ class LocalDispatcher(Dispatcher):
             for number, (queues, rung) in enumerate(zip(self._plan, self._rung, strict=True))
         ]
 
-        self._sharing = asyncio.create_task(self._share(), name="job-fair-share")
+        self._sharing = asyncio.create_task(
+            fair_share.keep(self.runner, self._work, slots=len(self._plan) - 1, slice_s=self._slice_s), name="job-fair-share"
+        )
 
     async def stop(self, grace_s: float = 10.0) -> None:
         if self._sharing is not None:
@@ -87,29 +89,12 @@ class LocalDispatcher(Dispatcher):
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(rung.wait(), _POLL_S)
 
-    async def _share(self) -> None:
-        """With every slot taken, lets those who have none have their turn."""
-        while True:
-            await asyncio.sleep(min(_POLL_S, self._slice_s / 5))
-            if self._busy < len(self._plan) - 1:
-                continue
-            try:
-                await self.runner.make_room(self._work, slice_s=self._slice_s)
-            except DATABASE_ERRORS as error:
-                log.warning("nobody could be asked to step back", error=str(error)[:300])
-
     async def _look(self, queues: tuple[str, ...]) -> bool:
         """Runs one job of these queues; they take turns, so that one full queue does not starve the others."""
         ready = set(await self.runner.ready()).intersection(queues)
         self._turn += 1
         order = queues[self._turn % len(queues) :] + queues[: self._turn % len(queues)]
         for queue in order:
-            if queue not in ready:
-                continue
-            self._busy += queues is self._work
-            try:
-                if await self.runner.run_next(queue):
-                    return True
-            finally:
-                self._busy -= queues is self._work
+            if queue in ready and await self.runner.run_next(queue):
+                return True
         return False

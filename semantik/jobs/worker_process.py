@@ -18,7 +18,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from semantik.jobs import handlers
+from semantik.jobs import fair_share, handlers
 from semantik.jobs.dispatch_celery import CeleryBell
 from semantik.jobs.outbox import Outbox
 from semantik.jobs.runner import Runner
@@ -143,7 +143,10 @@ class WorkerProcess:
         self._outbox = Outbox(self._runtime.database, self._runtime.events, self._bell)
         await self._outbox.start()
         self._runner = runner
-        loops = {"reconcile": self._reconcile(), "drain": self._mind_the_flag(), "share": self._share()}
+        # Each process waits a slice of its own length: one that steps back first is mostly enough for all.
+        slice_s = self._plan.slice_s * random.uniform(1, 2)  # noqa: S311 (spreads)
+        share = fair_share.keep(runner, self._queues, slots=self._slots, slice_s=slice_s)
+        loops = {"reconcile": self._reconcile(), "drain": self._mind_the_flag(), "share": share}
         self._tasks = [asyncio.create_task(work, name=name) for name, work in loops.items()]
         log.info("worker process ready", worker=runner.owner, pool=self._plan.pool, queues=list(self._queues), slots=self._slots)
         return runner
@@ -232,22 +235,6 @@ class WorkerProcess:
             late = threading.Timer(2 * _DRAIN_S, os.kill, (self._consumer_pid, signal.SIGKILL))
             late.daemon = True
             late.start()
-
-    async def _share(self) -> None:
-        """With every slot of this process taken, lets those who have none have their turn.
-
-        Each process waits a slice of its own length: one that steps back first is mostly enough for all.
-        """
-        assert self._runner is not None, "started once everything is open"
-        slice_s = self._plan.slice_s * random.uniform(1, 2)  # noqa: S311 (spreads)
-        while True:
-            await asyncio.sleep(slice_s / 5)
-            if self._runner.running < self._slots:
-                continue
-            try:
-                await self._runner.make_room(self._queues, slice_s=slice_s)
-            except DATABASE_ERRORS as error:
-                log.warning("nobody could be asked to step back", error=str(error)[:300])
 
     async def _mind_the_flag(self) -> None:
         """Once the worker shuts down, running jobs checkpoint and go back to the queue, and no more are claimed."""
