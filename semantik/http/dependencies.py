@@ -52,7 +52,12 @@ def current_runtime(connection: HTTPConnection) -> Runtime:
     return runtime
 
 
-CurrentRuntime = Annotated[Runtime, Depends(current_runtime)]
+async def _runtime(connection: HTTPConnection) -> Runtime:
+    # Asynchronous, because FastAPI sends every other function to a thread and waits for it.
+    return current_runtime(connection)
+
+
+CurrentRuntime = Annotated[Runtime, Depends(_runtime)]
 
 
 # Where the access rule leaves whose rows the request may see; without one, nobody's.
