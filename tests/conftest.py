@@ -101,12 +101,16 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
         path.write_bytes(request.getfixturevalue("_sqlite_template").read_bytes())
         yield f"sqlite:///{path}"
         return
-    server: services.Postgres = request.getfixturevalue("postgres_server")
-    template = request.getfixturevalue("_postgres_template")
+    yield request.getfixturevalue("postgresql_url")
+
+
+@pytest.fixture
+def postgresql_url(postgres_server: services.Postgres, _postgres_template: str) -> Iterator[str]:
+    """The URL of a fresh, migrated database on PostgreSQL."""
     name = f"test_{uuid.uuid4().hex[:12]}"
-    administer(server, f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY file_copy')
-    yield server.url(name)
-    administer(server, f'DROP DATABASE "{name}" WITH (FORCE)')
+    administer(postgres_server, f'CREATE DATABASE "{name}" TEMPLATE "{_postgres_template}" STRATEGY file_copy')
+    yield postgres_server.url(name)
+    administer(postgres_server, f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
 @pytest.fixture

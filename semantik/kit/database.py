@@ -201,7 +201,8 @@ class UtcDateTime(TypeDecorator[datetime]):
             return None
         assert value.tzinfo is not None, "datetimes carry a time zone"
         value = value.astimezone(UTC)
-        return value.strftime("%Y-%m-%dT%H:%M:%S.%f") if dialect.name == "sqlite" else value
+        # Not strftime: it writes the year 800 with three digits, which neither sorts nor can be read again.
+        return value.replace(tzinfo=None).isoformat(timespec="microseconds") if dialect.name == "sqlite" else value
 
     def process_result_value(self, value: Any, dialect: sa.Dialect) -> datetime | None:
         if value is None:
