@@ -1,9 +1,9 @@
-"""A request is a unit of work: when its transaction met another one and was rolled back whole, it is done again.
+"""A request is a unit of work: when its transaction met another one and could not end, it is done again.
 
     router = APIRouter(prefix="/api/v1", route_class=UnitOfWork)
 
-Only what the database itself undid is repeated (`WriteConflict`), and only while nothing has been sent. A form is not:
-its files have been read.
+Only what the database itself refused is repeated (`WriteConflict`, `RowsChanged`), and only while nothing has been sent. A
+form is not: its files have been read.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from fastapi import Request, Response
 
 from semantik.http.idempotency import KeyedRoute
 from semantik.kit import logs
-from semantik.kit.database_errors import WriteConflict
+from semantik.kit.database_errors import RowsChanged, WriteConflict
 
 log = logs.get(__name__)
 
@@ -40,7 +40,7 @@ class UnitOfWork(KeyedRoute):
                     async with AsyncExitStack() as sessions:
                         request.scope[_FUNCTION_STACK] = sessions
                         return await run(request)
-                except WriteConflict:
+                except (WriteConflict, RowsChanged):
                     if not left:
                         raise
                     log.info("request met another change and starts again", tries_left=left)

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from semantik.kit.errors import Unavailable
+from semantik.kit.errors import SemantikError, Unavailable
 from semantik.kit.walls import APP_ROLE
 
 # A pool or a server that is full empties within seconds; two transactions that met do not meet again at once.
@@ -38,6 +38,18 @@ class WriteConflict(Unavailable):
     """
 
     code = "write_conflict"
+    title = "Another change came in between"
+    default_hint = "Nothing of the request was kept; send it again."
+
+
+class RowsChanged(SemantikError):
+    """A row that was looked for and not found is there by now, or one that was found is gone: another transaction came in between.
+
+    The request looks again and says what is true now. A job's own rows should never meet this: to a job it is a surprise.
+    """
+
+    code = "rows_changed"
+    status = 409
     title = "Another change came in between"
     default_hint = "Nothing of the request was kept; send it again."
 
@@ -72,6 +84,8 @@ def translated(error: DBAPIError) -> Exception:
     match getattr(error.orig, "sqlstate", None):
         case "40001" | "40P01":
             return WriteConflict("the change met another one at the same rows", retry_after_s=_CONFLICT_RETRY_S)
+        case "23503" | "23505":
+            return RowsChanged("a row that the change relied on came or went meanwhile")
         case "55P03":
             return DatabaseBusy("another change holds the same rows", retry_after_s=_BUSY_RETRY_S)
         case "57014":
