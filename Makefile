@@ -28,10 +28,10 @@ HAS_NODE := $(if $(wildcard web/package.json),$(shell node -e 'const [a, b] = pr
 ENSURE_WEB := $(if $(HAS_NODE),try-webui,no-webui)
 WORKERS ?= $(shell n=$$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1); [ $$n -gt 4 ] && n=4; echo $$n)
 
-.PHONY: print-node-stamp help core setup demo serve test test-fast test-python test-web test-browser crash lint types arch web webui try-webui no-webui chromium bench docs clean lock dist deploy-env deploy-lint
+.PHONY: print-node-stamp help core setup demo serve test test-fast test-python test-postgres16 test-web test-browser crash lint types arch web webui try-webui no-webui chromium bench docs clean lock dist deploy-env deploy-lint
 
 help:  ## List the targets
-	@awk -F ':.*## ' '/^[a-z%-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9%-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # Running ----------------------------------------------------------------------------------------------------------
 
@@ -64,6 +64,9 @@ test-python: $(TEST)
 	@rm -f .coverage .coverage.*
 	$(PY) -m pytest -q -n $(WORKERS) --dist worksteal --cov --cov-report= $(ARGS)
 	@$(PY) -m coverage report --fail-under=85 | tail -n 3
+
+test-postgres16: $(TEST)  ## What needs PostgreSQL, on version 16 instead of 18
+	SEMANTIK_TEST_POSTGRES=16 $(PY) -m pytest -q -n $(WORKERS) --dist worksteal -m "postgres and not crash" $(ARGS)
 
 test-web: $(NODE)
 	cd web && npm run --silent test:coverage

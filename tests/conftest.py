@@ -32,6 +32,14 @@ from tests import services
 assert all_jobs.MODULES
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks what needs PostgreSQL: `make test-postgres16` runs it on another version of it."""
+    for item in items:
+        parameters = item.callspec.params.values() if isinstance(item, pytest.Function) and hasattr(item, "callspec") else ()
+        if "postgresql" in parameters or "postgres_server" in getattr(item, "fixturenames", ()):
+            item.add_marker("postgres")
+
+
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """The folder of judged queries, hostile files and dirty tables; skips by name where it is absent."""

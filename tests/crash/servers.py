@@ -50,5 +50,4 @@ class Cluster:
         self._context.__exit__(None, None, None)
 
     def crash(self, down_s: float) -> None:
-        assert self.server.control is not None
         self.server.control.crash(down_s)

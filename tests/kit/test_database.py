@@ -21,6 +21,7 @@ from semantik.kit.database import Database, OpenedBeforeFork, db_now, insert_ign
 from semantik.kit.database_errors import DatabaseBusy, DatabaseDamaged, DatabaseUnavailable, DiskFull, translated
 from semantik.tables.accounts import tenants
 from semantik.tables.jobs import schedules
+from tests import services
 
 AT = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
 
@@ -189,6 +190,12 @@ async def test_a_server_that_is_not_there_is_unavailable() -> None:
             await session.execute(sa.select(tenants))
     await opened.close()
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+async def test_the_postgresql_under_test_is_the_version_that_was_asked_for(database: Database) -> None:
+    async with database.read() as session:
+        assert int(str(await session.scalar(sa.text("SHOW server_version_num")))) // 10_000 == services.POSTGRES_VERSION
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
