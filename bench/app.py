@@ -60,7 +60,8 @@ class App:
             job: dict[str, Any] = self.call("GET", f"/api/v1/jobs/{job_id}")
             if job["finished_at"] is not None:
                 return job
-            time.sleep(0.05)
+            # Each look is work of the server that is measured.
+            time.sleep(0.2)
         raise SystemExit(f"job {job_id} did not end within {timeout_s:.0f} s")
 
     def search(self, query: str, **body: Any) -> dict[str, Any]:

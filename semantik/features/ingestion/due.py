@@ -1,15 +1,17 @@
-"""Reads what is due, in rounds, as far as the budget of the job reaches, and writes down beforehand what that will take."""
+"""Reads what is due, in rounds, as far as the budget of the job reaches, and writes down early what that will take."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
-from pathlib import Path
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
+from dataclasses import replace
 
 from semantik.engines.connectors.base import Connector
 from semantik.engines.embedding.base import Encoder
 from semantik.features.ingestion import estimate, pipeline, repository
 from semantik.features.ingestion.embedder import Embedder
+from semantik.features.ingestion.first_documents import FirstDocuments
 from semantik.features.ingestion.opening import stages_of
 from semantik.features.ingestion.publish import Publisher
 from semantik.features.ingestion.stages import Stages
@@ -19,7 +21,6 @@ from semantik.kit.concurrency import cpu_count
 
 # A handful of documents is read before an estimate of them would be done.
 _LEAST_TO_ESTIMATE = 10
-_LOOK_S_A_DOCUMENT = 0.01
 
 
 async def read_due(ctx: JobContext, target: Target, connector: Connector | None) -> None:
@@ -36,11 +37,18 @@ async def read_due(ctx: JobContext, target: Target, connector: Connector | None)
     embedder = Embedder(encoder, ctx, price=runtime.settings.remote_embedding_price)
     stages = stages_of(runtime, ctx.actor, target, encoder, connector=connector, embedder=embedder)
     publisher = Publisher(ctx, target, runtime.vectors, generation["mean_terms"] if generation else None)
+    first: FirstDocuments | None = None
+    if ctx.job.estimate is None and due >= _LEAST_TO_ESTIMATE:
+        first = await _choose_first(ctx, target, encoder, embedder)
+        stages = replace(stages, told=first.hear)
+    telling = asyncio.create_task(first.tell()) if first is not None else None
     try:
-        if ctx.job.estimate is None and due >= _LEAST_TO_ESTIMATE:
-            await _predict(ctx, target, encoder, stages, due)
-        await _read_rounds(ctx, target, stages, publisher)
+        await _read_rounds(ctx, target, stages, publisher, first.works if first is not None else ())
     finally:
+        if telling is not None:
+            telling.cancel()
+            with suppress(asyncio.CancelledError):
+                await telling
         await embedder.close()
     if (speed := embedder.tokens_per_s) is not None:
         async with ctx.step() as session:
@@ -48,31 +56,20 @@ async def read_due(ctx: JobContext, target: Target, connector: Connector | None)
     await ctx.check()
 
 
-async def _predict(ctx: JobContext, target: Target, encoder: Encoder, stages: Stages, due: int) -> None:
-    """Writes down what the job expects, so that its page can say how right that was. Takes a hundredth of the work at most."""
+async def _choose_first(ctx: JobContext, target: Target, encoder: Encoder, embedder: Embedder) -> FirstDocuments:
     population = estimate.Population()
     async for work in _all_due(ctx, target):
-        population.add(work, _stored(stages, work))
-    seconds = min(estimate.LOOK_S, _LOOK_S_A_DOCUMENT * due)
-    found = await estimate.look(ctx.runtime, ctx.actor, target, encoder, stages, population, seconds=seconds)
-    async with ctx.step(estimate=found.as_row(), message="Estimated how long it takes"):
-        pass
+        population.add(work)
+    return FirstDocuments(ctx, encoder, embedder, population)
 
 
-def _stored(stages: Stages, work: Work) -> estimate.Fetch:
-    async def fetch(_: Path, held: AsyncExitStack) -> Path:
-        # Into the store, where the job needs it anyway.
-        return (await stages.fetch(work, held)).path
-
-    return fetch
-
-
-async def _read_rounds(ctx: JobContext, target: Target, stages: Stages, publisher: Publisher) -> None:
+async def _read_rounds(ctx: JobContext, target: Target, stages: Stages, publisher: Publisher, first: Sequence[Work]) -> None:
     """Reads until nothing is due: archives and mails bring documents of their own, uploads arrive while others are read."""
     processed = -1
     while not ctx.interrupted.is_set() and ctx.job.processed > processed:
         processed = ctx.job.processed
-        await pipeline.run(_due(ctx, target), stages, publisher, readers=2 * cpu_count() + 2, interrupted=ctx.interrupted)
+        await pipeline.run(_due(ctx, target, first), stages, publisher, readers=2 * cpu_count() + 2, interrupted=ctx.interrupted)
+        first = ()
         if (reason := ctx.over(items=1)) is not None:
             async with ctx.read() as session:
                 left = await repository.due_count(session, ctx.actor, target.source_id)
@@ -80,15 +77,24 @@ async def _read_rounds(ctx: JobContext, target: Target, stages: Stages, publishe
                 ctx.halt(reason)
 
 
-async def _due(ctx: JobContext, target: Target) -> AsyncIterator[Work]:
-    """One round of due documents, by id, as far as the job's budget of documents reaches."""
+async def _due(ctx: JobContext, target: Target, first: Sequence[Work]) -> AsyncIterator[Work]:
+    """One round of due documents, `first` first, then by id, as far as the job's budget of documents reaches."""
     begun = ctx.job.processed
-    async for work in _all_due(ctx, target):
+    async for work in _in_turn(first, _all_due(ctx, target)):
         begun += 1
         if ctx.over(items=begun - ctx.job.processed) is not None:
             # What was begun is finished first: a job that stops for its budget loses nothing of what it paid for.
             return
         yield work
+
+
+async def _in_turn(first: Sequence[Work], rest: AsyncIterator[Work]) -> AsyncIterator[Work]:
+    for work in first:
+        yield work
+    done = {work.id for work in first}
+    async for work in rest:
+        if work.id not in done:
+            yield work
 
 
 async def _all_due(ctx: JobContext, target: Target) -> AsyncIterator[Work]:

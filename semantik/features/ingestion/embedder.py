@@ -45,6 +45,8 @@ class Embedder:
         self._kept: set[str] = set()
         self._reserved = 0
         self._tokens = 0
+        self._asked = 0
+        self._found = 0
         self._busy_s = 0.0
         self._busy_since = 0.0
 
@@ -55,6 +57,8 @@ class Embedder:
             stored = await repository.stored_vectors(session, self._ctx.actor, self._encoder.spec.key, list(texts))
         vectors = {name: np.frombuffer(data, dtype="<f2") for name, data in stored.items()}
         metrics.EMBEDDING_CACHE_HITS.inc(len(vectors))
+        self._asked += len(texts)
+        self._found += len(vectors)
         missing = {name: self._ask(name, chunk) for name, chunk in texts.items() if name not in vectors}
         self._start_calls()
         for name, future in missing.items():
@@ -65,7 +69,21 @@ class Embedder:
     @property
     def tokens_per_s(self) -> float | None:
         """The speed while there was something to embed; None after too little to tell."""
-        return self._tokens / self._busy_s if self._tokens >= 2000 and self._busy_s > 0.5 else None
+        return self._speed(2000, 0.5)
+
+    @property
+    def first_tokens_per_s(self) -> float | None:
+        """The same, told sooner and less surely."""
+        return self._speed(500, 0.01)
+
+    @property
+    def share_without_vector(self) -> float:
+        """How many of the texts asked for had no vector yet."""
+        return 1 - self._found / self._asked if self._asked else 1.0
+
+    def _speed(self, tokens: int, seconds: float) -> float | None:
+        busy = self._busy_s + (time.monotonic() - self._busy_since if self._calls else 0.0)
+        return self._tokens / busy if self._tokens >= tokens and busy > seconds else None
 
     async def close(self) -> None:
         """Ends what is still running. Vectors that nobody published are computed again by whoever resumes, but for paid ones."""

@@ -2,7 +2,8 @@
 
 A few seconds are spent on extracting and cutting documents chosen by type and size; `predict` makes totals of it. How fast
 texts are embedded is known from earlier jobs of this installation, else from a quick try; a provider that charges is not
-tried. Every amount is a range that holds nine times of ten.
+tried. A job looks at nothing twice: `first_documents` predicts from those that it reads first. Every amount is a range that
+holds nine times of ten.
 """
 
 from __future__ import annotations
@@ -62,13 +63,14 @@ class Population:
     """The documents to be read, by stratum: the sizes of all, and a random few that may be looked at."""
 
     sizes: dict[str, list[int]] = field(default_factory=dict)
-    kept: dict[str, list[tuple[int, Work, Fetch]]] = field(default_factory=dict)
+    kept: dict[str, list[tuple[int, Work, Fetch | None]]] = field(default_factory=dict)
     count: int = 0
     size_bytes: int = 0
     # Seeded: the same listing is judged by the same documents.
     _random: random.Random = field(default_factory=lambda: random.Random(0))  # noqa: S311 - a sample, no secret
 
-    def add(self, work: Work, fetch: Fetch) -> None:
+    def add(self, work: Work, fetch: Fetch | None = None) -> None:
+        """`fetch`: for a document that is only looked at; a job reads those it chooses as it reads all."""
         size = work.size_bytes or 0
         stratum = predict.stratum_of(Path(work.name).suffix.lower()[:12], size)
         sizes, kept = self.sizes.setdefault(stratum, []), self.kept.setdefault(stratum, [])
@@ -81,6 +83,11 @@ class Population:
                 kept.append((size, work, fetch))
             elif (place := self._random.randrange(len(sizes))) < _KEPT_A_STRATUM:
                 kept[place] = (size, work, fetch)
+
+    def choose(self) -> list[tuple[str, int, Work, Fetch | None]]:
+        """(stratum, size, document, its fetch) of those that tell most, the most telling first."""
+        sizes = {stratum: [size for size, _, _ in kept] for stratum, kept in self.kept.items()}
+        return [(stratum, *self.kept[stratum][place]) for stratum, place in predict.choose(sizes, _MOST_DOCUMENTS)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +109,23 @@ async def look(
     """Looks for about `seconds` and predicts. A document that cannot be read counts as one that gives nothing."""
     stages = replace(stages, limits=replace(stages.limits, timeout_s=max(1, math.ceil(seconds + _OVERTIME_S)), ocr_max_pages=2))
     measured = await _measure(stages, population, seconds)
+    texts = [text for _, _, one in measured for text in one.texts]
+    new = await _share_without_vector(runtime, actor, encoder, [name for name, _, _ in texts])
+    speed, speed_from = await _speed(runtime, actor, encoder, [text for text in texts if text[2]])
+    return extrapolate(runtime, encoder, population, measured, new=new, speed=speed, speed_from=speed_from)
+
+
+def extrapolate(
+    runtime: Runtime,
+    encoder: Encoder,
+    population: Population,
+    measured: Sequence[tuple[str, int, Measured]],
+    *,
+    new: float,
+    speed: Range,
+    speed_from: str,
+) -> Estimate:
+    """From (stratum, size, what it gave) of some documents to all. `new`: the share of texts without a vector; `speed`: tokens a second."""
     seen = [
         Seen(
             stratum,
@@ -113,11 +137,8 @@ async def look(
     unseen = {stratum: list(sizes) for stratum, sizes in population.sizes.items()}
     for one in seen:
         unseen[one.stratum].remove(one.size_bytes)
-    texts = [text for _, _, one in measured for text in one.texts]
-    new = await _share_without_vector(runtime, actor, encoder, [name for name, _, _ in texts])
     tokens = predict.total("tokens", unseen, seen).times(new)
     chunks = predict.total("chunks", unseen, seen)
-    speed, speed_from = await _speed(runtime, actor, encoder, [text for text in texts if text[2]])
     reading = predict.total("seconds", unseen, seen).times(1 / max(1, min(cpu_count(), runtime.settings.extract_workers or cpu_count())))
     working = predict.side_by_side(reading, tokens.over(speed)) if tokens.likely else reading
     minutes = working.plus(_OVERHEAD_S).times(1 / 60)
@@ -149,15 +170,15 @@ def _members(unseen: Mapping[str, Sequence[int]], seen: Sequence[Seen]) -> Range
 
 async def _measure(stages: Stages, population: Population, seconds: float) -> list[tuple[str, int, Measured]]:
     """(stratum, size, what it gave) of as many documents as the time allows."""
-    chosen = predict.choose({stratum: [size for size, _, _ in kept] for stratum, kept in population.kept.items()}, _MOST_DOCUMENTS)
+    chosen = population.choose()
     until = time.monotonic() + seconds
     found: list[tuple[str, int, Measured]] = []
     folder = Path(await run_cpu(tempfile.mkdtemp, prefix="semantik-look-"))
 
-    async def reader(queue: list[tuple[str, int]]) -> None:
+    async def reader(queue: list[tuple[str, int, Work, Fetch | None]]) -> None:
         while queue and time.monotonic() < until:
-            stratum, place = queue.pop(0)
-            size, work, fetch = population.kept[stratum][place]
+            stratum, size, work, fetch = queue.pop(0)
+            assert fetch is not None, "documents to be looked at come with a way to fetch them"
             try:
                 async with AsyncExitStack() as held:
                     found.append((stratum, size, await stages.measure(work, await fetch(folder / work.id, held))))
@@ -191,8 +212,7 @@ async def _share_without_vector(runtime: Runtime, actor: Actor, encoder: Encoder
 
 async def _speed(runtime: Runtime, actor: Actor, encoder: Encoder, texts: Sequence[tuple[str, str, int]]) -> tuple[Range, str]:
     """Tokens a second of this model on this installation."""
-    async with runtime.database.read(actor.tenant_id) as session:
-        known = predict.of_speeds(await repository.speeds(session, subject_of(encoder)))
+    known = await known_speed(runtime, actor, encoder)
     if known is not None:
         return known, "earlier jobs"
     if isinstance(encoder, MeteredEncoder) or not texts:
@@ -208,7 +228,18 @@ async def _speed(runtime: Runtime, actor: Actor, encoder: Encoder, texts: Sequen
         if time.monotonic() - began > _TRY_S:
             break
     speed = max(1.0, tokens / max(0.001, time.monotonic() - began))
-    return Range(speed / 2, speed, speed * 1.5), "a quick try"
+    return around(speed), "a quick try"
+
+
+async def known_speed(runtime: Runtime, actor: Actor, encoder: Encoder) -> Range | None:
+    """Tokens a second as earlier jobs of this installation measured them."""
+    async with runtime.database.read(actor.tenant_id) as session:
+        return predict.of_speeds(await repository.speeds(session, subject_of(encoder)))
+
+
+def around(speed: float) -> Range:
+    """A speed that was measured once and shortly."""
+    return Range(speed / 2, speed, speed * 1.5)
 
 
 def subject_of(encoder: Encoder) -> str:

@@ -8,7 +8,7 @@ import hashlib
 import shutil
 import tempfile
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -55,6 +55,7 @@ class Stages:
     keyring: Keyring
     limits: Limits
     max_bytes: int
+    told: Callable[[Work, Measured], None] | None = None  # hears what each document gave that was read to its end
 
     async def read(self, work: Work) -> AsyncIterator[Batch]:
         """Batches of one document, the last with its finish. Raises what concerns the whole job: `Unavailable`, `RateLimited`, no room."""
@@ -135,6 +136,8 @@ class Stages:
 
     def _failed(self, work: Work, code: str, reason: str, hint: str | None) -> Batch:
         outcome = Outcome(Verdict.FAILED, code=code, reason=reason, hint=hint)
+        if self.told is not None:
+            self.told(work, Measured(0, 0, 0, 0, 0.0))
         return Batch(work=work, finish=Finish(state="failed", outcome=outcome, fetched=None))
 
 
@@ -150,6 +153,8 @@ class _Reading:
     language: str | None = None
     offset: int = 0
     count: int = 0
+    tokens: int = 0
+    elsewhere_s: float = 0.0
     trail: headings.Trail = field(default_factory=headings.Trail)
     outline: list[dict[str, Any]] = field(default_factory=list)
     members: list[NewMember] = field(default_factory=list)
@@ -188,6 +193,7 @@ class _Reading:
         text_path = self.scratch / "text"
         members = self.scratch / "members"
         members.mkdir()
+        began = time.perf_counter()
         stream = stages.extractor.extract(self.fetched.path, name=work.name, limits=self._limits(), scratch=members, password=password)
         with open(text_path, "w", encoding="utf-8", newline="") as text_file:
             async for piece in stream:
@@ -197,14 +203,19 @@ class _Reading:
                         text_file.write(piece.text)
                         await run_cpu(self._cut, piece)
                         while len(self.gathered) >= _CHUNKS_A_BATCH:
+                            left = time.perf_counter()
                             yield await self._embedded(self._take())
+                            self.elsewhere_s += time.perf_counter() - left
                     case Member():
                         self.members.append(await self._store_member(piece))
                     case Outcome():
                         outcome = piece
         fp("ingest_extracted")
+        seconds = time.perf_counter() - began - self.elsewhere_s
         text_hash = await self._store_text(text_path) if self.offset else None
         last = await self._embedded(self._take())
+        if stages.told is not None:
+            stages.told(work, Measured(self.count, self.tokens, self.offset, len(self.members), seconds))
         yield replace(last, finish=self._finish(outcome, text_hash))
 
     def _limits(self) -> Limits:
@@ -251,6 +262,7 @@ class _Reading:
     def _take(self) -> list[ChunkDraft]:
         taken, self.gathered = self.gathered[:_CHUNKS_A_BATCH], self.gathered[_CHUNKS_A_BATCH:]
         self.count += len(taken)
+        self.tokens += sum(chunk.tokens for chunk in taken)
         return taken
 
     async def _embedded(self, drafts: Sequence[ChunkDraft]) -> Batch:
