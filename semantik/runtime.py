@@ -25,7 +25,7 @@ from semantik.engines.limits.memory import MemoryBuckets
 from semantik.engines.vectors.base import Space, VectorStore
 from semantik.engines.weights import catalog
 from semantik.kit import logs, registry
-from semantik.kit.concurrency import cpu_count, run_cpu
+from semantik.kit.concurrency import Loops, cpu_count, run_cpu
 from semantik.kit.database import Database, open_database
 from semantik.kit.errors import SemantikError
 from semantik.kit.secrets import Keyring, open_keyring
@@ -64,6 +64,8 @@ class Runtime:
     events: EventBus
     bell: Bell = field(default_factory=SilentBell)
     buckets: Buckets = field(default_factory=MemoryBuckets)
+    # What runs in the background of this process; whoever can end it for a dead loop puts an owner of its own here.
+    loops: Loops = field(default_factory=Loops)
     _encoders: dict[str, asyncio.Task[Encoder]] = field(default_factory=dict)
     _text_models: dict[str, asyncio.Task[TextModel]] = field(default_factory=dict)
     _warming: asyncio.Task[None] | None = None

@@ -40,7 +40,7 @@ async def opened(settings: Settings) -> AsyncIterator[Opened]:
         runtime = await open_runtime(settings)
         try:
             await rescue.take_back_all(runtime.database)
-            dispatcher, guard = LocalDispatcher(runtime), IndexGuard(runtime.database, runtime.vectors)
+            dispatcher, guard = LocalDispatcher(runtime), IndexGuard(runtime.database, runtime.vectors, runtime.loops)
             await guard.start()
             await dispatcher.start()
             try:

@@ -15,7 +15,7 @@ from semantik.entrypoints import all_jobs, server
 from semantik.jobs.outbox import Outbox
 from semantik.jobs.upkeep import Upkeep
 from semantik.kit import logs, registry
-from semantik.kit.concurrency import run_cpu
+from semantik.kit.concurrency import Loops, run_cpu
 from semantik.kit.settings import Settings
 from semantik.runtime import open_events, open_sql
 
@@ -28,17 +28,21 @@ log = logs.get(__name__)
 
 
 async def run(settings: Settings) -> None:
-    """Ticks until SIGTERM or SIGINT. Opens the database, the event bus and the bell, and no other engine."""
+    """Ticks until SIGTERM or SIGINT; raises `LoopDied` when it cannot go on.
+
+    Opens the database, the event bus and the bell, and no other engine.
+    """
     server.check(settings)
     await run_cpu(server.await_schema, settings)
     stopped = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     # Its loops use two connections; all other limits of the database are those of every process.
+    loops = Loops(on_death=lambda _: stopped.set())
     database = open_sql(settings.model_copy(update={"database_pool_size": 2, "database_max_overflow": 2}))
     events: EventBus = open_events(settings)
     bell: CeleryBell = registry.load("job", server.CELERY, "bell")(settings.broker)
-    outbox, upkeep = Outbox(database, events, bell), Upkeep(database, lease_ttl_s=settings.job_lease_ttl_s)
+    outbox, upkeep = Outbox(database, events, bell, loops), Upkeep(database, loops, lease_ttl_s=settings.job_lease_ttl_s)
     try:
         await outbox.start()
         await upkeep.start()
@@ -50,3 +54,4 @@ async def run(settings: Settings) -> None:
         await run_cpu(bell.close)
         await events.close()
         await database.close()
+    loops.check()

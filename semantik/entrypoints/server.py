@@ -56,7 +56,7 @@ async def opened(settings: Settings) -> AsyncIterator[Opened]:
         runtime = await open_runtime(settings)
         try:
             dispatcher: Dispatcher = registry.load("job", CELERY, "dispatcher")(runtime, settings.broker)
-            guard = IndexGuard(runtime.database, runtime.vectors)
+            guard = IndexGuard(runtime.database, runtime.vectors, runtime.loops)
             await guard.start()
             await dispatcher.start()
             try:

@@ -149,8 +149,8 @@ class CeleryDispatcher(Dispatcher):
     def __init__(self, runtime: Runtime, broker_url: str) -> None:
         runtime.bell = self
         self._bell = CeleryBell(broker_url)
-        self._outbox = Outbox(runtime.database, runtime.events, self)
-        self._upkeep = Upkeep(runtime.database, lease_ttl_s=runtime.settings.job_lease_ttl_s)
+        self._outbox = Outbox(runtime.database, runtime.events, self, runtime.loops)
+        self._upkeep = Upkeep(runtime.database, runtime.loops, lease_ttl_s=runtime.settings.job_lease_ttl_s)
 
     async def start(self) -> None:
         await self._outbox.start()

@@ -13,6 +13,7 @@ from semantik.jobs.runner import Runner
 from semantik.jobs.store.rows import DATABASE_ERRORS
 from semantik.jobs.values import QUEUES
 from semantik.kit import logs
+from semantik.kit.concurrency import end
 
 if TYPE_CHECKING:
     from semantik.runtime import Runtime
@@ -33,7 +34,8 @@ class LocalDispatcher(Dispatcher):
         slots = slots or runtime.settings.job_concurrency or _DEFAULT_SLOTS
         runtime.bell = self
         self.runner = Runner(runtime, pool="local", slots=slots + 1)
-        self._outbox = Outbox(runtime.database, runtime.events, self, asked=self.runner.look_now)
+        self._loops = runtime.loops
+        self._outbox = Outbox(runtime.database, runtime.events, self, runtime.loops, asked=self.runner.look_now)
         self._work = tuple(queue for queue in QUEUES if queue != _HOUSEKEEPING)
         self._plan = [self._work] * slots + [(_HOUSEKEEPING,)]
         self._rung = [asyncio.Event() for _ in self._plan]
@@ -46,28 +48,19 @@ class LocalDispatcher(Dispatcher):
         await self._outbox.start()
         await self.runner.start()
         self._slots = [
-            asyncio.create_task(self._serve(queues, rung), name=f"job-slot-{number}")
+            self._loops.start(f"job-slot-{number}", self._serve(queues, rung))
             for number, (queues, rung) in enumerate(zip(self._plan, self._rung, strict=True))
         ]
-
-        self._sharing = asyncio.create_task(
-            fair_share.keep(self.runner, self._work, slots=len(self._plan) - 1, slice_s=self._slice_s), name="job-fair-share"
-        )
+        share = fair_share.keep(self.runner, self._work, slots=len(self._plan) - 1, slice_s=self._slice_s)
+        self._sharing = self._loops.start("job-fair-share", share)
 
     async def stop(self, grace_s: float = 10.0) -> None:
-        if self._sharing is not None:
-            self._sharing.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._sharing
+        await end(self._sharing)
         stopping = asyncio.create_task(self.runner.stop(grace_s))
         for rung in self._rung:
             rung.set()
         await stopping
-        for slot in self._slots:
-            slot.cancel()
-        for slot in self._slots:
-            with contextlib.suppress(asyncio.CancelledError):
-                await slot
+        await end(*self._slots)
         self._slots = []
         await self._outbox.stop()
 

@@ -2,7 +2,7 @@
 
 The variable holds `point=action[@hit]`, joined by commas: `after_claim=kill@2` kills the process when that point is
 passed the second time. Actions: kill (SIGKILL to this process), stop (SIGSTOP: until somebody continues it), sleep:<seconds>
-(of the whole thread: a frozen loop), raise (a transient error). Points in the order a job meets them:
+(of the whole thread: a frozen loop), raise (a transient error), bug (an error that nobody foresaw). Points in the order a job meets them:
 """
 
 from __future__ import annotations
@@ -82,3 +82,5 @@ def fp(point: str) -> None:
         time.sleep(float(action.removeprefix("sleep:")))
     elif action == "raise":
         raise Transient(f"fail point {point}")
+    elif action == "bug":
+        raise RuntimeError(f"fail point {point}")

@@ -10,6 +10,7 @@ from semantik.engines.events.base import Event, EventBus
 from semantik.jobs.failpoints import fp
 from semantik.jobs.store.rows import OUTBOX
 from semantik.kit import logs
+from semantik.kit.concurrency import Loops, end
 from semantik.kit.database import Database
 from semantik.runtime import Bell
 
@@ -23,30 +24,26 @@ _ASKED = frozenset({"job.pausing", "job.cancelling", "job.cancelled"})
 class Outbox:
     """One for each process; put into the sessions of its database while it is open."""
 
-    def __init__(self, database: Database, events: EventBus, bell: Bell, *, asked: Callable[[], None] | None = None) -> None:
+    def __init__(self, database: Database, events: EventBus, bell: Bell, loops: Loops, *, asked: Callable[[], None] | None = None) -> None:
         """`asked` is called when a running job was asked to pause or stop in this process."""
         self.bell = bell
         self._asked = asked
         self._database = database
         self._events = events
+        self._loops = loops
         self._waiting: asyncio.Queue[Event] = asyncio.Queue(_MOST_WAITING)
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._task = asyncio.create_task(self._publish(), name="job-outbox")
+        self._task = self._loops.start("job-outbox", self._publish())
         self._database.info[OUTBOX] = self
 
     async def stop(self) -> None:
         """Publishes what is waiting, for at most two seconds."""
         self._database.info.pop(OUTBOX, None)
-        if self._task is None:
-            return
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._waiting.join(), 2)
-        self._task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self._task
+        await end(self._task)
         self._task = None
 
     def deliver(self, events: list[Event], rings: set[str]) -> None:

@@ -32,6 +32,7 @@ from semantik.jobs.store.rows import DATABASE_ERRORS
 from semantik.jobs.upkeep import Upkeep
 from semantik.jobs.values import QUEUES, Control, Failure, Job, Needs
 from semantik.kit import logs, metrics, resources
+from semantik.kit.concurrency import end
 from semantik.kit.ids import TenantId, new_id
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ class Runner:
     async def start(self) -> None:
         signs = workers.Signs(self.owner, self._pool, list(self.queues), self._slots, __version__, "up")
         await workers.sign_in(self._database, signs)
-        self._pulse = asyncio.create_task(self._beat(), name="job-pulse")
+        self._pulse = self._runtime.loops.start("job-pulse", self._beat())
 
     async def stop(self, grace_s: float = 10.0) -> None:
         """Asks every running job to release, waits for at most `grace_s`, then cuts off what still runs. Claims nothing more."""
@@ -109,9 +110,7 @@ class Runner:
             attempt.task.cancel()
         await self._empty(5)
         if self._pulse is not None:
-            self._pulse.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._pulse
+            await end(self._pulse)
             self._pulse = None
             with contextlib.suppress(*DATABASE_ERRORS):
                 await workers.seen(self._database, self.owner, "down")
@@ -293,7 +292,7 @@ class Runner:
 
     async def _beat(self) -> None:
         renew_every = self._ttl_s / 3
-        upkeep = Upkeep(self._database, lease_ttl_s=self._ttl_s)
+        upkeep = Upkeep(self._database, self._runtime.loops, lease_ttl_s=self._ttl_s)
         renewed = signed = time.monotonic()
         while True:
             with contextlib.suppress(TimeoutError):

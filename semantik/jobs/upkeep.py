@@ -13,6 +13,7 @@ import time
 from semantik.jobs import rescue, schedule
 from semantik.jobs.store.rows import DATABASE_ERRORS
 from semantik.kit import logs
+from semantik.kit.concurrency import Loops, end
 from semantik.kit.database import Database
 
 log = logs.get(__name__)
@@ -22,8 +23,9 @@ _TURN_S = 0.5
 
 
 class Upkeep:
-    def __init__(self, database: Database, *, lease_ttl_s: float) -> None:
+    def __init__(self, database: Database, loops: Loops, *, lease_ttl_s: float) -> None:
         self._database = database
+        self._loops = loops
         self._every_s = min(5.0, max(0.5, lease_ttl_s / 3))
         self._swept = self._lifted = time.monotonic()
         self._task: asyncio.Task[None] | None = None
@@ -40,13 +42,11 @@ class Upkeep:
             self._lifted = now
 
     async def start(self) -> None:
-        self._task = asyncio.create_task(self._go_on(), name="job-upkeep")
+        self._task = self._loops.start("job-upkeep", self._go_on())
 
     async def stop(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-            self._task = None
+        await end(self._task)
+        self._task = None
 
     async def _go_on(self) -> None:
         while True:

@@ -8,6 +8,7 @@ threads only wait.
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import warnings
 from typing import Any
@@ -20,9 +21,6 @@ from semantik.jobs.dispatch_celery import DOORBELL, TICK, make_app
 from semantik.jobs.values import QUEUES
 from semantik.jobs.worker_process import Flags, OpenRuntime, Plan, WorkerProcess
 from semantik.kit import metrics
-
-# The exit code of a worker that was connected and yet heard nothing; a supervisor starts it anew.
-DEAF = 70
 
 _process: WorkerProcess | None = None
 
@@ -74,19 +72,29 @@ def run(broker_url: str, open_runtime: OpenRuntime, plan: Plan) -> int:
     signals.setup_logging.connect(_keep_logging, weak=False)
     # Said to root because a pickled message would run as root. Only JSON is accepted here, and of it only a queue's name.
     warnings.filterwarnings("ignore", category=SecurityWarning)
-    worker = app.Worker(
-        # A name for itself: several workers of one machine would answer each other's control messages.
-        hostname=f"semantik-{os.getpid()}@{socket.gethostname()}",
-        pool_cls=plan.pool,
-        concurrency=plan.slots,
-        autoscale=plan.autoscale,
-        queues=list(plan.queues),
-        without_mingle=True,
-        without_gossip=True,
-        quiet=True,
-    )
-    worker.start()
-    return DEAF if flags.deaf else int(worker.exitcode or 0)
+    # Until Celery has handlers of its own: a process that finds its settings wrong may end the worker before it has started.
+    signal.signal(signal.SIGTERM, _leave)
+    try:
+        worker = app.Worker(
+            # A name for itself: several workers of one machine would answer each other's control messages.
+            hostname=f"semantik-{os.getpid()}@{socket.gethostname()}",
+            pool_cls=plan.pool,
+            concurrency=plan.slots,
+            autoscale=plan.autoscale,
+            queues=list(plan.queues),
+            without_mingle=True,
+            without_gossip=True,
+            quiet=True,
+        )
+        worker.start()
+        code = int(worker.exitcode or 0)
+    except SystemExit:
+        code = 0
+    return flags.code or code
+
+
+def _leave(*_: Any) -> None:
+    raise SystemExit(0)
 
 
 def _keep_logging(**_: Any) -> None:

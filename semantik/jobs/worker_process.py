@@ -27,6 +27,7 @@ from semantik.jobs.store import claims
 from semantik.jobs.store.rows import DATABASE_ERRORS
 from semantik.jobs.values import QUEUES
 from semantik.kit import logs, metrics
+from semantik.kit.concurrency import Loops, end
 from semantik.kit.errors import SemantikError
 from semantik.runtime import Runtime
 
@@ -41,6 +42,11 @@ _MOST_RUNG = 64
 _FLAG_S = 0.1
 _DRAIN_S = 20.0
 _OPEN_S = 30.0
+
+# Exit codes of a worker. One that heard nothing though connected, or whose background loop died, is to be started anew; one
+# that cannot work as configured (EX_CONFIG) is not.
+ANEW = 70
+MISCONFIGURED = 78
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +71,7 @@ class Plan:
 
 
 class Flags:
-    """Two bits that parent and forked children share: in shared memory, with no thread, lock or engine behind them."""
+    """Two bytes that parent and forked children share: in shared memory, with no thread, lock or engine behind them."""
 
     def __init__(self) -> None:
         self._memory = mmap.mmap(-1, 2)
@@ -75,14 +81,15 @@ class Flags:
         return self._memory[0] == 1
 
     @property
-    def deaf(self) -> bool:
-        return self._memory[1] == 1
+    def code(self) -> int:
+        """The exit code that one of the processes asked for; 0: nobody did."""
+        return self._memory[1]
 
     def drain(self) -> None:
         self._memory[0] = 1
 
-    def hear_nothing(self) -> None:
-        self._memory[1] = 1
+    def end_with(self, code: int) -> None:
+        self._memory[1] = self._memory[1] or code
 
 
 class Loop:
@@ -115,47 +122,59 @@ class WorkerProcess:
         self._consumer_pid = os.getppid() if plan.pool == "prefork" else os.getpid()
         self._heard_at = self._hearing_since = time.monotonic()
         self._answering = 0
-        self._alone: asyncio.Task[int] | None = None
+        self._alone: asyncio.Task[None] | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._runner: Runner | None = None
-        self._opened = self._loop.submit(self._open(open_runtime))
+        self._opened: Future[bool] = self._loop.submit(self._open(open_runtime))
 
-    async def _open(self, open_runtime: OpenRuntime) -> Runner:
-        """Opens everything, however long the database or another engine needs to come back."""
+    async def _open(self, open_runtime: OpenRuntime) -> bool:
+        """Opens everything, however long the database or another engine needs to come back. False: the worker ends instead."""
         pause_s = 1.0
-        while True:
+        while not self._flags.draining:
             try:
-                return await self._opened_once(open_runtime)
-            except (*DATABASE_ERRORS, SemantikError) as error:
+                await self._open_once(open_runtime)
+            except DATABASE_ERRORS as error:
                 log.warning("worker process cannot open what it needs; trying again", error=str(error)[:300], in_s=pause_s)
+            except SemantikError as error:
+                log.error("worker process cannot work as configured", code=error.code, error=error.detail, hint=error.hint)
+                self._end_worker(MISCONFIGURED)
+                return False
+            except Exception as error:
+                log.critical("worker process cannot be opened", exc_info=error)
+                self._end_worker(ANEW)
+                raise
+            else:
+                return True
             await asyncio.sleep(pause_s)
             pause_s = min(30.0, 2 * pause_s)
+        return False
 
-    async def _opened_once(self, open_runtime: OpenRuntime) -> Runner:
+    async def _open_once(self, open_runtime: OpenRuntime) -> None:
         self._runtime = await open_runtime()
         self._runtime.bell = self._bell
+        loops = self._runtime.loops = Loops(on_death=lambda _: self._end_worker(ANEW))
         runner = Runner(self._runtime, pool=self._plan.pool, slots=self._slots, queues=self._queues)
         try:
             await runner.start()
         except BaseException:
             await self._runtime.close()
             raise
-        self._outbox = Outbox(self._runtime.database, self._runtime.events, self._bell)
+        self._outbox = Outbox(self._runtime.database, self._runtime.events, self._bell, loops)
         await self._outbox.start()
         self._runner = runner
         # Each process waits a slice of its own length: one that steps back first is mostly enough for all.
         slice_s = self._plan.slice_s * random.uniform(1, 2)  # noqa: S311 (spreads)
         share = fair_share.keep(runner, self._queues, slots=self._slots, slice_s=slice_s)
-        loops = {"reconcile": self._reconcile(), "drain": self._mind_the_flag(), "share": share}
-        self._tasks = [asyncio.create_task(work, name=name) for name, work in loops.items()]
+        work = {"job-reconcile": self._reconcile(), "job-drain": self._mind_the_flag(), "job-fair-share": share}
+        self._tasks = [loops.start(name, loop) for name, loop in work.items()]
         log.info("worker process ready", worker=runner.owner, pool=self._plan.pool, queues=list(self._queues), slots=self._slots)
-        return runner
 
     def answer(self, queue: str) -> int:
         """Follows a doorbell: claims from the queue until it is empty, or for a minute. Returns how many attempts it ran."""
         self._heard_at = self._hearing_since = time.monotonic()
         try:
-            self._opened.result(_OPEN_S)
+            if not self._opened.result(_OPEN_S):
+                return 0
         except TimeoutError:
             return 0
         self._answering += 1
@@ -167,7 +186,7 @@ class WorkerProcess:
 
     def tick(self) -> None:
         """Fires schedules that are due, for those who run a beat."""
-        if self._opened.done():
+        if self._runner is not None:
             self._loop.submit(self._tick()).result(_OPEN_S)
 
     async def _tick(self) -> None:
@@ -192,6 +211,9 @@ class WorkerProcess:
             metrics.JOBS_DOORBELLS.labels(result="empty").inc()
         return ran
 
+    async def _serve_alone(self, queue: str) -> None:
+        await self._serve(queue)
+
     async def _reconcile(self) -> None:
         """Rings again for what is ready and was not heard of. Bounded by the depth, or stale doorbells would pile up."""
         assert self._runner is not None, "started once everything is open"
@@ -211,7 +233,7 @@ class WorkerProcess:
                 if self._is_idle_in_silence():
                     # The broker is gone, or does not deliver though it is connected: the table alone is enough to work from.
                     log.warning("no doorbell was heard; working without them", queue=queue, ready=count)
-                    self._alone = asyncio.create_task(self._serve(queue), name="without-doorbells")
+                    self._alone = self._runtime.loops.start("job-without-doorbells", self._serve_alone(queue))
             self._notice_deafness(unheard)
 
     def _is_idle_in_silence(self) -> bool:
@@ -229,12 +251,16 @@ class WorkerProcess:
             self._hearing_since = now
         elif now - self._hearing_since > self._plan.deaf_s:
             log.error("worker hears no doorbell though some wait for it; it ends to be started anew", seconds=round(self._plan.deaf_s))
-            self._flags.hear_nothing()
             self._hearing_since = now
-            os.kill(self._consumer_pid, signal.SIGTERM)
-            late = threading.Timer(2 * _DRAIN_S, os.kill, (self._consumer_pid, signal.SIGKILL))
-            late.daemon = True
-            late.start()
+            self._end_worker(ANEW)
+
+    def _end_worker(self, code: int) -> None:
+        """Ends the whole worker, whose jobs hand over first; whoever supervises it sees the code."""
+        self._flags.end_with(code)
+        os.kill(self._consumer_pid, signal.SIGTERM)
+        late = threading.Timer(2 * _DRAIN_S, os.kill, (self._consumer_pid, signal.SIGKILL))
+        late.daemon = True
+        late.start()
 
     async def _mind_the_flag(self) -> None:
         """Once the worker shuts down, running jobs checkpoint and go back to the queue, and no more are claimed."""
@@ -251,9 +277,7 @@ class WorkerProcess:
     async def _close(self) -> None:
         if self._runner is None:
             return
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await end(*self._tasks)
         await self._runner.stop(_DRAIN_S)
         if self._alone is not None:
             await asyncio.gather(self._alone, return_exceptions=True)

@@ -5,10 +5,15 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
+
+from semantik.kit import logs
+from semantik.kit.errors import Unavailable
+
+log = logs.get(__name__)
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -37,3 +42,50 @@ _executor = ThreadPoolExecutor(max_workers=max(4, cpu_count()), thread_name_pref
 async def run_cpu(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Runs CPU-bound or blocking `function` on a thread and awaits its result."""
     return await asyncio.get_running_loop().run_in_executor(_executor, partial(function, *args, **kwargs))
+
+
+class LoopDied(Unavailable):
+    code = "loop_died"
+    title = "A part of this process has died"
+    default_hint = "Start the process anew; its log says why."
+
+
+class Loops:
+    """The background loops of a process. One that dies of an error is our fault, and nobody awaits it: here it is said aloud.
+
+    `on_death` is told its name; without one, `dead` is what a health check reports. A loop that returns has done its work.
+    """
+
+    def __init__(self, on_death: Callable[[str], None] | None = None) -> None:
+        self.dead: list[str] = []
+        self._on_death = on_death
+        self._running: set[asyncio.Task[None]] = set()
+
+    def start(self, name: str, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """The caller ends it with `end`."""
+        task = asyncio.create_task(work, name=name)
+        self._running.add(task)
+        task.add_done_callback(self._ended)
+        return task
+
+    def check(self) -> None:
+        """Raises `LoopDied` when one of them did."""
+        if self.dead:
+            raise LoopDied(f"{', '.join(self.dead)} ended by an error")
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._running.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            self.dead.append(task.get_name())
+            log.critical("a background loop died", loop=task.get_name(), exc_info=error)
+            if self._on_death is not None:
+                self._on_death(task.get_name())
+
+
+async def end(*tasks: asyncio.Task[Any] | None) -> None:
+    """Cancels the tasks and returns when they are over; how they ended is not raised again."""
+    running = [task for task in tasks if task is not None]
+    for task in running:
+        task.cancel()
+    await asyncio.gather(*running, return_exceptions=True)

@@ -191,7 +191,7 @@ async def test_the_index_comes_back_without_embedding_anything(
         assert pid is not None, "the embedded index has a process of its own"
         os.kill(pid, signal.SIGKILL)
 
-    guard = IndexGuard(runtime.database, runtime.vectors)
+    guard = IndexGuard(runtime.database, runtime.vectors, runtime.loops)
     await guard.start()
     for job in (await client.get("/api/v1/jobs", params={"kind": "rebuild_index"})).json()["items"]:
         assert (await job_ended(client, job["id"]))["status"] == "completed"
@@ -215,7 +215,7 @@ async def test_an_index_that_has_grown_is_optimised_while_it_answers(client: htt
     described = store.root / (await runtime.space("hashing")).key / "space.json"
     first = json.loads(described.read_text())["current"]
 
-    guard = IndexGuard(runtime.database, store, tend_every_s=0.1)
+    guard = IndexGuard(runtime.database, store, runtime.loops, tend_every_s=0.1)
     await guard.start()
     async with asyncio.timeout(60):
         while json.loads(described.read_text())["current"] == first:

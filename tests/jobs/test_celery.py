@@ -215,6 +215,21 @@ async def test_a_worker_that_hears_nothing_of_what_waits_for_it_ends_to_be_start
     await ringing.until(waiting.id, Status.COMPLETED, within_s=30)
 
 
+async def test_a_worker_whose_background_loop_dies_ends_to_be_started_anew(ringing: World, hire: Hire, zygote: Zygote) -> None:
+    """Without its pulse it would lose every lease and never say so."""
+    broken = hire(pool="prefork", failpoints="in_heartbeat=bug")
+    made = await ringing.put(Five(items=60, pace_s=0.06))
+    assert await asyncio.to_thread(zygote.wait, broken) == 70
+    hire()
+    done = await ringing.until(made.id, Status.COMPLETED, within_s=60)
+    assert (done.done, set(await effects(ringing))) == (60, {1})
+
+
+@pytest.mark.parametrize("pool", ["threads", "prefork", "solo"])
+async def test_a_worker_that_cannot_work_as_configured_says_so_at_once(ringing: World, hire: Hire, zygote: Zygote, pool: str) -> None:
+    assert await asyncio.to_thread(zygote.wait, hire(pool=pool, misconfigured=True)) == 78
+
+
 async def test_each_process_has_one_event_loop_and_one_engine(ringing: World, hire: Hire) -> None:
     hire(pool="prefork", slots=2)
     made = [await ringing.put(Where()) for _ in range(30)]

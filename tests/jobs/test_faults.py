@@ -19,6 +19,7 @@ from semantik.jobs.outbox import Outbox
 from semantik.jobs.states import Status, WrongState
 from semantik.jobs.store import claims, control
 from semantik.jobs.values import Effect, Item, JobArgs
+from semantik.kit.concurrency import Loops
 from semantik.kit.database import AsyncSession, Database, open_database
 from semantik.runtime import SilentBell
 from semantik.tables.jobs import job_attempts
@@ -166,7 +167,7 @@ async def test_no_attempt_is_left_open_when_a_job_is_cancelled_by_force(world: W
 
 async def test_who_asks_a_running_job_to_stop_wakes_the_pulse_of_the_same_process(world: World, effects: None) -> None:
     woken: list[str] = []
-    outbox = Outbox(world.database, world.runtime.events, SilentBell(), asked=lambda: woken.append("now"))
+    outbox = Outbox(world.database, world.runtime.events, SilentBell(), Loops(), asked=lambda: woken.append("now"))
     await outbox.start()
     waiting, running = await world.put(Five(), priority=9), await world.put(Five())
     await world.ask(control.pause, waiting.id)

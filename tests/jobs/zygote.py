@@ -36,6 +36,7 @@ from semantik.jobs.worker_celery import run
 from semantik.jobs.worker_process import Plan
 from semantik.kit import clock, logs
 from semantik.kit.database import AsyncSession, Database, open_database
+from semantik.kit.errors import Misconfigured
 from semantik.kit.ids import TenantId
 from semantik.kit.settings import Settings
 from semantik.runtime import Runtime
@@ -125,6 +126,8 @@ def celery(command: dict[str, Any]) -> None:
     """A Celery worker, in the way its command line starts one."""
 
     async def opened() -> Runtime:
+        if command.get("misconfigured"):
+            raise Misconfigured("a setting names what is not there")
         return open_runtime(command)
 
     chosen = {name: command[name] for name in ("slots", "deaf_s", "silence_s", "slice_s") if name in command}

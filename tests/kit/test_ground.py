@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from semantik.kit import registry
-from semantik.kit.concurrency import cpu_count, lower_thread_priority, run_cpu
+from semantik.kit.concurrency import LoopDied, Loops, cpu_count, end, lower_thread_priority, run_cpu
 from semantik.kit.errors import Misconfigured, RateLimited, SemantikError
 from semantik.kit.ids import derived_id, new_id
 
@@ -80,3 +80,23 @@ def test_priority_is_the_threads_own() -> None:
     assert seen == [19]
     assert os.getpriority(os.PRIO_PROCESS, threading.get_native_id()) == before
     assert cpu_count() >= 1
+
+
+async def test_a_background_loop_that_dies_is_known_and_one_that_is_ended_or_done_is_not_dead() -> None:
+    told: list[str] = []
+    loops = Loops(on_death=told.append)
+
+    async def die() -> None:
+        raise RuntimeError("nobody foresaw this")
+
+    async def go_on() -> None:
+        await asyncio.Event().wait()
+
+    async def be_done() -> None: ...
+
+    tasks = [loops.start("dies", die()), loops.start("goes on", go_on()), loops.start("is done", be_done())]
+    await asyncio.sleep(0.01)
+    await end(*tasks, None)
+    assert (told, loops.dead) == (["dies"], ["dies"])
+    with pytest.raises(LoopDied, match="dies"):
+        loops.check()

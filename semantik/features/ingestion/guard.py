@@ -10,6 +10,7 @@ from semantik.features.ingestion import repository
 from semantik.features.ingestion.job_args import RebuildIndex
 from semantik.jobs.queue import enqueue
 from semantik.kit import logs, metrics
+from semantik.kit.concurrency import Loops, end
 from semantik.kit.database import Database
 from semantik.kit.errors import Unavailable
 from semantik.kit.ids import TenantId
@@ -18,14 +19,16 @@ log = logs.get(__name__)
 
 # Whether a space has grown enough is cheap to ask; what follows takes minutes at lowest priority, so nothing is won by asking sooner.
 _TEND_EVERY_S = 300.0
+_AGAIN_S = 5.0
 
 
 class IndexGuard:
     """One a process that owns the index. Surplus points do no harm, no search shows them; missing ones are rebuilt."""
 
-    def __init__(self, database: Database, vectors: VectorStore, *, tend_every_s: float = _TEND_EVERY_S) -> None:
+    def __init__(self, database: Database, vectors: VectorStore, loops: Loops, *, tend_every_s: float = _TEND_EVERY_S) -> None:
         self._database = database
         self._vectors = vectors
+        self._loops = loops
         self._tend_every_s = tend_every_s
         self._reports: asyncio.Queue[tuple[str, str]] = asyncio.Queue()
         self._tasks: list[asyncio.Task[None]] = []
@@ -34,19 +37,22 @@ class IndexGuard:
         """Checks every space against SQL before anything is served, then listens for reports and looks after its growth."""
         self._vectors.on_damage = lambda space, reason: self._reports.put_nowait((space, reason))
         await self._check()
-        self._tasks = [asyncio.create_task(self._listen(), name="index-guard"), asyncio.create_task(self._tend(), name="index-tender")]
+        self._tasks = [self._loops.start("index-guard", self._listen()), self._loops.start("index-tender", self._tend())]
 
     async def stop(self) -> None:
         self._vectors.on_damage = None
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await end(*self._tasks)
 
     async def _listen(self) -> None:
         while True:
-            space, _ = await self._reports.get()
-            await self._vectors.ensure(Space(key=space, dimensions=int(space.rpartition("-")[2])))
-            await self._rebuild(space, "damaged")
+            space, reason = await self._reports.get()
+            try:
+                await self._vectors.ensure(Space(key=space, dimensions=int(space.rpartition("-")[2])))
+                await self._rebuild(space, "damaged")
+            except Unavailable as error:
+                log.warning("a damaged index is not rebuilt yet; trying again", space=space, error=error.detail)
+                self._reports.put_nowait((space, reason))
+                await asyncio.sleep(_AGAIN_S)
 
     async def _tend(self) -> None:
         """Large spaces get their graph while searches and writes go on; the store itself says when one is worth it."""

@@ -13,7 +13,7 @@ from typing import Any, Literal
 from semantik import __version__
 from semantik.features.system import repository
 from semantik.jobs.store import workers
-from semantik.kit.concurrency import run_cpu
+from semantik.kit.concurrency import Loops, run_cpu
 from semantik.kit.database import Database
 from semantik.kit.errors import SemantikError, Unavailable
 from semantik.runtime import Runtime
@@ -60,6 +60,7 @@ class Checks:
         runtime = self._runtime
         checks: dict[str, Callable[[], Awaitable[Mapping[str, Any]]]] = {
             "api": _api,
+            "loops": lambda: _loops(runtime.loops),
             "database": lambda: _database(runtime.database),
             "workers": lambda: _workers(runtime.database),
             "vectors": runtime.vectors.health,
@@ -80,7 +81,7 @@ class Checks:
 
 def serves(parts: list[Part]) -> bool:
     """Whether requests can be answered at all: without the database none can, without any other part most can."""
-    return all(part.state != "down" for part in parts if part.name == "database")
+    return all(part.state != "down" for part in parts if part.name in ("database", "loops"))
 
 
 def overall(parts: list[Part]) -> State:
@@ -113,6 +114,11 @@ async def _api() -> Mapping[str, Any]:
     """The latency is how long the event loop lets a turn wait."""
     await asyncio.sleep(0)
     return {"version": __version__}
+
+
+async def _loops(loops: Loops) -> Mapping[str, Any]:
+    loops.check()
+    return {}
 
 
 async def _workers(database: Database) -> Mapping[str, Any]:

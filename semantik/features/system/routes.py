@@ -33,8 +33,9 @@ async def _metrics_token(request: Request, runtime: CurrentRuntime) -> None:
 
 
 @router.get("/healthz", dependencies=[PUBLIC])
-async def alive() -> schemas.Alive:
-    """Answers as long as the process does"""
+async def alive(runtime: CurrentRuntime) -> schemas.Alive:
+    """Answers as long as the process works: 503 when one of its background loops died"""
+    runtime.loops.check()
     return schemas.Alive()
 
 

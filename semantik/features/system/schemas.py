@@ -41,7 +41,7 @@ class Part(BaseModel):
 
 
 class Health(BaseModel):
-    status: health.State = Field(description="down: the database does not answer; degraded: another part is unwell.")
+    status: health.State = Field(description="down: without the database, or with a dead loop; degraded: another part is unwell.")
     parts: list[Part]
 
     @classmethod

@@ -52,7 +52,7 @@ async def test_anyone_may_ask_whether_it_lives(built: FastAPI, runtime: Runtime)
 
 async def test_full_health_names_each_part(client: httpx2.AsyncClient) -> None:
     body = (await client.get("/health/full")).json()
-    assert {part["name"] for part in body["parts"]} == {"api", "database", "workers", "vectors", "blobs", "disk"}
+    assert {part["name"] for part in body["parts"]} == {"api", "loops", "database", "workers", "vectors", "blobs", "disk"}
     assert all(part["latency_ms"] >= 0 for part in body["parts"])
     assert body["status"] in ("ok", "degraded")
 
@@ -67,6 +67,21 @@ async def test_without_its_database_it_is_alive_but_not_ready(built: FastAPI, ru
         refused = await client.get("/api/v1/setup")
         assert (refused.status_code, refused.json()["code"]) == (503, "database_unavailable")
         assert "nonexistent" not in refused.text
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_a_process_whose_background_loop_died_says_that_it_must_be_started_anew(
+    app: FastAPI, client: httpx2.AsyncClient, runtime: Runtime
+) -> None:
+    async def die() -> None:
+        raise RuntimeError("nobody foresaw this")
+
+    await asyncio.wait({runtime.loops.start("job-outbox", die())})
+    async with anyone(app) as stranger:
+        alive, ready = await stranger.get("/healthz"), await stranger.get("/readyz")
+        assert (alive.status_code, alive.json()["code"], ready.status_code) == (503, "loop_died", 503)
+    loops = next(one for one in (await client.get("/health/full")).json()["parts"] if one["name"] == "loops")
+    assert (loops["state"], loops["detail"]) == ("down", "job-outbox ended by an error")
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
