@@ -9,6 +9,10 @@ unexport VIRTUAL_ENV
 unexport PYTHONPATH
 export UV_PYTHON_DOWNLOADS := never
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export npm_config_update_notifier := false
+export npm_config_audit := false
+export npm_config_fund := false
+export npm_config_loglevel := error
 
 hash = $(shell cat $(1) 2>/dev/null | cksum | tr ' ' '-')
 
@@ -112,11 +116,13 @@ no-webui:
 	@[ -f semantik/webui/index.html ] || echo "Node.js 20.19 or later is not installed: the web UI is left out, the API and the command line work."
 
 $(NODE):
-	cd web && npm ci --no-audit --no-fund --loglevel=error
+	@echo "Installing the packages of the web UI ..."
+	@cd web && npm ci --silent
 	@rm -f web/node_modules/.stamp-*; touch $@
 
 $(WEBUI): $(NODE)
-	cd web && npm run --silent build
+	@echo "Building the web UI ..."
+	@cd web && npm run --silent build -- --logLevel warn
 	@test -f semantik/webui/index.html
 	@mkdir -p $(STAMPS); rm -f $(STAMPS)/webui-*; touch $@
 

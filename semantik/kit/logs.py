@@ -42,7 +42,16 @@ def configure(level: str = "info", log_format: str = "auto") -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    for noisy in ("uvicorn.access", "httpx", "httpx2", "httpcore", "aiosqlite", "celery.worker.strategy", "celery.app.trace"):
+    for noisy in (
+        "uvicorn.access",
+        "httpx",
+        "httpx2",
+        "httpcore",
+        "aiosqlite",
+        "celery.worker.strategy",
+        "celery.app.trace",
+        "alembic.runtime",
+    ):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     logging.getLogger("uvicorn.error").addFilter(_worth_a_line)
 

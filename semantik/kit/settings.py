@@ -126,7 +126,7 @@ class Settings(BaseModel):
     extract_memory_bytes: Positive = Field(1024**3, description="Address space of a child that reads documents.")
     extract_max_chars: Positive = Field(50_000_000, description="Most characters kept of one document; the rest makes it partial.")
     ocr: bool = Field(True, description="Read images and pages without a text layer by OCR.")
-    ocr_languages: str = Field("eng", description="Tesseract languages, joined by +.")
+    ocr_languages: str = Field("eng", description="Tesseract languages, joined by +; `semantik doctor` names those installed.")
     ocr_max_pages: int = Field(20, ge=0, description="Pages of one document that OCR may read; those beyond say needs OCR.")
     ocr_page_timeout_s: Positive = Field(60, description="Longest time OCR may take for one page.")
     archive_max_depth: Positive = Field(3, description="Archives inside archives that are opened.")

@@ -31,6 +31,11 @@ def folder() -> Path:
     return Path(sys.prefix) / "share" / "tessdata"
 
 
+def installed() -> list[str]:
+    """The languages there is data for; `osd` is none, it tells which way a page lies."""
+    return sorted(file.stem for file in folder().glob("*.traineddata") if file.stem != "osd")
+
+
 def languages(wanted: str) -> tuple[str, list[str]]:
     """(those of `wanted`, joined by +, that are installed; those that are not)."""
     names = [name for name in wanted.split("+") if name]

