@@ -10,7 +10,7 @@ import pkgutil
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "docs" / "reference"
@@ -154,9 +154,11 @@ def _documents() -> str:
 def _cli() -> str:
     from typer.main import get_command
 
+    from semantik.entrypoints.cli.console import EXIT_CODES
     from semantik.entrypoints.cli.main import app
 
     lines = ["# The command line", "", "stdout is data, stderr is the log. `--json` prints one JSON document for machines.", ""]
+    lines += ["| Exit code | Meaning |", "|---|---|", *(f"| {code} | {meaning} |" for code, meaning in EXIT_CODES.items()), ""]
     for path, command in _commands(get_command(app), ()):
         if not getattr(command, "hidden", False):
             lines += [f"## `{' '.join(('semantik', *path))}`", "", (command.help or "").strip().replace("\b\n", ""), ""]
@@ -171,7 +173,10 @@ def _options(command: Any) -> list[str]:
             continue
         words = [*option.opts, *option.secondary_opts] if option.param_type_name == "option" else [(option.metavar or option.name).upper()]
         names = " ".join(f"`{word}`" for word in words)
-        rows.append(f"| {names} | {_cell(getattr(option, 'help', None) or '')} |")
+        kind = getattr(getattr(option, "type_descriptor", None), "annotation", None)
+        choices = [f"`{choice}`" for choice in get_args(kind)] if get_origin(kind) is Literal else []
+        meaning = " ".join([getattr(option, "help", None) or "", f"One of {', '.join(choices)}." if choices else ""])
+        rows.append(f"| {names} | {_cell(meaning)} |")
     return ["| Option | Meaning |", "|---|---|", *rows, ""] if rows else []
 
 

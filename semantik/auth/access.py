@@ -24,19 +24,19 @@ ReadableCollectionId = NewType("ReadableCollectionId", CollectionId)
 class CollectionUnknown(NotFound):
     code = "collection_unknown"
     title = "No such collection"
-    default_hint = "List them with GET /api/v1/collections."
+    default_hint = "It may have been deleted. The list of collections shows those there are."
 
 
 class SourceUnknown(NotFound):
     code = "source_unknown"
     title = "No such source"
-    default_hint = "List them with GET /api/v1/collections/{id}/sources."
+    default_hint = "It may have been removed. The list of its collection's sources shows those there are."
 
 
 class DocumentUnknown(NotFound):
     code = "document_unknown"
     title = "No such document"
-    default_hint = "List them with GET /api/v1/documents."
+    default_hint = "It may have been deleted. The list of documents shows those there are."
 
 
 def readable_collections(actor: Actor) -> sa.Select[Any]:

@@ -9,11 +9,14 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from typer.testing import CliRunner, Result
 
+from semantik.entrypoints.cli import options
 from semantik.entrypoints.cli.main import app
+from semantik.features.documents.schemas import State
 
 Semantik = Callable[..., Result]
 
@@ -167,6 +170,70 @@ def test_keys_models_settings_and_doctor(semantik: Semantik) -> None:
     assert "data folder" in doctor.stdout
 
 
+_WRONG = [
+    (("search", "x", "--after", "yesterday"), "'yesterday' is no day", "2025-03-15"),
+    (("search", "x", "--mode", "foo"), "'foo'", "'dense'"),
+    (("search", "x", "-n", "0"), "'0' is no whole number", "from 1 to 100"),
+    (("search", "x", "--min-score", "3"), "'3' is no number", "from 0 to 1"),
+    (("jobs", "priority", "feed12", "12"), "'12' is no whole number", "from 0 to 9"),
+    (("search", "x", "--language", "german"), "'german' is no language code", "en, de"),
+    (("search", "x", "--media-type", "pdf"), "'pdf' is no media type", "application/pdf"),
+    (("collections", "create", "x", "--strategy", "foo"), "'foo'", "'markdown'"),
+    (("documents", "list", "--state", "lost"), "'lost' is no state of a document", "indexed"),
+    (("keys", "create", "x", "--scope", "root"), "'root'", "'admin'"),
+    (("jobs", "list", "--status", "foo"), "'foo' is no state of a job", "running"),
+    (("jobs", "bulk", "foo"), "'foo'", "'pause'"),
+    (("jobs", "bulk", "priority"), "--priority", "0 (first)"),
+    (("jobs", "dead", "--what", "foo"), "'foo'", "'item'"),
+    (("schedules", "create", "x", "y", "--overlap", "foo"), "'foo'", "'buffer_one'"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "value", "allowed"), _WRONG, ids=[" ".join(one[0]) for one in _WRONG])
+def test_a_wrong_value_is_named_with_what_is_allowed(semantik: Semantik, arguments: tuple[str, ...], value: str, allowed: str) -> None:
+    refused = semantik(*arguments)
+
+    assert refused.exit_code == 2
+    assert value in refused.stderr and allowed in refused.stderr
+
+
+def test_the_words_of_the_command_line_are_those_of_the_api() -> None:
+    schemas = json.dumps(json.loads((Path(__file__).parents[1] / "snapshots" / "openapi.json").read_text()))
+
+    for words in (options.Mode, options.Strategy, options.Scope, options.Level, options.JobStatus, options.Verb, options.DeadThing):
+        assert json.dumps(list(get_args(words))) in schemas, words
+    assert set(options.DOCUMENT_STATES) == set(get_args(State))
+
+
+@pytest.mark.slow
+def test_ids_may_be_cut_and_what_is_not_found_names_the_command_that_lists_it(semantik: Semantik) -> None:
+    ids = [semantik("collections", "create", name).stdout.strip() for name in ("House", "Garden")]
+    key = semantik("keys", "create", "reader")
+    key_id = json.loads(semantik("keys", "list", "--json").stdout)[0]["id"]
+    alike = next(length for length in range(len(ids[0])) if ids[0][: length + 1] != ids[1][: length + 1])
+
+    by_end = semantik("collections", "show", ids[1][-8:])
+    by_name = semantik("collections", "show", "garden")
+    ambiguous = semantik("collections", "show", ids[0][:alike].rstrip("-"))
+    short = semantik("collections", "show", ids[1][-3:])
+    unknown = [
+        semantik(*command, which)
+        for command in (("sources", "sync"), ("documents", "show"), ("jobs", "show"), ("keys", "revoke"))
+        for which in ("feed12", "00000000-0000-7000-8000-000000000000")
+    ]
+    revoked = semantik("keys", "revoke", key_id[-12:])
+    none = semantik("jobs", "bulk", "pause")
+
+    assert ids[1] in by_end.stdout and ids[1] in by_name.stdout and key.exit_code == 0
+    assert ambiguous.exit_code == 2 and all(
+        f"{one}  {name}" in ambiguous.stderr for one, name in zip(ids, ("House", "Garden"), strict=True)
+    )
+    assert short.exit_code == 1 and "6 or more" in short.stderr
+    assert all(one.exit_code == 1 and "See: semantik " in one.stderr and "/api/" not in one.stderr for one in unknown)
+    assert revoked.exit_code == 0
+    assert none.exit_code == 0 and "nothing was done" in none.stderr
+
+
 def test_a_search_before_anything_is_indexed_says_how_to_start(semantik: Semantik) -> None:
     found = semantik("search", "boiler")
 
@@ -182,7 +249,8 @@ def test_a_folder_can_be_weighed_before_it_is_read_and_a_sync_kept_to_a_budget(s
         (folder / f"{number}.txt").write_text(f"Letter {number} about the boiler.")
 
     weighed = json.loads(semantik("ingest", str(folder), "-c", "House", "--dry-run", "--json").stdout)
-    nothing_left = json.loads(semantik("collections", "list", "--json").stdout)
+    nothing_left = [json.loads(semantik(what, "list", "--json").stdout) for what in ("collections", "jobs")]
+    told = semantik("ingest", str(folder), "-c", "House", "--dry-run").stdout
     semantik("collections", "create", "House")
     source = semantik("sources", "add", "House", str(folder), "--no-sync").stdout.strip()
     plan = semantik("sources", "sync", source, "--dry-run")
@@ -193,8 +261,9 @@ def test_a_folder_can_be_weighed_before_it_is_read_and_a_sync_kept_to_a_budget(s
     ended = semantik("jobs", "watch", paused["id"])
 
     assert weighed[0]["estimate"]["items"] == {"low": 4, "likely": 4, "high": 4}
-    assert nothing_left == [], "a look leaves nothing behind"
+    assert nothing_left == [[], []], "a look leaves nothing behind"
+    assert "less than a minute" in told and "minutes" not in told and "4 added" in told and "0 modified" not in told
     assert "4 added" in plan.stdout and "nine times of ten" in plan.stdout
     assert kept.exit_code == 0 and "items" in kept.stdout
     assert (paused["status"], paused["counts"]["done"]) == ("paused", 3)
-    assert refused.exit_code == 1 and raised.exit_code == 0 and ended.exit_code == 0
+    assert refused.exit_code == 2 and raised.exit_code == 0 and ended.exit_code == 0

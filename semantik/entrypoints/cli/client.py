@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import httpx2
 
-from semantik.entrypoints.cli import console
+from semantik.entrypoints.cli import console, lookup
 from semantik.entrypoints.cli.options import chosen
 from semantik.kit import logs, ownership
 from semantik.kit import settings as settings_module
@@ -119,7 +119,7 @@ def guarded(work: Coroutine[Any, Any, T]) -> T:
         fail(error)
     except KeyboardInterrupt:
         console.note("Interrupted. What was done so far is kept; the same command goes on from there.")
-        sys.exit(130)
+        sys.exit(console.INTERRUPTED)
     except BrokenPipeError:
         # The reader of our output has gone (| head): nothing is wrong.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -128,11 +128,15 @@ def guarded(work: Coroutine[Any, Any, T]) -> T:
 
 def fail(error: SemantikError) -> NoReturn:
     console.note(f"error: {console.printable(error.detail)}")
-    if error.hint:
-        console.note(f"  {console.printable(error.hint)}")
+    # What is listed by a page elsewhere is listed by a command here.
+    hint = (lookup.hint_for(error.answered_code) if isinstance(error, Problem) else None) or error.hint
+    if hint:
+        console.note(f"  {console.printable(hint)}")
     if isinstance(error, Misconfigured):
         sys.exit(console.CONFIGURATION)
     status = error.answered_status if isinstance(error, Problem) else error.status
+    if status == 422:
+        sys.exit(console.USAGE)
     sys.exit(console.UNAVAILABLE if status in (429, 502, 503, 504) else console.PROBLEM)
 
 

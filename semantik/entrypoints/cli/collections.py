@@ -7,11 +7,11 @@ from typing import Annotated, Any
 import typer
 
 from semantik.entrypoints.cli import console
-from semantik.entrypoints.cli.options import chosen
+from semantik.entrypoints.cli.options import Strategy, chosen, language_or_auto, whole
 
 app = typer.Typer(name="collections", help="Collections: searchable wholes.", no_args_is_help=True, rich_markup_mode=None)
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of words.")]
-Name = Annotated[str, typer.Argument(help="Name or id.")]
+Name = Annotated[str, typer.Argument(help="Name, id, or a part of the id.")]
 
 
 @app.command("list")
@@ -46,10 +46,10 @@ def create(
     name: str,
     description: Annotated[str, typer.Option(help="What it holds.")] = "",
     model: Annotated[str | None, typer.Option(help="Embedding model, see `semantik models list`.")] = None,
-    strategy: Annotated[str, typer.Option(help="recursive, markdown, tokens or sentences.")] = "recursive",
-    max_tokens: Annotated[int | None, typer.Option(help="Most tokens in a chunk.")] = None,
-    overlap_tokens: Annotated[int | None, typer.Option(help="Tokens a chunk repeats of the one before.")] = None,
-    language: Annotated[str, typer.Option(help="Language of short documents: auto or two letters.")] = "auto",
+    strategy: Annotated[Strategy, typer.Option(help="How documents are cut.")] = "recursive",
+    max_tokens: Annotated[int | None, typer.Option(help="Most tokens in a chunk.", parser=whole(16))] = None,
+    overlap_tokens: Annotated[int | None, typer.Option(help="Tokens a chunk repeats of the one before.", parser=whole(0))] = None,
+    language: Annotated[str, typer.Option(parser=language_or_auto, help="Language of short documents: auto or two letters.")] = "auto",
 ) -> None:
     """Create an empty collection; prints its id."""
     from semantik.entrypoints.cli import client

@@ -7,12 +7,17 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-# Exit codes, documented in docs/reference/cli.md. 2 is a wrong command line (from the parser), 130 an interrupt.
-OK = 0
-PROBLEM = 1  # the request was refused or the thing does not exist
-INCOMPLETE = 3  # the work ended, and some documents failed
-UNAVAILABLE = 75  # a dependency or the server does not answer; trying again may help (EX_TEMPFAIL)
-CONFIGURATION = 78  # it cannot start as configured (EX_CONFIG)
+OK, PROBLEM, USAGE, INCOMPLETE, UNAVAILABLE, CONFIGURATION, INTERRUPTED = 0, 1, 2, 3, 75, 78, 130
+
+EXIT_CODES = {
+    OK: "done",
+    PROBLEM: "refused, or the thing does not exist, or a job failed",
+    USAGE: "the command line cannot be used: a wrong option or value, also one that only the server could judge",
+    INCOMPLETE: "the work ended, and some documents failed",
+    UNAVAILABLE: "the server or something that it needs does not answer; trying again may help",
+    CONFIGURATION: "it cannot start as configured",
+    INTERRUPTED: "interrupted; what was done is kept",
+}
 
 
 def say(text: str = "") -> None:
@@ -48,6 +53,22 @@ def table(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str], *, empt
     for row in rows:
         drawn.add_row(*(Text(shown(row.get(key))) for key in columns))
     Console(file=sys.stdout, highlight=False, width=None if sys.stdout.isatty() else 200).print(drawn)
+
+
+def duration(minutes: float) -> str:
+    """A time as a person says it; what is shorter than a minute has no digits."""
+    if minutes < 1:
+        return "less than a minute"
+    whole = round(minutes)
+    hours, rest = divmod(whole, 60)
+    return f"{whole} min" if not hours else f"{hours:,} h {rest} min" if rest else f"{hours:,} h"
+
+
+def size(amount: float) -> str:
+    for unit, one in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if amount >= one:
+            return f"{amount / one:.3g} {unit}" if amount < 999.5 * one else f"{amount / one:,.0f} {unit}"
+    return f"{amount:.0f} bytes"
 
 
 def fields(values: Mapping[str, Any]) -> None:

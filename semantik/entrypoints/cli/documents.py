@@ -8,17 +8,18 @@ from typing import Annotated, Any
 import typer
 
 from semantik.entrypoints.cli import console
-from semantik.entrypoints.cli.options import chosen
+from semantik.entrypoints.cli.options import chosen, states
 
 app = typer.Typer(name="documents", help="Documents: what was listed, and what became of it.", no_args_is_help=True, rich_markup_mode=None)
+DocumentId = Annotated[str, typer.Argument(metavar="DOCUMENT_ID", help="The id, or 6 or more characters of its beginning or its end.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of words.")]
 
 
 @app.command("list")
 def list_(
     collection: Annotated[str | None, typer.Option("--collection", "-c", help="Name or id.")] = None,
-    source: Annotated[str | None, typer.Option(help="Id of a source.")] = None,
-    state: Annotated[str | None, typer.Option(help="pending, indexed, partial, skipped, failed; comma separated.")] = None,
+    source: Annotated[str | None, typer.Option(help="Id of a source, or a part of it.")] = None,
+    state: Annotated[str | None, typer.Option(parser=states, help="pending, indexed, partial, skipped, failed; comma separated.")] = None,
     name: Annotated[str | None, typer.Option(help="Only paths that contain this.")] = None,
     limit: Annotated[int, typer.Option("--limit", "-n", help="Most documents.")] = 100,
     as_json: Json = False,
@@ -28,8 +29,9 @@ def list_(
 
     async def work(api: client.Client) -> list[dict[str, Any]]:
         wanted = await lookup.collection_id(api, collection) if collection else None
+        origin = await lookup.source_id(api, source) if source else None
         rows: list[dict[str, Any]] = []
-        async for row in api.every("/documents", collection=wanted, source=source, state=state, q=name):
+        async for row in api.every("/documents", collection=wanted, source=origin, state=state, q=name):
             rows.append(row)
             if len(rows) >= limit:
                 break
@@ -54,11 +56,14 @@ def list_(
 
 
 @app.command()
-def show(document_id: str, as_json: Json = False) -> None:
+def show(document_id: DocumentId, as_json: Json = False) -> None:
     """Show one document."""
-    from semantik.entrypoints.cli import client
+    from semantik.entrypoints.cli import client, lookup
 
-    found = client.run(lambda api: api.get(f"/documents/{document_id}"))
+    async def work(api: client.Client) -> Any:
+        return await api.get(f"/documents/{await lookup.document_id(api, document_id)}")
+
+    found = client.run(work)
     if as_json or chosen.as_json:
         console.emit(found)
     else:
@@ -68,14 +73,15 @@ def show(document_id: str, as_json: Json = False) -> None:
 
 
 @app.command()
-def text(document_id: str) -> None:
+def text(document_id: DocumentId) -> None:
     """Print the text that was read from a document."""
-    from semantik.entrypoints.cli import client
+    from semantik.entrypoints.cli import client, lookup
 
     async def work(api: client.Client) -> None:
+        whole = await lookup.document_id(api, document_id)
         start = 0
         while True:
-            piece = await api.get(f"/documents/{document_id}/text", start=start)
+            piece = await api.get(f"/documents/{whole}/text", start=start)
             print(piece["text"], end="")
             start = piece["end"]
             if start >= piece["total_chars"] or not piece["text"]:
@@ -85,12 +91,12 @@ def text(document_id: str) -> None:
 
 
 @app.command()
-def chunks(document_id: str, as_json: Json = False) -> None:
+def chunks(document_id: DocumentId, as_json: Json = False) -> None:
     """List a document's chunks."""
-    from semantik.entrypoints.cli import client
+    from semantik.entrypoints.cli import client, lookup
 
     async def work(api: client.Client) -> list[dict[str, Any]]:
-        return [one async for one in api.every(f"/documents/{document_id}/chunks")]
+        return [one async for one in api.every(f"/documents/{await lookup.document_id(api, document_id)}/chunks")]
 
     rows = client.run(work)
     if as_json or chosen.as_json:
@@ -105,28 +111,32 @@ def chunks(document_id: str, as_json: Json = False) -> None:
 
 
 @app.command()
-def original(document_id: str, target: Annotated[Path, typer.Argument(help="File to write.")]) -> None:
+def original(document_id: DocumentId, target: Annotated[Path, typer.Argument(help="File to write.")]) -> None:
     """Save the original file."""
-    from semantik.entrypoints.cli import client
+    from semantik.entrypoints.cli import client, lookup
 
-    size = client.run(lambda api: api.download(f"/documents/{document_id}/original", target))
+    async def work(api: client.Client) -> int:
+        return await api.download(f"/documents/{await lookup.document_id(api, document_id)}/original", target)
+
+    size = client.run(work)
     console.note(f"{size:,} bytes written to {target}")
 
 
 @app.command()
 def retry(
-    document_id: str,
+    document_id: DocumentId,
     password: Annotated[bool, typer.Option("--password", help="Ask for the password that opens it.")] = False,
 ) -> None:
     """Read one document again."""
-    from semantik.entrypoints.cli import client, waiting
+    from semantik.entrypoints.cli import client, lookup, waiting
 
     body = {"password": typer.prompt("Password", hide_input=True)} if password else {}
 
     async def work(api: client.Client) -> Any:
-        job = await api.post(f"/documents/{document_id}/retry", body)
+        whole = await lookup.document_id(api, document_id)
+        job = await api.post(f"/documents/{whole}/retry", body)
         await waiting.until_ended(api, job["job_id"])
-        return await api.get(f"/documents/{document_id}")
+        return await api.get(f"/documents/{whole}")
 
     found = client.run(work)
     console.say(f"{found['state']}{': ' + found['reason'] if found['reason'] else ''}")
@@ -154,12 +164,12 @@ def retry_failed(
 
 
 @app.command()
-def delete(document_id: str) -> None:
+def delete(document_id: DocumentId) -> None:
     """Delete an uploaded document."""
-    from semantik.entrypoints.cli import client, waiting
+    from semantik.entrypoints.cli import client, lookup, waiting
 
     async def work(api: client.Client) -> Any:
-        job = await api.delete(f"/documents/{document_id}")
+        job = await api.delete(f"/documents/{await lookup.document_id(api, document_id)}")
         return await waiting.until_ended(api, job["job_id"]) if api.in_process else job
 
     client.run(work)

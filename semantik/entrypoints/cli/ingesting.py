@@ -38,7 +38,7 @@ def ingest(paths: list[Path], *, collection: str, include: list[str], exclude: l
 
 
 def plan(paths: list[Path], *, collection: str, include: list[str], exclude: list[str] | None, as_json: bool) -> None:
-    """What syncing the folders would do and take. A folder that is no source yet is one only while it is looked at."""
+    """What syncing the folders would do and take. Makes nothing."""
 
     async def work(client: Client) -> list[dict[str, Any]]:
         for path in paths:
@@ -53,35 +53,24 @@ def plan(paths: list[Path], *, collection: str, include: list[str], exclude: lis
         console.emit(plans)
         return
     for one in plans:
-        counts = " · ".join(f"{one['counts'][name]:,} {name}" for name in ("added", "modified", "moved", "deleted", "unchanged"))
+        counts = meters.changes(one["counts"])
         console.say(f"{console.printable(one['folder'])}: {counts}")
         meters.say(one["estimate"])
 
 
 async def _planned(client: Client, collection: str, folder: Path, include: list[str], exclude: list[str] | None) -> dict[str, Any]:
     known = [found async for found in client.every("/collections", q=collection) if found["name"] == collection]
-    target = known[0] if known else await client.post("/collections", {"name": collection})
-    source = None
-    async for found in client.every(f"/collections/{target['id']}/sources"):
-        if found["kind"] == "directory" and found["settings"]["path"] == str(folder):
-            source = found
-    settings: dict[str, Any] = {"path": str(folder), "include": include} | ({"exclude": exclude} if exclude is not None else {})
-    body = {"kind": "directory", "settings": settings, "sync": False, "check_every_s": None}
-    made = None if source is not None else await client.post(f"/collections/{target['id']}/sources", body)
-    try:
-        found_plan: dict[str, Any] = await client.post(f"/sources/{(source or made or {})['id']}/sync", dry_run="true")
-    finally:
-        # What was made for the look goes again.
-        made_here = None
-        if not known:
-            made_here = f"/collections/{target['id']}"
-        elif made is not None:
-            made_here = f"/sources/{made['id']}"
-        if made_here is not None:
-            gone = await client.delete(made_here)
-            if client.in_process:
-                await waiting.until_ended(client, gone["job_id"])
-    return found_plan
+    if known and (source := await _source_of(client, known[0]["id"], folder)) is not None:
+        return dict(await client.post(f"/sources/{source['id']}/sync", dry_run="true"))
+    body = {"path": str(folder), "include": include, "exclude": exclude, "collection_id": known[0]["id"] if known else None}
+    return dict(await client.post("/folder-plans", body))
+
+
+async def _source_of(client: Client, collection_id: str, folder: Path) -> dict[str, Any] | None:
+    async for source in client.every(f"/collections/{collection_id}/sources"):
+        if source["kind"] == "directory" and source["settings"]["path"] == str(folder):
+            return source
+    return None
 
 
 async def into(
@@ -148,11 +137,10 @@ async def _sync(client: Client, collection_id: str, folder: Path, include: list[
     settings: dict[str, Any] = {"path": str(folder), "include": include}
     if exclude is not None:
         settings["exclude"] = exclude
-    async for source in client.every(f"/collections/{collection_id}/sources"):
-        if source["kind"] == "directory" and source["settings"]["path"] == str(folder):
-            if include or exclude is not None:
-                await client.patch(f"/sources/{source['id']}", {"settings": settings})
-            return str((await client.post(f"/sources/{source['id']}/sync"))["job_id"])
+    if (source := await _source_of(client, collection_id, folder)) is not None:
+        if include or exclude is not None:
+            await client.patch(f"/sources/{source['id']}", {"settings": settings})
+        return str((await client.post(f"/sources/{source['id']}/sync"))["job_id"])
     made = await client.post(f"/collections/{collection_id}/sources", {"kind": "directory", "settings": settings})
     return str(made["last_job_id"])
 

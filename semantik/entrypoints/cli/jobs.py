@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
 
 from semantik.entrypoints.cli import console
-from semantik.entrypoints.cli.options import chosen
+from semantik.entrypoints.cli.options import DeadThing, Level, Verb, chosen, job_status, whole
 
 app = typer.Typer(name="jobs", help="Jobs: long work, durable.", no_args_is_help=True, rich_markup_mode=None)
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of words.")]
-Status = Annotated[list[str] | None, typer.Option(help="Only jobs in this state; may be repeated.")]
+Status = Annotated[list[str] | None, typer.Option(parser=job_status, help="Only jobs in this state; may be repeated.")]
 Kind = Annotated[str | None, typer.Option(help="Only jobs of this kind.")]
+JobId = Annotated[str, typer.Argument(metavar="JOB_ID", help="The id, or 6 or more characters of its beginning or its end.")]
 Collection = Annotated[str | None, typer.Option("--collection", "-c", help="Only jobs of this collection, by name or id.")]
 
 
@@ -57,22 +59,25 @@ def list_(
         console.note(" · ".join(f"{count:,} {name}" for name, count in sorted(summary.items())))
 
 
-async def _where(api: Any, status: list[str] | None, kind: str | None, collection: str | None) -> dict[str, Any]:
+async def _where(api: Any, status: Sequence[str] | None, kind: str | None, collection: str | None) -> dict[str, Any]:
     from semantik.entrypoints.cli import lookup
 
     return {
-        "status": status or None,
+        "status": list(status) if status else None,
         "kind": kind,
         "collection": await lookup.collection_id(api, collection) if collection is not None else None,
     }
 
 
 @app.command()
-def show(job_id: str, as_json: Json = False) -> None:
+def show(job_id: JobId, as_json: Json = False) -> None:
     """Show one job: how far it is, its checkpoint, what it waits for, and what can be done."""
-    from semantik.entrypoints.cli import client, waiting
+    from semantik.entrypoints.cli import client, lookup, waiting
 
-    found = client.run(lambda api: api.get(f"/jobs/{job_id}"))
+    async def work(api: client.Client) -> Any:
+        return await api.get(f"/jobs/{await lookup.job_id(api, job_id)}")
+
+    found = client.run(work)
     if as_json or chosen.as_json:
         console.emit(found)
         return
@@ -101,11 +106,14 @@ def show(job_id: str, as_json: Json = False) -> None:
 
 
 @app.command()
-def watch(job_id: str) -> None:
+def watch(job_id: JobId) -> None:
     """Follow a job until it ends; exits with 3 when documents failed, 1 when the job did."""
-    from semantik.entrypoints.cli import client, waiting
+    from semantik.entrypoints.cli import client, lookup, waiting
 
-    job = client.run(lambda api: waiting.until_ended(api, job_id))
+    async def work(api: client.Client) -> dict[str, Any]:
+        return await waiting.until_ended(api, await lookup.job_id(api, job_id))
+
+    job = client.run(work)
     console.say(f"{job['title']}: {job['display_status']}")
     if job["status"] == "failed":
         raise typer.Exit(console.PROBLEM)
@@ -115,13 +123,13 @@ def watch(job_id: str) -> None:
 
 @app.command()
 def logs(
-    job_id: str,
-    level: Annotated[str, typer.Option(help="info, warning or error, and above.")] = "info",
+    job_id: JobId,
+    level: Annotated[Level, typer.Option(help="Lines of this level and above.")] = "info",
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the job ends.")] = False,
     as_json: Json = False,
 ) -> None:
     """Print a job's log: what it said, what happened to it, and which items failed."""
-    from semantik.entrypoints.cli import client, waiting
+    from semantik.entrypoints.cli import client, lookup, waiting
 
     wanted = as_json or chosen.as_json
 
@@ -131,10 +139,11 @@ def logs(
 
     async def work(api: client.Client) -> list[dict[str, Any]]:
         lines: list[dict[str, Any]] = []
+        whole = await lookup.job_id(api, job_id)
         while True:
-            job = await api.get(f"/jobs/{job_id}") if follow else None
+            job = await api.get(f"/jobs/{whole}") if follow else None
             after = lines[-1]["seq"] if lines else 0
-            async for line in api.every(f"/jobs/{job_id}/logs", level=level):
+            async for line in api.every(f"/jobs/{whole}/logs", level=level):
                 if line["seq"] > after:
                     lines.append(line)
                     tell(line)
@@ -148,12 +157,12 @@ def logs(
 
 
 @app.command()
-def items(job_id: str, as_json: Json = False) -> None:
+def items(job_id: JobId, as_json: Json = False) -> None:
     """List the items of a job that did not simply succeed."""
-    from semantik.entrypoints.cli import client
+    from semantik.entrypoints.cli import client, lookup
 
     async def work(api: client.Client) -> list[dict[str, Any]]:
-        return [one async for one in api.every(f"/jobs/{job_id}/items")]
+        return [one async for one in api.every(f"/jobs/{await lookup.job_id(api, job_id)}/items")]
 
     rows = client.run(work)
     if as_json or chosen.as_json:
@@ -164,76 +173,85 @@ def items(job_id: str, as_json: Json = False) -> None:
     console.table(shown, columns, empty="Every item so far succeeded.")
 
 
-def _verb(job_id: str, verb: str, body: Any = None, **query: Any) -> None:
-    from semantik.entrypoints.cli import client
+def _acted(job_id: str, verb: str, body: Any = None, **query: Any) -> Any:
+    """The job after it, or a new one that the verb made."""
+    from semantik.entrypoints.cli import client, lookup
 
-    job = client.run(lambda api: api.post(f"/jobs/{job_id}/{verb}", body, **query))
+    async def work(api: client.Client) -> Any:
+        return await api.post(f"/jobs/{await lookup.job_id(api, job_id)}/{verb}", body, **query)
+
+    return client.run(work)
+
+
+def _verb(job_id: str, verb: str, body: Any = None, **query: Any) -> None:
+    job = _acted(job_id, verb, body, **query)
     console.say(f"{job['title']}: {job['display_status']}")
 
 
 @app.command()
-def pause(job_id: str) -> None:
+def pause(job_id: JobId) -> None:
     """Pause a job; it keeps its place."""
     _verb(job_id, "pause")
 
 
 @app.command()
-def resume(job_id: str) -> None:
+def resume(job_id: JobId) -> None:
     """Go on with a paused job."""
     _verb(job_id, "resume")
 
 
 @app.command()
-def cancel(job_id: str, force: Annotated[bool, typer.Option("--force", help="At once, without waiting for its worker.")] = False) -> None:
+def cancel(job_id: JobId, force: Annotated[bool, typer.Option("--force", help="At once, without waiting for its worker.")] = False) -> None:
     """Cancel a job. What it finished stays."""
     _verb(job_id, "cancel", force=str(force).lower())
 
 
 @app.command()
-def restart(job_id: str) -> None:
+def restart(job_id: JobId) -> None:
     """Start an ended job over, from the beginning."""
     _verb(job_id, "restart")
 
 
 @app.command()
-def retry(job_id: str) -> None:
+def retry(job_id: JobId) -> None:
     """Go on with a failed or cancelled job from where it stopped."""
     _verb(job_id, "retry")
 
 
 @app.command("retry-failed")
 def retry_failed(
-    job_id: str, item: Annotated[list[str] | None, typer.Option(help="Only the item with this key; may be repeated.")] = None
+    job_id: JobId, item: Annotated[list[str] | None, typer.Option(help="Only the item with this key; may be repeated.")] = None
 ) -> None:
     """Try the failed items of an ended job again, as a new job."""
-    from semantik.entrypoints.cli import client
-
-    job = client.run(lambda api: api.post(f"/jobs/{job_id}/retry-failed", {"keys": item} if item else None))
+    job = _acted(job_id, "retry-failed", {"keys": item} if item else None)
     console.say(job["id"])
     console.note(f"{job['title']}: {job['counts']['total']} items")
 
 
 @app.command()
-def priority(job_id: str, value: Annotated[int, typer.Argument(help="0 first, 9 last.", min=0, max=9)]) -> None:
+def priority(job_id: JobId, value: Annotated[int, typer.Argument(help="0 first, 9 last.", parser=whole(0, 9))]) -> None:
     """Move a job forward or back in its queue."""
     _verb(job_id, "priority", {"priority": value})
 
 
 @app.command()
-def delete(job_id: str) -> None:
+def delete(job_id: JobId) -> None:
     """Delete an ended job with its log."""
-    from semantik.entrypoints.cli import client
+    from semantik.entrypoints.cli import client, lookup
 
-    client.run(lambda api: api.delete(f"/jobs/{job_id}"))
+    async def work(api: client.Client) -> None:
+        await api.delete(f"/jobs/{await lookup.job_id(api, job_id)}")
+
+    client.run(work)
 
 
 @app.command()
 def bulk(
-    verb: Annotated[str, typer.Argument(help="pause, resume, cancel, restart, retry, retry-failed, priority or delete.")],
+    verb: Annotated[Verb, typer.Argument(help="What to do with each.")],
     status: Status = None,
     kind: Kind = None,
     collection: Collection = None,
-    value: Annotated[int | None, typer.Option("--priority", help="With the verb priority: 0 first, 9 last.", min=0, max=9)] = None,
+    value: Annotated[int | None, typer.Option("--priority", help="With the verb priority: 0 first, 9 last.", parser=whole(0, 9))] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -256,19 +274,25 @@ def bulk(
             if cursor is None:
                 return done
 
+    if verb == "priority" and value is None:
+        raise typer.BadParameter("The verb priority needs a value, 0 (first) to 9 (last).", param_hint="'--priority'")
     where, many = client.run(count)
-    if not yes and not typer.confirm(f"{verb} {many:,} jobs?", err=True):
-        raise typer.Exit(console.PROBLEM)
-    done = client.run(lambda api: work(api, where))
+    done = {"changed": 0, "refused": 0}
+    if many:
+        if not yes and not typer.confirm(f"{verb} {many:,} {'job' if many == 1 else 'jobs'}?", err=True):
+            raise typer.Exit(console.PROBLEM)
+        done = client.run(lambda api: work(api, where))
     if as_json or chosen.as_json:
         console.emit(done)
+    elif not many:
+        console.note(f"No job {'fits' if status or kind or collection else 'there is'} to which {verb} applies; nothing was done.")
     else:
         console.say(f"{done['changed']:,} changed, {done['refused']:,} not possible")
 
 
 @app.command()
 def dead(
-    what: Annotated[str | None, typer.Option(help="job or item.")] = None,
+    what: Annotated[DeadThing | None, typer.Option(help="Only failed jobs, or only failed items.")] = None,
     kind: Kind = None,
     collection: Collection = None,
     code: Annotated[str | None, typer.Option(help="Only with this reason.")] = None,
@@ -325,16 +349,17 @@ async def _letters(api: Any, what: str | None, kind: str | None, collection: str
 
 @app.command()
 def budget(
-    job_id: str,
+    job_id: JobId,
     limits: Annotated[list[str] | None, typer.Argument(help="Limits such as tokens=100000 items=500; none: no limit.")] = None,
     go_on: Annotated[bool, typer.Option("--resume", help="Let a paused job go on with it.")] = False,
 ) -> None:
     """Change what a job that has not ended may use up."""
-    from semantik.entrypoints.cli import client, meters
+    from semantik.entrypoints.cli import client, lookup, meters
 
     async def work(api: client.Client) -> Any:
-        job = await api.post(f"/jobs/{job_id}/budget", {"budget": meters.limits(limits or [])})
-        return await api.post(f"/jobs/{job_id}/resume") if go_on else job
+        whole = await lookup.job_id(api, job_id)
+        job = await api.post(f"/jobs/{whole}/budget", {"budget": meters.limits(limits or [])})
+        return await api.post(f"/jobs/{whole}/resume") if go_on else job
 
     job = client.run(work)
     console.say(f"{job['title']}: {job['display_status']}")

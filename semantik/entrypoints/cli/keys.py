@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from semantik.entrypoints.cli import console
-from semantik.entrypoints.cli.options import chosen
+from semantik.entrypoints.cli.options import Scope, chosen, whole
 
 app = typer.Typer(name="keys", help="API keys, and the key that signs and seals.", no_args_is_help=True, rich_markup_mode=None)
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of words.")]
@@ -41,8 +41,8 @@ def list_(as_json: Json = False) -> None:
 @app.command()
 def create(
     name: str,
-    scope: Annotated[str, typer.Option(help="read, write or admin.")] = "read",
-    days: Annotated[int | None, typer.Option(help="Days until it expires; never when left out.")] = None,
+    scope: Annotated[Scope, typer.Option(help="What it may do.")] = "read",
+    days: Annotated[int | None, typer.Option(help="Days until it expires; never when left out.", parser=whole(1))] = None,
 ) -> None:
     """Create an API key; it is printed once and kept nowhere."""
     from semantik.entrypoints.cli import client
@@ -52,11 +52,16 @@ def create(
 
 
 @app.command()
-def revoke(key_id: str) -> None:
+def revoke(
+    key_id: Annotated[str, typer.Argument(metavar="KEY_ID", help="The id, or 6 or more characters of its beginning or its end.")],
+) -> None:
     """Revoke an API key."""
-    from semantik.entrypoints.cli import client
+    from semantik.entrypoints.cli import client, lookup
 
-    client.run(lambda api: api.delete(f"/api-keys/{key_id}"))
+    async def work(api: client.Client) -> None:
+        await api.delete(f"/api-keys/{await lookup.key_id(api, key_id)}")
+
+    client.run(work)
 
 
 @app.command()

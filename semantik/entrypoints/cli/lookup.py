@@ -1,20 +1,128 @@
-"""Finds things by the name or id a person typed."""
+"""Finds things by what a person typed: a whole id, the beginning or the end of one, or a collection's name."""
 
 from __future__ import annotations
 
+import re
 import uuid
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-from semantik.entrypoints.cli.client import Client
-from semantik.kit.errors import NotFound
+from semantik.kit.errors import InvalidInput, NotFound
+
+if TYPE_CHECKING:
+    from semantik.entrypoints.cli.client import Client
+
+# Shorter pieces of an id are typing errors more often than ids.
+_LEAST_CHARS = 6
+_CANDIDATES_SHOWN = 8
+
+Row = dict[str, Any]
 
 
-async def collection_id(client: Client, name: str) -> str:
-    """The id of the collection with this name; an id is taken as it is. Raises `NotFound`."""
+class AmbiguousId(InvalidInput):
+    code = "ambiguous_id"
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    noun: str
+    plural: str
+    command: str
+    name: Callable[[Row], str]
+    rows: Callable[[Client], AsyncIterator[Row]]
+
+
+async def collection_id(client: Client, given: str) -> str:
+    """The id of the collection with this name or id. Raises `NotFound` or `AmbiguousId`."""
+    if not _whole(given):
+        alike = [found async for found in client.every("/collections", q=given)]
+        by_name = [row for row in alike if row["name"] == given] or [row for row in alike if row["name"].casefold() == given.casefold()]
+        if len(by_name) > 1:
+            raise _ambiguous(_COLLECTION, f"named {given!r}", by_name)
+        if by_name:
+            return str(by_name[0]["id"])
+    return await _id_of(client, _COLLECTION, given)
+
+
+async def source_id(client: Client, given: str) -> str:
+    return await _id_of(client, _SOURCE, given)
+
+
+async def document_id(client: Client, given: str) -> str:
+    return await _id_of(client, _DOCUMENT, given)
+
+
+async def job_id(client: Client, given: str) -> str:
+    return await _id_of(client, _JOB, given)
+
+
+async def key_id(client: Client, given: str) -> str:
+    return await _id_of(client, _KEY, given)
+
+
+async def _id_of(client: Client, kind: _Kind, given: str) -> str:
+    """A whole id is taken as it is: whether there is such a thing, the server says."""
+    if _whole(given):
+        return str(uuid.UUID(given))
+    piece = given.strip().replace("-", "").lower()
+    if len(piece) >= _LEAST_CHARS and re.fullmatch("[0-9a-f]+", piece):
+        # Ids of one hour begin alike, so what tells them apart at a glance is their end.
+        found = [row async for row in kind.rows(client) if _holds(str(row["id"]), piece)]
+        if len(found) > 1:
+            raise _ambiguous(kind, f"with an id that begins or ends with {given!r}", found)
+        if found:
+            return str(found[0]["id"])
+    raise NotFound(
+        f"there is no {kind.noun} {given!r}",
+        hint=f"See: {kind.command}. An id may be cut to {_LEAST_CHARS} or more characters of its beginning or its end.",
+    )
+
+
+def _holds(whole: str, piece: str) -> bool:
+    plain = whole.replace("-", "")
+    return plain.startswith(piece) or plain.endswith(piece)
+
+
+def _whole(given: str) -> bool:
     try:
-        return str(uuid.UUID(name))
+        uuid.UUID(given)
     except ValueError:
-        pass
-    async for found in client.every("/collections", q=name):
-        if found["name"] == name:
-            return str(found["id"])
-    raise NotFound(f"there is no collection named {name!r}", hint="See: semantik collections list")
+        return False
+    return True
+
+
+def _ambiguous(kind: _Kind, how: str, rows: list[Row]) -> AmbiguousId:
+    lines = [f"{row['id']}  {kind.name(row)}" for row in rows[:_CANDIDATES_SHOWN]]
+    if len(rows) > _CANDIDATES_SHOWN:
+        lines.append(f"and {len(rows) - _CANDIDATES_SHOWN:,} more")
+    return AmbiguousId(f"there are {len(rows):,} {kind.plural} {how}", hint="\n  ".join(["Which of these?", *lines]))
+
+
+def hint_for(code: str) -> str | None:
+    """The command that lists what a problem of the server did not find."""
+    return f"See: {_COMMANDS[code]}" if code in _COMMANDS else None
+
+
+async def _sources(client: Client) -> AsyncIterator[Row]:
+    async for collection in client.every("/collections"):
+        async for source in client.every(f"/collections/{collection['id']}/sources"):
+            yield source
+
+
+_COLLECTION = _Kind(
+    "collection", "collections", "semantik collections list", lambda row: row["name"], lambda api: api.every("/collections")
+)
+_SOURCE = _Kind("source", "sources", "semantik sources list COLLECTION", lambda row: row["name"], _sources)
+_DOCUMENT = _Kind("document", "documents", "semantik documents list", lambda row: row["path"], lambda api: api.every("/documents"))
+_JOB = _Kind("job", "jobs", "semantik jobs list", lambda row: row["title"], lambda api: api.every("/jobs"))
+_KEY = _Kind("API key", "API keys", "semantik keys list", lambda row: row["name"], lambda api: api.every("/api-keys"))
+
+_COMMANDS = {
+    "collection_unknown": _COLLECTION.command,
+    "source_unknown": _SOURCE.command,
+    "document_unknown": _DOCUMENT.command,
+    "job_unknown": _JOB.command,
+    "key_unknown": _KEY.command,
+    "schedule_unknown": "semantik schedules list",
+}

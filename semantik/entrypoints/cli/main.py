@@ -9,7 +9,7 @@ import typer
 
 from semantik import __version__
 from semantik.entrypoints.cli import collections, config, documents, jobs, keys, models, schedules, sources, workers
-from semantik.entrypoints.cli.options import chosen
+from semantik.entrypoints.cli.options import Mode, chosen, day, language, media_type, share, whole
 
 app = typer.Typer(
     name="semantik",
@@ -121,16 +121,19 @@ def ingest(
 def search(
     query: Annotated[str, typer.Argument(help="A question or words, in any language.")],
     collection: Annotated[list[str] | None, typer.Option("--collection", "-c", help="Only this collection; may be repeated.")] = None,
-    mode: Annotated[str, typer.Option(help="hybrid, dense or sparse.")] = "hybrid",
-    limit: Annotated[int, typer.Option("--limit", "-n", help="Most hits.")] = 10,
-    min_score: Annotated[float | None, typer.Option(help="Only hits with at least this score, 0 to 1.")] = None,
-    language: Annotated[list[str] | None, typer.Option(help="Only passages in this language (en, de ...); may be repeated.")] = None,
-    media_type: Annotated[
-        list[str] | None, typer.Option(help="Only documents of this type (application/pdf ...); may be repeated.")
+    mode: Annotated[Mode, typer.Option(help="By meaning and by words (hybrid), by meaning (dense) or by words (sparse).")] = "hybrid",
+    limit: Annotated[int, typer.Option("--limit", "-n", help="Most hits, 1 to 100.", parser=whole(1, 100))] = 10,
+    min_score: Annotated[float | None, typer.Option(help="Only hits with at least this score, 0 to 1.", parser=share)] = None,
+    languages: Annotated[
+        list[str] | None, typer.Option("--language", parser=language, help="Only passages in this language (en, de ...); may be repeated.")
+    ] = None,
+    media_types: Annotated[
+        list[str] | None,
+        typer.Option("--media-type", parser=media_type, help="Only documents of this type (application/pdf ...); may be repeated."),
     ] = None,
     tag: Annotated[list[str] | None, typer.Option(help="Only documents with this tag; may be repeated.")] = None,
-    after: Annotated[str | None, typer.Option(help="Only documents modified on this day or later (2025-03-15).")] = None,
-    before: Annotated[str | None, typer.Option(help="Only documents modified before this day.")] = None,
+    after: Annotated[str | None, typer.Option(parser=day, help="Only documents modified on this day or later (2025-03-15).")] = None,
+    before: Annotated[str | None, typer.Option(parser=day, help="Only documents modified before this day.")] = None,
     passages: Annotated[bool, typer.Option("--passages", help="Every passage is a hit, not the best one of each document.")] = False,
     explain: Annotated[bool, typer.Option("--explain", help="Say why each hit stands where it stands.")] = False,
     as_json: Json = False,
@@ -139,8 +142,8 @@ def search(
     from semantik.entrypoints.cli import searching
 
     filters = {
-        "languages": language or [],
-        "media_types": media_type or [],
+        "languages": languages or [],
+        "media_types": media_types or [],
         "tags": tag or [],
         "modified_after": after,
         "modified_before": before,
@@ -158,7 +161,7 @@ def search(
 
 @app.command("workers")
 def list_workers(
-    days: Annotated[int, typer.Option(help="How far to look back for lost workers.", min=1, max=366)] = 7, as_json: Json = False
+    days: Annotated[int, typer.Option(help="How far to look back for lost workers.", parser=whole(1, 366))] = 7, as_json: Json = False
 ) -> None:
     """List the processes that run jobs, and what became of those that were lost."""
     workers.workers(days, as_json=as_json or chosen.as_json)

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from semantik.entrypoints.cli import console
 from semantik.kit.errors import InvalidInput
 
-_NAMES = {
-    "items": "documents",
-    "chunks": "passages",
-    "minutes": "minutes",
-    "disk_bytes": "bytes on disk",
-    "tokens": "tokens",
-    "cost": "price",
+
+def _number(amount: float) -> str:
+    return f"{amount:,.0f}" if amount >= 100 or amount == int(amount) else f"{amount:.2g}"
+
+
+_MEASURES: dict[str, tuple[str, Callable[[float], str]]] = {
+    "items": ("documents", _number),
+    "chunks": ("passages", _number),
+    "minutes": ("time", console.duration),
+    "disk_bytes": ("on disk", console.size),
+    "tokens": ("tokens", _number),
+    "cost": ("price", _number),
 }
 
 
@@ -34,17 +39,20 @@ def limits(given: Sequence[str]) -> dict[str, float]:
     return found
 
 
+def changes(counts: Mapping[str, int]) -> str:
+    """What a sync would do, or nothing."""
+    names = ("added", "modified", "moved", "deleted", "unchanged")
+    return " · ".join(f"{counts[name]:,} {name}" for name in names if counts[name]) or "nothing to do: the folder is empty"
+
+
 def say(estimate: Mapping[str, Any] | None) -> None:
     """Each amount as a range, and what it was made of."""
     if estimate is None:
         console.say("There is nothing to read.")
         return
-    for meter, name in _NAMES.items():
+    for meter, (name, words) in _MEASURES.items():
         if (found := estimate.get(meter)) is not None:
-            low, likely, high = (_number(found[end]) for end in ("low", "likely", "high"))
-            console.say(f"  {name:<14} {likely}" if low == high else f"  {name:<14} {low} to {high}, likely {likely}")
-    console.say(f"  (nine times of ten; {estimate['sampled']} documents looked at, embedding speed from {estimate['speed_from']})")
-
-
-def _number(amount: float) -> str:
-    return f"{amount:,.0f}" if amount >= 100 or amount == int(amount) else f"{amount:.2g}"
+            low, likely, high = (words(found[end]) for end in ("low", "likely", "high"))
+            console.say(f"  {name:<9}  {likely}" if low == high else f"  {name:<9}  {low} to {high}, likely {likely}")
+    looked = f"{estimate['sampled']:,} {'document' if estimate['sampled'] == 1 else 'documents'}"
+    console.say(f"  (nine times of ten; {looked} looked at, embedding speed from {estimate['speed_from']})")

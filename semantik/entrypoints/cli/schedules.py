@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from semantik.entrypoints.cli import console
+from semantik.entrypoints.cli.options import Overlap as OverlapWord
 from semantik.entrypoints.cli.options import chosen
 
 app = typer.Typer(name="schedules", help="Schedules: jobs that start by the clock.", no_args_is_help=True, rich_markup_mode=None)
@@ -17,7 +18,7 @@ Cron = Annotated[str | None, typer.Option(help="Five fields, such as '0 3 * * *'
 Every = Annotated[str | None, typer.Option(help="Instead of cron: 90, 5m, 2h or 1d.")]
 Timezone = Annotated[str | None, typer.Option(help="In which cron is read, such as Europe/Berlin.")]
 Param = Annotated[list[str] | None, typer.Option(help="NAME=VALUE for the job; JSON, or else text. May be repeated.")]
-Overlap = Annotated[str | None, typer.Option(help="While the last run goes on: skip, buffer_one, cancel_previous or allow.")]
+Overlap = Annotated[OverlapWord | None, typer.Option(help="What to do while the last run goes on.")]
 
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 

@@ -8,9 +8,10 @@ from typing import Annotated, Any
 import typer
 
 from semantik.entrypoints.cli import console
-from semantik.entrypoints.cli.options import chosen
+from semantik.entrypoints.cli.options import chosen, whole
 
 app = typer.Typer(name="sources", help="Sources: where documents come from.", no_args_is_help=True, rich_markup_mode=None)
+SourceId = Annotated[str, typer.Argument(metavar="SOURCE_ID", help="The id, or 6 or more characters of its beginning or its end.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of words.")]
 
 
@@ -62,25 +63,24 @@ def add(
 
 @app.command()
 def sync(
-    source_id: str,
+    source_id: SourceId,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and what it will take, and do nothing.")] = False,
     budget: Annotated[list[str] | None, typer.Option(help="Most it may use up, such as tokens=100000; may be repeated.")] = None,
     as_json: Json = False,
 ) -> None:
     """Sync a source, or show what a sync would do."""
-    from semantik.entrypoints.cli import client, meters, waiting
+    from semantik.entrypoints.cli import client, lookup, meters, waiting
 
     async def work(api: client.Client) -> Any:
         body = {"budget": meters.limits(budget)} if budget else None
-        answer = await api.post(f"/sources/{source_id}/sync", body, dry_run=str(dry_run).lower())
+        answer = await api.post(f"/sources/{await lookup.source_id(api, source_id)}/sync", body, dry_run=str(dry_run).lower())
         return answer if dry_run else await waiting.until_ended(api, answer["job_id"])
 
     answer = client.run(work)
     if as_json or chosen.as_json:
         console.emit(answer)
     elif dry_run:
-        counts = answer["counts"]
-        console.say(" · ".join(f"{counts[name]:,} {name}" for name in ("added", "modified", "moved", "deleted", "unchanged")))
+        console.say(meters.changes(answer["counts"]))
         for word in ("added", "modified", "deleted"):
             for path in answer[word]:
                 console.say(f"  {word:<9} {console.printable(path)}")
@@ -94,14 +94,16 @@ def sync(
 
 @app.command("set")
 def set_(
-    source_id: str,
-    check_every: Annotated[int | None, typer.Option("--check-every", help="Seconds between looks for changes, 300 or more.")] = None,
+    source_id: SourceId,
+    check_every: Annotated[
+        int | None, typer.Option("--check-every", help="Seconds between looks for changes, 300 or more.", parser=whole(300))
+    ] = None,
     check: Annotated[bool, typer.Option("--check/--no-check", help="Whether it is looked at for changes by itself.")] = True,
     budget: Annotated[list[str] | None, typer.Option(help="Most that each sync may use up, such as items=500; may be repeated.")] = None,
     no_budget: Annotated[bool, typer.Option("--no-budget", help="Take the budget away.")] = False,
 ) -> None:
     """Change how often a source is looked at, and what its syncs may use up."""
-    from semantik.entrypoints.cli import client, meters
+    from semantik.entrypoints.cli import client, lookup, meters
 
     async def work(api: client.Client) -> Any:
         change: dict[str, Any] = {}
@@ -111,21 +113,21 @@ def set_(
             change["check_every_s"] = check_every
         if budget or no_budget:
             change["budget"] = meters.limits(budget) if budget else None
-        return await api.patch(f"/sources/{source_id}", change)
+        return await api.patch(f"/sources/{await lookup.source_id(api, source_id)}", change)
 
     console.fields({name: value for name, value in client.run(work).items() if name in ("name", "check_every_s", "checked_at", "budget")})
 
 
 @app.command()
-def remove(source_id: str, yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False) -> None:
+def remove(source_id: SourceId, yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False) -> None:
     """Remove a source and its documents from the collection. The originals stay."""
-    from semantik.entrypoints.cli import client, waiting
+    from semantik.entrypoints.cli import client, lookup, waiting
 
     if not yes:
         typer.confirm("Remove the source and all documents that came from it?", abort=True)
 
     async def work(api: client.Client) -> Any:
-        job = await api.delete(f"/sources/{source_id}")
+        job = await api.delete(f"/sources/{await lookup.source_id(api, source_id)}")
         return await waiting.until_ended(api, job["job_id"]) if api.in_process else job
 
     client.run(work)

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from semantik.entrypoints.cli import console
-from semantik.entrypoints.cli.options import chosen
+from semantik.entrypoints.cli.options import chosen, whole
 
 queues = typer.Typer(name="queues", help="Queues: where jobs wait.", no_args_is_help=True, rich_markup_mode=None)
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of words.")]
@@ -54,8 +54,8 @@ def resume(queue: str) -> None:
     _change(queue, {"paused": False})
 
 
-_Most = Annotated[int | None, typer.Argument(help="Most jobs at once; no limit when left out.", min=1, max=10_000)]
-_PerTenant = Annotated[int | None, typer.Option(help="Most jobs at once of each tenant; no limit when left out.", min=1, max=10_000)]
+_Most = Annotated[int | None, typer.Argument(help="Most jobs at once; no limit when left out.", parser=whole(1, 10_000))]
+_PerTenant = Annotated[int | None, typer.Option(help="Most jobs at once of each tenant; no limit when left out.", parser=whole(1, 10_000))]
 _Kind = Annotated[str | None, typer.Option(help="Limit the jobs of this kind only, beside the limits of the queue.")]
 
 

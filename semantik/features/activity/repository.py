@@ -27,7 +27,7 @@ async def get(session: AsyncSession, actor: Actor, job_id: str) -> Job:
     """Raises `JobUnknown` for one that is not there or belongs to others: the answer is the same."""
     row = (await session.execute(_jobs(actor).where(jobs.c.id == job_id))).mappings().first()
     if row is None:
-        raise JobUnknown(f"there is no job {job_id}", hint="List them with GET /api/v1/jobs.")
+        raise JobUnknown(f"there is no job {job_id}", hint="It may have been cleaned up. The list of jobs shows those there are.")
     return job_of(row)
 
 

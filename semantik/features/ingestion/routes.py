@@ -9,6 +9,7 @@ from fastapi import APIRouter, File, Form, Query, Response, UploadFile
 from semantik.auth.access import CollectionUnknown
 from semantik.features.ingestion import repository, service, uploads
 from semantik.features.ingestion.schemas import (
+    FolderPlanRequest,
     RetryAccepted,
     RetryFailedRequest,
     RetryRequest,
@@ -49,6 +50,12 @@ async def sync_source(
         return SyncAccepted(job_id=(await service.sync(session, actor, source_id, budget=wanted.budget if wanted else None)).id)
     response.status_code = 200
     return await service.plan(runtime, actor, source_id)
+
+
+@router.post("/folder-plans", summary="Show what a folder would take, before it is a source", operation_id="plan_folder")
+async def plan_folder(wanted: FolderPlanRequest, actor: Writer, runtime: CurrentRuntime) -> SyncPlan:
+    """The plan of a first sync, with an estimate. Nothing is made: no collection, no source, no job."""
+    return await service.plan_folder(runtime, actor, wanted)
 
 
 @router.post(

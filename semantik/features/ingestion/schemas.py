@@ -55,6 +55,24 @@ class SyncPlan(BaseModel):
     estimate: Estimate | None = Field(None, description="Null when there is nothing to read.")
 
 
+Glob = Annotated[str, StringConstraints(min_length=1, max_length=500)]
+
+
+class FolderPlanRequest(BaseModel):
+    """A folder that is to be looked at before it becomes a source."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"path": "/srv/contracts", "include": ["**/*.pdf"]}]})
+
+    path: Annotated[str, StringConstraints(min_length=1, max_length=4000)] = Field(
+        description="Absolute path on the machine that runs Semantik."
+    )
+    include: list[Glob] = Field(default_factory=list, max_length=200, description="Globs relative to the folder; empty: everything.")
+    exclude: list[Glob] | None = Field(
+        None, max_length=200, description="Globs left out; when not given: version control, caches and litter."
+    )
+    collection_id: str | None = Field(None, description="The collection it would fill; null: a new one with the default settings.")
+
+
 class SyncRequest(BaseModel):
     model_config = ConfigDict(extra="forbid")
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Any
 
 from semantik.auth.access import CollectionUnknown, DocumentUnknown, SourceUnknown
 from semantik.auth.actor import Actor
+from semantik.auth.folders import allowed_path
 from semantik.engines.connectors.base import Connector, Item
 from semantik.features.ingestion import estimate, listing, repository
 from semantik.features.ingestion.job_args import IngestSource, RemoveDocument
 from semantik.features.ingestion.opening import connector_of, stages_of, target_of
-from semantik.features.ingestion.schemas import Estimate, EstimatedRange, Moved, PlanCounts, SyncPlan
+from semantik.features.ingestion.schemas import Estimate, EstimatedRange, FolderPlanRequest, Moved, PlanCounts, SyncPlan
 from semantik.features.ingestion.values import Plan, Work
 from semantik.jobs.queue import enqueue
 from semantik.jobs.values import Enqueued
@@ -82,11 +84,39 @@ async def plan(runtime: Runtime, actor: Actor, source_id: str) -> SyncPlan:
         collection = None if source is None else await repository.collection(session, actor, source["collection_id"])
     if source is None or collection is None:
         raise SourceUnknown(f"there is no source {source_id}")
+    return await _planned(runtime, actor, source, collection)
+
+
+async def plan_folder(runtime: Runtime, actor: Actor, wanted: FolderPlanRequest) -> SyncPlan:
+    """The same for a folder that is no source yet, in a collection or in a new one with the settings it would get. Writes nothing.
+
+    Raises `PathNotAllowed` or `PathUnusable` with the reason.
+    """
+    path = allowed_path(wanted.path, runtime.settings, owner=actor.via == "local")
+    collection: Mapping[str, Any] | None = {
+        "id": new_id(),
+        "generation": 1,
+        "embedding_model": runtime.settings.embedding_model,
+        "chunking": {},
+        "language": "auto",
+    }
+    if wanted.collection_id is not None:
+        async with runtime.database.read(actor.tenant_id) as session:
+            collection = await repository.collection(session, actor, wanted.collection_id)
+    if collection is None:
+        raise CollectionUnknown(f"there is no collection {wanted.collection_id}")
+    settings = {"path": str(path), "include": wanted.include} | ({} if wanted.exclude is None else {"exclude": wanted.exclude})
+    # A fresh id: nothing is known of this source, so everything in the folder is new.
+    source = {"id": new_id(), "kind": "directory", "settings": settings, "sealed_credentials": None}
+    return await _planned(runtime, actor, source, collection)
+
+
+async def _planned(runtime: Runtime, actor: Actor, source: Mapping[Any, Any], collection: Mapping[Any, Any]) -> SyncPlan:
     connector = await connector_of(runtime, source)
     if connector is None:
         return shown_plan(listing.Listing().plan(), None)
     try:
-        found = await listing.compare(runtime.database, actor, source_id, connector)
+        found = await listing.compare(runtime.database, actor, source["id"], connector)
         due = found.plan()
         items = {item.path: item for item in found.new} | {item.path: item for item, _ in found.touched}
         population = estimate.Population()

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from semantik.auth.access import CollectionUnknown, SourceUnknown
 from semantik.auth.actor import Actor
+from semantik.auth.folders import allowed_path
 from semantik.engines.connectors.directory import DEFAULT_EXCLUDE
 from semantik.features.ingestion.job_args import IngestSource, RemoveSource
 from semantik.features.sources import repository
@@ -18,19 +18,9 @@ from semantik.jobs.queue import enqueue
 from semantik.jobs.values import Enqueued
 from semantik.kit.clock import now
 from semantik.kit.database import AsyncSession
-from semantik.kit.errors import Conflict, Forbidden, InvalidInput
+from semantik.kit.errors import Conflict
 from semantik.kit.ids import new_id
 from semantik.kit.settings import Settings
-
-
-class PathNotAllowed(Forbidden):
-    code = "path_not_allowed"
-    title = "This folder may not be read"
-
-
-class PathUnusable(InvalidInput):
-    code = "path_unusable"
-    title = "This folder cannot be used"
 
 
 class UploadsFixed(Conflict):
@@ -141,33 +131,6 @@ async def shown(session: AsyncSession, actor: Actor, rows: Sequence[Mapping[str,
         )
         for row in rows
     ]
-
-
-def allowed_path(given: str, settings: Settings, *, owner: bool) -> Path:
-    """The real path of a folder that may be read. `owner`: the person who runs the process, who needs no permission of ours.
-
-    Without `SEMANTIK_SOURCE_ROOTS` any folder is allowed while the server listens on loopback only, none otherwise.
-    """
-    if not os.path.isabs(given):
-        raise PathUnusable(f"the folder {given!r} is not an absolute path", hint="Write the whole path, from / on.")
-    path = Path(os.path.realpath(given))
-    if not path.is_dir():
-        raise PathUnusable(f"the folder {path} is not there, or is no folder", hint="Check the path on the machine that runs Semantik.")
-    if not os.access(path, os.R_OK | os.X_OK):
-        raise PathUnusable(f"the folder {path} cannot be read by the user that runs Semantik", hint="Change its permissions.")
-    data_dir = settings.data_dir.resolve()
-    if path == data_dir or data_dir in path.parents:
-        raise PathNotAllowed(f"{path} lies in Semantik's own data folder", hint="Choose another folder.")
-    roots = settings.source_roots
-    if owner or (roots is None and settings.loopback_only):
-        return path
-    if not any(path == root or root in path.parents for root in roots or ()):
-        allowed = ", ".join(str(root) for root in roots or ()) or "none"
-        raise PathNotAllowed(
-            f"{path} lies outside the folders that sources may be in: {allowed}",
-            hint="Add it to SEMANTIK_SOURCE_ROOTS and restart the server.",
-        )
-    return path
 
 
 def _budget(wanted: Mapping[str, float] | None) -> dict[str, float] | None:

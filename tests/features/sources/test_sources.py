@@ -8,7 +8,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from semantik.features.sources.service import PathNotAllowed, PathUnusable, allowed_path
+from semantik.auth.folders import PathNotAllowed, PathUnusable, allowed_path
 from semantik.kit.settings import Settings
 from tests.conftest import job_ended
 from tests.flows.steps import add_folder, documents_of, make_collection, search, sync, upload
@@ -46,6 +46,32 @@ def test_a_folder_is_read_only_where_the_operator_allows_it(tmp_path: Path) -> N
     for bad in ("papers", "~/papers", str(tmp_path / "missing"), str(tmp_path / "file.txt")):
         with pytest.raises(PathUnusable):
             allowed_path(bad, local, owner=True)
+
+
+async def test_a_folder_can_be_planned_before_it_is_a_source_and_nothing_is_made(
+    client: httpx2.AsyncClient, other_client: httpx2.AsyncClient, tmp_path: Path
+) -> None:
+    folder = tmp_path / "papers"
+    folder.mkdir()
+    for name in ("one.md", "two.md", "three.txt"):
+        (folder / name).write_text(f"This is the file {name}.")
+    collection = await make_collection(client)
+    jobs_before = (await client.get("/api/v1/jobs")).json()["items"]
+
+    new = await client.post("/api/v1/folder-plans", json={"path": str(folder)})
+    narrowed = await client.post(
+        "/api/v1/folder-plans", json={"path": str(folder), "include": ["*.md"], "exclude": ["two*"], "collection_id": collection["id"]}
+    )
+    foreign = await other_client.post("/api/v1/folder-plans", json={"path": str(folder), "collection_id": collection["id"]})
+    missing = await client.post("/api/v1/folder-plans", json={"path": str(tmp_path / "nowhere")})
+
+    assert new.json()["counts"]["added"] == 3 and new.json()["estimate"]["items"]["likely"] == 3
+    assert narrowed.json()["added"] == ["one.md"]
+    assert (foreign.status_code, foreign.json()["code"]) == (404, "collection_unknown")
+    assert "/api/" not in foreign.json()["hint"]
+    assert (missing.status_code, missing.json()["code"]) == (422, "path_unusable")
+    assert [one["name"] for one in (await client.get("/api/v1/collections")).json()["items"]] == [collection["name"]]
+    assert (await client.get("/api/v1/jobs")).json()["items"] == jobs_before
 
 
 async def test_a_plan_tells_what_a_sync_will_do_and_does_nothing(
