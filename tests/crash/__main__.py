@@ -1,15 +1,19 @@
 """`make crash`: the fault campaign, part by part, and the report of it. `python -m tests.crash storm --kills 20` runs one part.
 
-Parts leave what they found in `tests/crash/results/`; `report` writes docs/fault-report.md from what is there.
+Parts leave what they found in `tests/crash/results/`; `report` writes docs/fault-report.md from what is there. A machine with many
+cores runs many parts at once: `make crash ARGS="--at-once 13 --lanes 12"`.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import shutil
+import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +27,8 @@ from tests.crash.report import write
 from tests.crash.storm import storm
 
 RESULTS = Path(__file__).parent / "results"
-PARTS = ("sabotage", "points", "storm", "celery-points", "celery-storm", "outages", "ingest-embedded", "ingest-server", "report")
+_OF_A_DATABASE = ("sabotage", "points", "storm", "celery-points", "celery-storm")
+PARTS = (*_OF_A_DATABASE, "outages", "ingest-embedded", "ingest-server", "report")
 
 
 def main() -> None:
@@ -32,15 +37,29 @@ def main() -> None:
     arguments.add_argument("--seed", type=int, default=int(time.time()) % 100_000, help="printed, and kept in the report")
     arguments.add_argument("--kills", type=int, default=150, help="of each storm")
     arguments.add_argument("--effects", type=int, default=30_000, help="of each storm, at least")
-    arguments.add_argument("--ingest-kills", type=int, default=100, help="of each ingest, embedded and on a server")
+    arguments.add_argument("--ingest-kills", type=int, default=110, help="of each ingest, embedded and on a server")
     arguments.add_argument("--minutes", type=float, default=120, help="after which an ingest kills nothing any more")
-    arguments.add_argument("--lanes", type=int, default=4)
+    arguments.add_argument("--lanes", type=int, default=4, help="cases side by side in a part; half as many ingests")
+    arguments.add_argument("--at-once", type=int, default=1, help="parts side by side, each database by itself")
     arguments.add_argument("--database", choices=DIALECTS, action="append")
     chosen = arguments.parse_args()
+    started = time.monotonic()
+    parts = chosen.parts or PARTS
+    if not chosen.parts:
+        # A report of the whole holds nothing of an earlier commit.
+        shutil.rmtree(RESULTS, ignore_errors=True)
+    failed = _run_beside(parts, chosen) if chosen.at_once > 1 else _run_in_turn(parts, chosen)
+    if "report" in parts:
+        print(f"written: {write(RESULTS)}")
+    print(f"{(time.monotonic() - started) / 60:.1f} minutes, seed {chosen.seed}")
+    sys.exit(1 if failed else 0)
+
+
+def _run_in_turn(parts: Sequence[str], chosen: argparse.Namespace) -> bool:
+    """True if something failed."""
     failed = False
-    for part in chosen.parts or PARTS:
+    for part in parts:
         if part == "report":
-            print(f"written: {write(RESULTS)}")
             continue
         before = machine.describe()
         for name, tally in _run(part, chosen):
@@ -51,7 +70,21 @@ def main() -> None:
             RESULTS.mkdir(exist_ok=True)
             kept = {"machine": before.line(), "load_after": machine.describe().load, "tally": tally}
             (RESULTS / f"{name}.json").write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
-    sys.exit(1 if failed else 0)
+    return failed
+
+
+def _run_beside(parts: Sequence[str], chosen: argparse.Namespace) -> bool:
+    """The same with a process for each part and database, `at_once` of them at a time, those that take longest first."""
+    same = ("seed", "kills", "effects", "ingest_kills", "minutes", "lanes")
+    options = [option for name in same for option in (f"--{name.replace('_', '-')}", str(getattr(chosen, name)))]
+    split = [[part, "--database", one] for part in parts if part in _OF_A_DATABASE for one in chosen.database or DIALECTS]
+    whole = [[part] for part in parts if part not in (*_OF_A_DATABASE, "report")]
+
+    def run(command: list[str]) -> bool:
+        return subprocess.run([sys.executable, "-m", "tests.crash", *command, *options], check=False).returncode != 0
+
+    with ThreadPoolExecutor(chosen.at_once) as at_once:
+        return any(list(at_once.map(run, [*whole, *reversed(split)])))
 
 
 def _run(part: str, chosen: argparse.Namespace) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -60,12 +93,9 @@ def _run(part: str, chosen: argparse.Namespace) -> Iterator[tuple[str, dict[str,
         yield part, outages(seed=seed).as_json()
         return
     if part.startswith("ingest"):
-        yield (
-            part,
-            ingest(
-                part.removeprefix("ingest-"), seed=seed, kills=chosen.ingest_kills, lanes=min(2, chosen.lanes), within_s=60 * chosen.minutes
-            ),
-        )
+        lanes = max(1, chosen.lanes // 2)
+        mode = part.removeprefix("ingest-")
+        yield part, ingest(mode, seed=seed, kills=chosen.ingest_kills, lanes=lanes, within_s=60 * chosen.minutes)
         return
     with lab() as opened:
         for dialect in chosen.database or DIALECTS:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import random
 import shutil
+import signal
 import tempfile
 import threading
 import time
@@ -19,6 +21,7 @@ from semantik import sample
 from semantik.engines.vectors.base import Space, VectorStore
 from semantik.kit import logs
 from semantik.kit.database import Database
+from semantik.tables.jobs import job_events
 from tests.crash.client import Client
 from tests.crash.provider import Provider
 from tests.crash.site import Ground, Site
@@ -59,8 +62,8 @@ def campaign(
     After `within_s` nothing is killed any more: the rounds that are under way go on to their end and are judged.
 
     A process is killed where it stands at a seeded fail point, after a seeded number of calls of the provider, or while it
-    starts; of an embedded one, half of the time, the children are left behind. On a server it is by chance the worker, one
-    child of it, the API, or Redis with all its data.
+    starts. Of an embedded one it is by chance everything, the main process alone with its children left behind, or the index
+    process alone; on a server the worker, one child of it, the API, or Redis with all its data.
     """
     logs.configure("critical", "console")
     started = time.monotonic()
@@ -153,9 +156,7 @@ class _Tally:
                     self._note(one, found, losses)
 
     def _note(self, one: _Round, found: dict[str, Any], losses: int) -> None:
-        # A restart counts from zero, and lists what is indexed by then as unchanged.
-        told = [name for name in self.calm if name != "counters" or not one.client.asked["restart"]]
-        different = [name for name in told if found[name] != self.calm[name]]
+        different = [name for name in self.calm if found[name] != self.calm[name]]
         self.failures += [f"{name} differ from the calm run: {_difference(self.calm[name], found[name])}" for name in different]
         self.rounds += 1
         self.losses += losses
@@ -280,17 +281,30 @@ class _Round:
         self._at_call = None if name == self.site.worker else self._at_call
         self.places[place] += 1
         if self.site.broker is None:
-            alone = self.chance.random() < 0.5
-            self.site.kill(name, alone=alone)
-            self.faults["kill -9 of the main process, its children left behind" if alone else "kill -9 of all processes"] += 1
+            self._hurt_embedded(self.chance.random())
         elif name == "api":
             self._kill_api()
         else:
             self._hurt_server(self.chance.random())
 
+    def _hurt_embedded(self, dice: float) -> None:
+        if dice < 0.2 and (index := self.site.index_process) is not None:
+            os.kill(index, signal.SIGKILL)
+            self.site.go_on()
+            self.faults["kill -9 of the index process alone"] += 1
+            return
+        alone = dice < 0.6
+        self.site.kill("api", alone=alone)
+        self.faults["kill -9 of the main process, its children left behind" if alone else "kill -9 of all processes"] += 1
+
     def _hurt_server(self, dice: float) -> None:
         """The worker stands at a step, or has just asked the provider: something dies, and what did not goes on at once."""
-        if dice < 0.4:
+        child = self.site.pool_child if dice < 0.2 else None
+        if child is not None:
+            os.kill(child, signal.SIGKILL)
+            self.site.go_on()
+            self.faults["kill -9 of one child of the worker"] += 1
+        elif dice < 0.4:
             self.site.kill("worker")
             self.faults["kill -9 of the worker and its children"] += 1
         elif dice < 0.7:
@@ -320,7 +334,11 @@ def _difference(calm: Any, found: Any) -> str:
 
 
 async def end_state(database: Database, vectors: VectorStore) -> dict[str, Any]:
-    """Ledger, chunks, stored vectors, points and counters by path and ordinal: ids differ from run to run."""
+    """Ledger, chunks, stored vectors, points and counters by path and ordinal: ids differ from run to run.
+
+    A restart counts from zero, and finds unchanged what was settled by then: the counters of an ingest are those it ended with
+    and those it had before each restart, so that every document was counted once.
+    """
     async with database.read() as session:
 
         async def rows(statement: str) -> list[Any]:
@@ -334,7 +352,10 @@ async def end_state(database: Database, vectors: VectorStore) -> dict[str, Any]:
         ((chunks, dead),) = await rows("SELECT (SELECT count(*) FROM chunks), (SELECT count(*) FROM dead_points)")
         stored = await rows("SELECT text_hash, vector FROM embeddings")
         ((open_jobs,),) = await rows("SELECT count(*) FROM jobs WHERE finished_at IS NULL OR status != 'completed'")
-        counters = await rows("SELECT status, outcome, total, done, failed, skipped, quarantined FROM jobs WHERE kind = 'ingest_source'")
+        counters = await rows("SELECT status, outcome, done, failed, skipped, quarantined FROM jobs WHERE kind = 'ingest_source'")
+        restarts = sa.select(job_events.c.job_id, job_events.c.seq).where(job_events.c.type == "job.restarted").subquery()
+        before = (job_events.c.job_id == restarts.c.job_id) & (job_events.c.seq == restarts.c.seq - 1)
+        forgotten = list(await session.scalars(sa.select(job_events.c.payload).join(restarts, before)))
     points = await _points(vectors)
     assert set(points) == {row[0] for row in live}, "every point has its row, every row its point"
     found = {
@@ -343,9 +364,15 @@ async def end_state(database: Database, vectors: VectorStore) -> dict[str, Any]:
         "leftovers": (chunks - len(live), dead),
         "vectors": sorted((name, bytes(vector).hex()) for name, vector in stored),
         "open jobs": open_jobs,
-        "counters": sorted(counters, key=str),
+        "counters": _counted(counters, [payload["counts"] for payload in forgotten]),
     }
     return dict(json.loads(json.dumps(found)))
+
+
+def _counted(rows: list[Any], forgotten: list[dict[str, int]]) -> dict[str, Any]:
+    names = ("done", "failed", "skipped", "quarantined")
+    counts = {name: sum(row[2 + place] for row in rows) + sum(one[name] for one in forgotten) for place, name in enumerate(names)}
+    return {"jobs": sorted([status, outcome] for status, outcome, *_ in rows), **counts}
 
 
 async def _points(vectors: VectorStore) -> dict[str, list[float]]:

@@ -103,8 +103,8 @@ def _bill(proof: list[dict[str, Any]]) -> list[str]:
         lines.append("")
     return [
         *lines,
-        "Counters are not compared after a restart, which counts from zero; they have to add up. Kills of rounds that did not end count",
-        "for nothing.",
+        "A restart counts from zero and finds unchanged what was settled by then: the counters before each restart and those at the end",
+        "together must be those of the calm run. Kills of rounds that did not end count for nothing.",
     ]
 
 

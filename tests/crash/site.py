@@ -81,6 +81,20 @@ class Site:
         return "api" if self.broker is None else "worker"
 
     @property
+    def index_process(self) -> int | None:
+        """The child that holds the index of an embedded one."""
+        part = self.parts["api"]
+        below = family(part.pid)[1:] if part is not None else []
+        return next((pid for pid in below if "semantik.engines.vectors.edge_process" in _command(pid)), None)
+
+    @property
+    def pool_child(self) -> int | None:
+        """The fork of a prefork worker that works on jobs: like its parent it was never anything but a fork of the zygote."""
+        part = self.parts["worker"]
+        below = family(part.pid)[1:] if part is not None else []
+        return next((pid for pid in below if part is not None and _command(pid) == _command(part.pid)), None)
+
+    @property
     def address(self) -> str | None:
         part = self.parts["api"]
         found = re.search(r"ready at (http://\S+)", part.text) if part is not None else None
@@ -228,6 +242,12 @@ class Ground:
             site.end()
         finally:
             site.close()
+
+
+def _command(pid: int) -> str:
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/cmdline").read_text(encoding="utf-8", errors="replace").replace("\0", " ")
+    return ""
 
 
 def _empty(vectors: str) -> None:
