@@ -52,6 +52,9 @@ documents = sa.Table(
     sa.Index("ix_documents_source_id_state", "source_id", "state"),
     sa.Index("ix_documents_source_id_content_hash", "source_id", "content_hash"),
     sa.Index("ix_documents_parent_id", "parent_id"),
+    # Whether any document still names a stored file. The hash first, as with the chunks' text hash below.
+    sa.Index("ix_documents_content_hash_tenant_id", "content_hash", "tenant_id"),
+    sa.Index("ix_documents_text_hash_tenant_id", "text_hash", "tenant_id"),
     # Every search asks which languages a collection holds: one step of this index for each, however many documents.
     sa.Index("ix_documents_collection_id_language", "collection_id", "language"),
     sa.Index("ix_documents_due", "source_id", "id", sqlite_where=sa.text("due IS NOT NULL"), postgresql_where=sa.text("due IS NOT NULL")),

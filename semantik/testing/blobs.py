@@ -81,7 +81,7 @@ class BlobsContract:
         assert await _names(store, other) == []
         with pytest.raises(BlobMissing):
             await _read(store, other, refs[0].hash)
-        await store.delete(other, refs[0].hash)
+        await store.delete(other, refs[0].hash, older_than_s=0)
         assert await _read(store, one, refs[0].hash) == b"same"
 
     async def test_too_large_leaves_nothing_behind(self, store: BlobStore, one: TenantId) -> None:
@@ -103,8 +103,8 @@ class BlobsContract:
 
     async def test_deleting_twice_is_the_same_as_once(self, store: BlobStore, one: TenantId) -> None:
         ref = await store.put(one, pieces(b"gone soon"))
-        await store.delete(one, ref.hash)
-        await store.delete(one, ref.hash)
+        await store.delete(one, ref.hash, older_than_s=0)
+        await store.delete(one, ref.hash, older_than_s=0)
 
         assert not await store.exists(one, ref.hash)
         with pytest.raises(BlobMissing):

@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import io
 import json
+import os
+import time
 import zipfile
+from datetime import timedelta
 from email.message import EmailMessage
 from pathlib import Path
 
 import httpx2
 import pytest
 import sqlalchemy as sa
+from fastapi import UploadFile
 from prometheus_client import REGISTRY
 
+from semantik.auth.actor import Actor
+from semantik.features.ingestion import uploads
+from semantik.kit.clock import now
 from semantik.kit.database import Database
 from semantik.runtime import Runtime
+from semantik.tables.documents import embeddings
 from tests.conftest import job_ended
 from tests.flows.steps import add_folder, documents_of, make_collection, search, sync, upload
 
@@ -254,3 +263,67 @@ async def test_a_database_error_does_not_tell_the_values(database: Database) -> 
             await session.execute(sa.text("INSERT INTO nowhere VALUES (:secret)"), {"secret": "hunter2"})
 
     assert "hunter2" not in str(failed.value)
+
+
+async def test_an_upload_keeps_its_file_while_an_equal_one_is_removed(
+    client: httpx2.AsyncClient, runtime: Runtime, actor: Actor, tmp_path: Path
+) -> None:
+    """In the order that loses: the file is stored, the only row that named an equal one goes, then the new row is written."""
+    text = b"The siphon was primed at noon."
+    for whole_collection in (False, True):
+        collection = await make_collection(client, "The first")
+        other = await make_collection(client, "The second")
+        await upload(client, collection["id"], {"first.txt": text})
+        _age_all_files(runtime, days=3)
+        stored = await uploads.store(
+            runtime.blobs, actor, UploadFile(io.BytesIO(text), filename="second.txt"), path=None, max_bytes=1_000_000
+        )
+        first = (await documents_of(client, collection["id"]))["first.txt"]
+        gone = f"/api/v1/collections/{collection['id']}" if whole_collection else f"/api/v1/documents/{first['id']}"
+        assert (await job_ended(client, (await client.delete(gone)).json()["job_id"]))["status"] == "completed"
+        await _all_jobs_ended(client)
+        async with runtime.database.write() as session:
+            accepted = await uploads.accept(session, actor, other["id"], "The second", [stored])
+            await session.commit()
+        assert accepted.job_id is not None
+        await job_ended(client, accepted.job_id)
+
+        second = (await documents_of(client, other["id"]))["second.txt"]
+        original = await client.get(f"/api/v1/documents/{second['id']}/original")
+        assert (second["state"], original.status_code, original.content) == ("indexed", 200, text)
+        await job_ended(client, (await client.delete(f"/api/v1/collections/{other['id']}")).json()["job_id"])
+        if not whole_collection:
+            await job_ended(client, (await client.delete(f"/api/v1/collections/{collection['id']}")).json()["job_id"])
+
+
+async def test_files_and_vectors_that_nothing_names_go_with_their_document_or_collection(
+    client: httpx2.AsyncClient, runtime: Runtime, actor: Actor
+) -> None:
+    collection = await make_collection(client)
+    await upload(client, collection["id"], {"one.txt": b"The weir stands open.", "two.txt": b"The weir is shut."})
+    _age_all_files(runtime, days=3)
+    async with runtime.database.write() as session:
+        await session.execute(sa.update(embeddings).values(created_at=now() - timedelta(days=3)))
+        await session.commit()
+    one = (await documents_of(client, collection["id"]))["one.txt"]
+
+    await job_ended(client, (await client.delete(f"/api/v1/documents/{one['id']}")).json()["job_id"])
+    assert hashlib.sha256(b"The weir stands open.").hexdigest() not in [name async for name in runtime.blobs.hashes(actor.tenant_id)]
+    await job_ended(client, (await client.delete(f"/api/v1/collections/{collection['id']}")).json()["job_id"])
+    await _all_jobs_ended(client)
+
+    assert [name async for name in runtime.blobs.hashes(actor.tenant_id)] == []
+    async with runtime.database.read(actor.tenant_id) as session:
+        assert await session.scalar(sa.select(sa.func.count()).select_from(embeddings)) == 0
+
+
+def _age_all_files(runtime: Runtime, *, days: int) -> None:
+    then = time.time() - days * 86_400
+    for path in runtime.settings.data_dir.rglob("*"):
+        if path.is_file() and len(path.name) == 64:
+            os.utime(path, (then, then))
+
+
+async def _all_jobs_ended(client: httpx2.AsyncClient) -> None:
+    for job in (await client.get("/api/v1/jobs", params={"limit": 100})).json()["items"]:
+        await job_ended(client, job["id"])

@@ -13,6 +13,8 @@ from semantik.kit.ids import TenantId
 
 # What an interrupted write left is a stray after this long: whoever writes touches it, and nobody pauses for a day.
 STRAY_AGE_S = 86_400.0
+# A stored blob waits less than this for the row that names it: its document is read, cut and embedded in between.
+NAMED_WITHIN_S = 86_400.0
 
 
 class BlobMissing(NotFound):
@@ -71,8 +73,8 @@ class BlobStore(Protocol):
 
     async def exists(self, tenant: TenantId, blob_hash: str) -> bool: ...
 
-    async def delete(self, tenant: TenantId, blob_hash: str, *, older_than_s: float = 0) -> None:
-        """Idempotent. A blob that was stored since then stays: somebody is about to name it."""
+    async def delete(self, tenant: TenantId, blob_hash: str, *, older_than_s: float) -> None:
+        """Idempotent. A blob that was stored (also: stored again) since then stays: somebody is about to name it."""
         ...
 
     def hashes(self, tenant: TenantId, *, older_than_s: float = 0) -> AsyncIterator[str]:

@@ -9,7 +9,7 @@ import os
 import secrets
 import time
 from collections.abc import AsyncIterable, AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -50,10 +50,8 @@ class FileBlobs(BlobStore):
     async def exists(self, tenant: TenantId, blob_hash: str) -> bool:
         return self._path(tenant, blob_hash).is_file()
 
-    async def delete(self, tenant: TenantId, blob_hash: str, *, older_than_s: float = 0) -> None:
-        path = self._path(tenant, blob_hash)
-        if path.is_file() and path.stat().st_mtime <= time.time() - older_than_s:
-            path.unlink(missing_ok=True)
+    async def delete(self, tenant: TenantId, blob_hash: str, *, older_than_s: float) -> None:
+        await run_cpu(_take_away, self._path(tenant, blob_hash), self._incoming, time.time() - older_than_s)
 
     async def hashes(self, tenant: TenantId, *, older_than_s: float = 0) -> AsyncIterator[str]:
         folder = self._root / tenant
@@ -104,6 +102,19 @@ class FileBlobs(BlobStore):
 def _stored_before(folder: Path, latest: float) -> list[str]:
     with os.scandir(folder) as entries:
         return [entry.name for entry in entries if entry.stat().st_mtime <= latest]
+
+
+def _take_away(path: Path, aside: Path, latest: float) -> None:
+    """Removes a file that was stored until then, even where an equal one takes its place meanwhile."""
+    with suppress(FileNotFoundError):
+        if path.stat().st_mtime > latest:
+            return
+        taken = aside / secrets.token_hex(16)
+        os.replace(path, taken)
+        if taken.stat().st_mtime > latest:
+            os.replace(taken, path)
+        else:
+            taken.unlink()
 
 
 def _move_into_place(temporary: Path, path: Path) -> None:

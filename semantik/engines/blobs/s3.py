@@ -177,7 +177,8 @@ class S3Blobs(BlobStore):
     async def exists(self, tenant: TenantId, blob_hash: str) -> bool:
         return await self._stored_at(tenant, blob_hash) is not None
 
-    async def delete(self, tenant: TenantId, blob_hash: str, *, older_than_s: float = 0) -> None:
+    async def delete(self, tenant: TenantId, blob_hash: str, *, older_than_s: float) -> None:
+        # Not in one step, as a bucket cannot: an equal upload between these two requests is lost, and its document says so.
         if older_than_s:
             stored_at = await self._stored_at(tenant, blob_hash)
             if stored_at is None or _age_s(stored_at) < older_than_s:

@@ -1,15 +1,16 @@
-"""Deleting a collection: its points first, then its rows batch by batch, the collection last."""
+"""Deleting a collection: its points first, then its rows batch by batch, the collection last; what they named goes in a job."""
 
 from __future__ import annotations
 
 from semantik.engines.vectors.base import Space
 from semantik.features.collections import repository
 from semantik.features.collections.job_args import DeleteCollection
+from semantik.features.ingestion.job_args import CleanUpStore
 from semantik.jobs.context import JobContext
 from semantik.jobs.handlers import handles
+from semantik.jobs.queue import enqueue
 
 _DOCUMENTS_A_STEP = 200
-_EMBEDDINGS_A_STEP = 2000
 
 
 @handles(DeleteCollection)
@@ -28,19 +29,12 @@ async def delete_collection(ctx: JobContext, args: DeleteCollection) -> dict[str
     while True:
         await ctx.check()
         async with ctx.step(message="Removing documents") as session:
-            count, blobs = await repository.remove_documents(session, ctx.actor, args.collection_id, limit=_DOCUMENTS_A_STEP)
-            unused = await repository.unused_blobs(session, ctx.actor, blobs)
-        # Files after the rows that named them: a crash in between leaves strays for the daily sweep, never a row without its file.
-        for blob in unused:
-            await ctx.runtime.blobs.delete(ctx.actor.tenant_id, blob)
+            count = await repository.remove_documents(session, ctx.actor, args.collection_id, limit=_DOCUMENTS_A_STEP)
         removed += count
         if count == 0:
             break
-    while True:
-        await ctx.check()
-        async with ctx.step(message="Forgetting vectors") as session:
-            if await repository.remove_unused_embeddings(session, ctx.actor, limit=_EMBEDDINGS_A_STEP) == 0:
-                break
     async with ctx.step() as session:
         await repository.remove_collection(session, ctx.actor, args.collection_id)
+        # Files and vectors may be named by another collection, or by an upload that has no row yet: one job knows how to tell.
+        await enqueue(session, CleanUpStore(), actor=ctx.actor, title="Clean up stored files", dedup_key="after a collection")
     return {"documents": removed}

@@ -12,7 +12,7 @@ from semantik.auth import access
 from semantik.auth.actor import Actor
 from semantik.kit.clock import now
 from semantik.tables.collections import collections, generations
-from semantik.tables.documents import chunks, documents, embeddings
+from semantik.tables.documents import chunks, documents
 from semantik.tables.sources import sources
 
 Row = Mapping[Any, Any]
@@ -111,50 +111,13 @@ async def buried_space(session: AsyncSession, actor: Actor, collection_id: str) 
     )
 
 
-async def remove_documents(session: AsyncSession, actor: Actor, collection_id: str, *, limit: int) -> tuple[int, set[str]]:
-    """Removes up to `limit` documents with their chunks; returns how many, and the blobs they named."""
-    batch = (
-        await session.execute(
-            sa.select(documents.c.id, documents.c.content_hash, documents.c.text_hash)
-            .where(documents.c.tenant_id == actor.tenant_id, documents.c.collection_id == collection_id)
-            .limit(limit)
-        )
-    ).all()
-    ids = [row.id for row in batch]
+async def remove_documents(session: AsyncSession, actor: Actor, collection_id: str, *, limit: int) -> int:
+    """Removes up to `limit` documents with their chunks; returns how many."""
+    batch = sa.select(documents.c.id).where(documents.c.tenant_id == actor.tenant_id, documents.c.collection_id == collection_id)
+    ids = list(await session.scalars(batch.limit(limit)))
     await session.execute(sa.delete(chunks).where(chunks.c.document_id.in_(ids)))
     await session.execute(sa.delete(documents).where(documents.c.id.in_(ids)))
-    return len(ids), {name for row in batch for name in (row.content_hash, row.text_hash) if name}
-
-
-async def unused_blobs(session: AsyncSession, actor: Actor, hashes: set[str]) -> set[str]:
-    """Those that no document of the tenant names any more."""
-    if not hashes:
-        return set()
-    used: set[str] = set()
-    for column in (documents.c.content_hash, documents.c.text_hash):
-        used |= set(await session.scalars(sa.select(column).where(documents.c.tenant_id == actor.tenant_id, column.in_(hashes))))
-    return hashes - used
-
-
-async def remove_unused_embeddings(session: AsyncSession, actor: Actor, *, limit: int) -> int:
-    """Forgets up to `limit` vectors whose text no chunk of the tenant holds any more."""
-    unused = (
-        sa.select(embeddings.c.model_key, embeddings.c.text_hash)
-        .where(
-            embeddings.c.tenant_id == actor.tenant_id,
-            ~sa.exists().where(chunks.c.tenant_id == actor.tenant_id, chunks.c.embedding_hash == embeddings.c.text_hash),
-        )
-        .limit(limit)
-    )
-    rows = (await session.execute(unused)).all()
-    for model_key in {row.model_key for row in rows}:
-        hashes = [row.text_hash for row in rows if row.model_key == model_key]
-        await session.execute(
-            sa.delete(embeddings).where(
-                embeddings.c.tenant_id == actor.tenant_id, embeddings.c.model_key == model_key, embeddings.c.text_hash.in_(hashes)
-            )
-        )
-    return len(rows)
+    return len(ids)
 
 
 async def remove_collection(session: AsyncSession, actor: Actor, collection_id: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from semantik.engines.blobs.base import NAMED_WITHIN_S
 from semantik.jobs.schedule import Default, Rhythm
 from semantik.jobs.values import JobArgs, Needs, Queue
 
@@ -43,7 +44,7 @@ class CleanUpStore(JobArgs):
     kind: ClassVar[str] = "clean_up_store"
     queue: ClassVar[Queue] = "maintenance"
 
-    older_than_s: int = 86_400
+    older_than_s: int = int(NAMED_WITHIN_S)
 
 
 class CheckSources(JobArgs):

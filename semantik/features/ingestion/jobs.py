@@ -17,7 +17,7 @@ from semantik.features.ingestion import checks, due, repository, sync
 from semantik.features.ingestion.job_args import CheckSources, CleanUpStore, IngestSource, RebuildIndex, RemoveDocument, RemoveSource
 from semantik.features.ingestion.opening import connector_of, target_of
 from semantik.features.ingestion.publish import failed_item, payload
-from semantik.features.ingestion.removal import remove, sweep
+from semantik.features.ingestion.removal import forget_files, remove, sweep
 from semantik.features.ingestion.steps import POINTS_A_STEP, REMOVALS_A_STEP, ROWS_A_STEP, split
 from semantik.jobs.context import JobContext
 from semantik.jobs.failpoints import fp
@@ -139,11 +139,7 @@ async def clean_up_store(ctx: JobContext, args: CleanUpStore) -> dict[str, Any]:
     names = [name async for name in ctx.runtime.blobs.hashes(tenant, older_than_s=args.older_than_s)]
     for batch in split(names, ROWS_A_STEP):
         await ctx.check()
-        async with ctx.read() as session:
-            unused = await repository.unused_blobs(session, ctx.actor, set(batch))
-        for name in unused:
-            await ctx.runtime.blobs.delete(tenant, name, older_than_s=args.older_than_s)
-        removed += len(unused)
+        removed += await forget_files(ctx, batch, older_than_s=args.older_than_s)
     strays = await ctx.runtime.blobs.clean_up(older_than_s=max(args.older_than_s, STRAY_AGE_S))
     vectors = 0
     before = now() - timedelta(seconds=args.older_than_s)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
+from semantik.engines.blobs.base import NAMED_WITHIN_S
 from semantik.engines.vectors.base import Space
 from semantik.features.ingestion import repository
 from semantik.features.ingestion.steps import POINTS_A_STEP
@@ -13,10 +14,21 @@ from semantik.jobs.context import JobContext
 async def remove(ctx: JobContext, ids: Sequence[str], space: Space) -> None:
     async with ctx.step() as session:
         blobs = await repository.remove_documents(session, ctx.actor, ids, space.key)
-        unused = await repository.unused_blobs(session, ctx.actor, blobs)
     # Files after the rows that named them: a crash in between leaves strays for the daily sweep, never a row without its file.
-    for blob in unused:
-        await ctx.runtime.blobs.delete(ctx.actor.tenant_id, blob)
+    await forget_files(ctx, blobs, older_than_s=NAMED_WITHIN_S)
+
+
+async def forget_files(ctx: JobContext, hashes: Iterable[str], *, older_than_s: float) -> int:
+    """Removes those that no document names; returns how many. The one road by which stored files go.
+
+    An upload stores its file before the row that names it. So a file that was stored since `older_than_s` stays, also where
+    it was there before and an equal one was stored anew; the daily sweep looks at it again.
+    """
+    async with ctx.read() as session:
+        unused = await repository.unused_blobs(session, ctx.actor, set(hashes))
+    for name in unused:
+        await ctx.runtime.blobs.delete(ctx.actor.tenant_id, name, older_than_s=older_than_s)
+    return len(unused)
 
 
 async def sweep(ctx: JobContext, space: Space) -> None:

@@ -63,7 +63,6 @@ async def store(blobs: BlobStore, actor: Actor, file: File, *, path: str | None,
             None,
         )
     if ref.size_bytes == 0:
-        await blobs.delete(actor.tenant_id, ref.hash)
         return Stored(
             shown,
             UploadedFile(

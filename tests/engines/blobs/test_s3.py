@@ -88,7 +88,7 @@ async def test_without_keys_of_its_own_it_takes_those_of_the_aws_environment(
 async def test_a_server_that_is_down_is_named_at_once_and_used_again_when_it_is_back(opened: Opener, flaky: Line, tenant: TenantId) -> None:
     flaky.dead = True
     async with opened(flaky.url) as store:
-        for call in (store.put(tenant, pieces(b"x")), store.exists(tenant, "a" * 64), store.delete(tenant, "a" * 64)):
+        for call in (store.put(tenant, pieces(b"x")), store.exists(tenant, "a" * 64), store.delete(tenant, "a" * 64, older_than_s=0)):
             with pytest.raises(
                 BlobsUnavailable, match=r"the blob store s3://tests/some/prefix/ at 127\.0\.0\.1.* does not answer"
             ) as caught:
