@@ -17,6 +17,7 @@ sources = sa.Table(
     sa.Column("settings", Json, nullable=False, comment="the connector's own, without secrets"),
     sa.Column("sealed_credentials", sa.LargeBinary),
     sa.Column("listed", sa.Integer, comment="items the last complete listing saw"),
+    sa.Column("held_deletions", sa.Integer, comment="documents it no longer lists, kept until somebody confirms that they go"),
     sa.Column("synced_at", Timestamp, comment="end of the last complete sync"),
     sa.Column("last_job_id", sa.String(36)),
     sa.Column("budget", Json, comment="of each sync: {meter: most}"),

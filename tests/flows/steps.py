@@ -28,9 +28,9 @@ async def add_folder(client: httpx2.AsyncClient, collection_id: str, folder: Pat
     return made
 
 
-async def sync(client: httpx2.AsyncClient, source_id: str) -> dict[str, Any]:
+async def sync(client: httpx2.AsyncClient, source_id: str, **wanted: Any) -> dict[str, Any]:
     """Syncs and waits; returns the job."""
-    answer = await client.post(f"/api/v1/sources/{source_id}/sync")
+    answer = await client.post(f"/api/v1/sources/{source_id}/sync", json=wanted or None)
     assert answer.status_code == 202, answer.text
     return await job_ended(client, answer.json()["job_id"])
 

@@ -10,12 +10,18 @@ from pathlib import Path
 
 import httpx2
 import pytest
+import sqlalchemy as sa
 
 from semantik.auth.actor import Actor
 from semantik.engines.connectors.base import Item
 from semantik.engines.connectors.directory import DirectoryConnector
 from semantik.features.ingestion import listing
+from semantik.features.ingestion.job_args import CheckSources
+from semantik.jobs.queue import enqueue
 from semantik.kit.database import Database
+from semantik.runtime import Runtime
+from semantik.tables.sources import sources
+from tests.conftest import job_ended
 from tests.flows.steps import add_folder, documents_of, make_collection, search, sync
 
 _FILES = 40
@@ -120,3 +126,57 @@ async def test_documents_below_a_folder_that_cannot_be_read_now_stay(
     found = await listing.compare(database, actor, source["id"], _Locked(folder, [], []))
 
     assert (found.plan().deleted, found.plan().added) == (["b.txt"], ["sub"])
+
+
+@pytest.mark.parametrize("trouble", ["unmounted", "another disk", "half of it"])
+async def test_a_folder_that_lost_nearly_everything_keeps_its_documents_until_somebody_says_so(
+    client: httpx2.AsyncClient, actor: Actor, runtime: Runtime, tmp_path: Path, trouble: str
+) -> None:
+    folder = tmp_path / "papers"
+    folder.mkdir()
+    for number in range(30 if trouble == "half of it" else 4):
+        (folder / f"{number}.txt").write_text(f"Report number {number} on the reservoir.")
+    collection = await make_collection(client)
+    source = await add_folder(client, collection["id"], folder)
+    before = await documents_of(client, collection["id"])
+    gone = sorted(folder.iterdir())[: 21 if trouble == "half of it" else None]
+    for path in gone:
+        path.rename(tmp_path / path.name)
+    if trouble == "another disk":
+        (folder / "other.txt").write_text("A disk of somebody else.")
+
+    plan = (await client.post(f"/api/v1/sources/{source['id']}/sync", params={"dry_run": True})).json()
+    assert (plan["counts"]["deleted"], plan["held_deletions"]) == (len(gone), len(gone))
+    job = await sync(client, source["id"])
+    assert (job["status"], job["error"]["code"]) == ("failed", "deletions_held")
+    assert f"max_delete {len(gone)}" in job["error"]["message"]
+    kept = await documents_of(client, collection["id"])
+    assert before.keys() <= kept.keys()
+    assert ("other.txt" in kept) is (trouble == "another disk"), "what is new is taken in"
+    assert await search(client, "Report number 3")
+    shown = (await client.get(f"/api/v1/sources/{source['id']}")).json()
+    assert shown["held_deletions"] == len(gone)
+    assert await _look_around(runtime, actor, client) == [], "what is known to wait starts no sync every five minutes"
+
+    too_few = await sync(client, source["id"], max_delete=len(gone) - 1)
+    assert too_few["error"]["code"] == "deletions_held"
+    for path in gone[:1]:
+        (tmp_path / path.name).rename(path)
+    assert len(await _look_around(runtime, actor, client)) == 1, "what came back is noticed"
+    done = await sync(client, source["id"], max_delete=len(gone) - 1)
+    assert (done["status"], done["result"]["deleted"]) == ("completed", len(gone) - 1)
+    left = await documents_of(client, collection["id"])
+    assert left.keys() == kept.keys() - {path.name for path in gone[1:]}
+    assert (await client.get(f"/api/v1/sources/{source['id']}")).json()["held_deletions"] is None
+
+
+async def _look_around(runtime: Runtime, actor: Actor, client: httpx2.AsyncClient) -> list[str]:
+    """Lets the checks of sources run once; the syncs that they started, ended."""
+    async with runtime.database.write() as session:
+        await session.execute(sa.update(sources).values(checked_at=None))
+        job = await enqueue(session, CheckSources(), actor=actor, title="Look")
+        await session.commit()
+    started: list[str] = (await job_ended(client, job.id))["result"]["syncs"]
+    for sync_id in started:
+        await job_ended(client, sync_id)
+    return started

@@ -221,6 +221,7 @@ export function seed(scenario: Scenario = "full", { archive: large = 10_000 } = 
       name,
       settings,
       listed: 0,
+      held_deletions: null as number | null,
       synced_at: minutesAgo(190) as string | null,
       last_job_id: null as string | null,
       budget: null,

@@ -21,6 +21,7 @@ export async function receive(
       name: "Uploads",
       settings: {},
       listed: 0,
+      held_deletions: null,
       synced_at: now(),
       last_job_id: null,
       budget: null,

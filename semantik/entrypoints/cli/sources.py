@@ -66,13 +66,16 @@ def sync(
     source_id: SourceId,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and what it will take, and do nothing.")] = False,
     budget: Annotated[list[str] | None, typer.Option(help="Most it may use up, such as tokens=100000; may be repeated.")] = None,
+    max_delete: Annotated[
+        int | None, typer.Option("--max-delete", min=0, help="Delete up to so many documents, also if these are most or all.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Sync a source, or show what a sync would do."""
     from semantik.entrypoints.cli import client, lookup, meters, waiting
 
     async def work(api: client.Client) -> Any:
-        body = {"budget": meters.limits(budget)} if budget else None
+        body = {"budget": meters.limits(budget) if budget else None, "max_delete": max_delete}
         answer = await api.post(f"/sources/{await lookup.source_id(api, source_id)}/sync", body, dry_run=str(dry_run).lower())
         return answer if dry_run else await waiting.until_ended(api, answer["job_id"])
 
@@ -86,6 +89,8 @@ def sync(
                 console.say(f"  {word:<9} {console.printable(path)}")
         for move in answer["moved"]:
             console.say(f"  moved     {console.printable(move['from'])} -> {console.printable(move['to'])}")
+        if held := answer["held_deletions"]:
+            console.say(f"A sync keeps the {held:,} that would be deleted; if they are to go: --max-delete {held}")
         meters.say(answer["estimate"])
     else:
         console.note(f"{answer['title']}: {answer['status']}")

@@ -48,6 +48,7 @@ async def _differs(ctx: JobContext, source: Mapping[Any, Any]) -> bool:
     if connector is None:
         return False
     try:
-        return await listing.differs(ctx.runtime.database, ctx.actor, source["id"], connector, interrupted=ctx.interrupted)
+        held = source["held_deletions"] or 0
+        return await listing.differs(ctx.runtime.database, ctx.actor, source["id"], connector, held=held, interrupted=ctx.interrupted)
     finally:
         await connector.close()

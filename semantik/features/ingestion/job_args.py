@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Annotated, ClassVar
+
+from pydantic import Field
 
 from semantik.engines.blobs.base import NAMED_WITHIN_S
 from semantik.jobs.schedule import Default, Rhythm
@@ -10,7 +12,10 @@ from semantik.jobs.values import JobArgs, Needs, Queue
 
 
 class IngestSource(JobArgs):
-    """Lists the source (unless `listing` is off: uploads, retries), then reads every document that is due."""
+    """Lists the source (unless `listing` is off: uploads, retries), then reads every document that is due.
+
+    `max_delete`: how many documents it may delete; None: as many as look like no accident.
+    """
 
     kind: ClassVar[str] = "ingest_source"
     queue: ClassVar[Queue] = "cpu"
@@ -20,6 +25,7 @@ class IngestSource(JobArgs):
 
     source_id: str
     listing: bool = True
+    max_delete: Annotated[int, Field(ge=0)] | None = None
 
 
 class RemoveSource(JobArgs):

@@ -34,6 +34,13 @@ class SourceGone(PermanentFailure):
     code = "source_gone"
 
 
+class DeletionsHeld(PermanentFailure):
+    """All else of the sync is done. `held` and `known` in data."""
+
+    code = "deletions_held"
+    title = "Deletions wait for a confirmation"
+
+
 @handles(IngestSource)
 async def ingest_source(ctx: JobContext, args: IngestSource) -> dict[str, Any]:
     """Lists the source, carries out the plan, then reads what is due. Every part repeats harmlessly after a crash.
@@ -56,7 +63,7 @@ async def ingest_source(ctx: JobContext, args: IngestSource) -> dict[str, Any]:
         if chosen is not None:
             await _make_due(ctx, list(chosen))
         elif connector is not None and args.listing:
-            summary = await sync.carry_out(ctx, target, connector)
+            summary = await sync.carry_out(ctx, target, connector, waiting=source["held_deletions"] is not None, max_delete=args.max_delete)
         await due.read_due(ctx, target, connector)
     finally:
         if connector is not None:
@@ -67,8 +74,20 @@ async def ingest_source(ctx: JobContext, args: IngestSource) -> dict[str, Any]:
     if chosen is not None:
         await _tell_fates(ctx, chosen)
     async with ctx.step() as session:
-        await repository.source_synced(session, ctx.actor, args.source_id, summary.get("listed"))
+        await repository.source_synced(session, ctx.actor, args.source_id, summary.get("listed"), held=summary.get("held"))
+    if held := summary.get("held"):
+        raise _held(held, summary["known"], str(source["name"]))
     return summary
+
+
+def _held(held: int, known: int, name: str) -> DeletionsHeld:
+    share = f"all {known:,} documents" if held == known else f"{held:,} of {known:,} documents"
+    return DeletionsHeld(
+        f"{name} no longer lists {share}, and they were kept: bring its folder back and sync again, "
+        f"or sync with max_delete {held} if they are to go",
+        held=held,
+        known=known,
+    )
 
 
 @handles(RemoveSource)

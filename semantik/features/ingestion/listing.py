@@ -26,6 +26,7 @@ class Listing:
     same: int = 0
     count: int = 0
     vanished: list[Known] = field(default_factory=list)
+    known: int = 0
     hashes: dict[str, str] = field(default_factory=dict)
 
     def plan(self) -> Plan:
@@ -54,6 +55,7 @@ async def compare(
         if interrupted is not None and interrupted.is_set():
             return found
     hidden = tuple(item.path + "/" for item in (*found.new, *(item for item, _ in found.touched)) if item.problem is not None)
+    found.known = await _known_count(database, actor, source_id)
     found.vanished = [known for known in await _vanished(database, actor, source_id, seen) if not known.path.startswith(hidden)]
     unsettled = could_have_moved(found.new, found.vanished) + [
         item for item, before in found.touched if before.content_hash and not item.problem
@@ -67,10 +69,10 @@ async def compare(
     return found
 
 
-async def differs(database: Database, actor: Actor, source_id: str, connector: Connector, *, interrupted: asyncio.Event) -> bool:
+async def differs(database: Database, actor: Actor, source_id: str, connector: Connector, *, held: int, interrupted: asyncio.Event) -> bool:
     """Whether a sync would find something to do, by paths and signatures alone: reads no file and stops at the first difference.
 
-    Raises `SourceUnreachable`.
+    `held`: how many documents are missing already and wait for a word. Raises `SourceUnreachable`.
     """
     seen = 0
     async for items in _batches(connector.list()):
@@ -83,8 +85,12 @@ async def differs(database: Database, actor: Actor, source_id: str, connector: C
         seen += len(known)
         if interrupted.is_set():
             return False
+    return seen + held != await _known_count(database, actor, source_id)
+
+
+async def _known_count(database: Database, actor: Actor, source_id: str) -> int:
     async with database.read(actor.tenant_id) as session:
-        return seen != await repository.listed_count(session, actor, source_id)
+        return await repository.listed_count(session, actor, source_id)
 
 
 async def _vanished(database: Database, actor: Actor, source_id: str, seen: set[str]) -> list[Known]:

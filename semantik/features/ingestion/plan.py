@@ -12,6 +12,9 @@ from dataclasses import dataclass
 from semantik.engines.connectors.base import Item
 from semantik.features.ingestion.values import Plan
 
+# More deletions than this are held back when they are more than half of what is known: a folder of ten may lose six.
+_FEW = 20
+
 
 @dataclass(frozen=True, slots=True)
 class Known:
@@ -84,3 +87,15 @@ def settle(
     plan.deleted.sort()
     plan.modified.sort()
     return plan
+
+
+def held_back(deleted: int, known: int, *, waiting: bool, most: int | None) -> int:
+    """How many of the deletions wait until somebody confirms them: all or none.
+
+    A folder that was unmounted, emptied or covered by another disk looks like one whose files were deleted. So none are
+    carried out where everything that is `known` would go, or more than `_FEW` and more than half; and none while some are
+    `waiting`, for new files must not make the lost ones look few. `most`: what was confirmed, in place of these rules.
+    """
+    if most is not None:
+        return deleted if deleted > most else 0
+    return deleted if waiting or deleted == known or (deleted > _FEW and deleted > known / 2) else 0

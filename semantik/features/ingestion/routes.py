@@ -47,7 +47,9 @@ async def sync_source(
     dry_run: Annotated[bool, Query(description="Return the plan, with an estimate, without doing anything.")] = False,
 ) -> SyncAccepted | SyncPlan:
     if not dry_run:
-        return SyncAccepted(job_id=(await service.sync(session, actor, source_id, budget=wanted.budget if wanted else None)).id)
+        wanted = wanted or SyncRequest()
+        job = await service.sync(session, actor, source_id, budget=wanted.budget, max_delete=wanted.max_delete)
+        return SyncAccepted(job_id=job.id)
     response.status_code = 200
     return await service.plan(runtime, actor, source_id)
 

@@ -52,6 +52,10 @@ class SyncPlan(BaseModel):
     deleted: list[str]
     unchanged: int
     counts: PlanCounts
+    held_deletions: int = Field(
+        description="Deletions that a sync keeps back, because they look like an unmounted or emptied folder: all of them or none. "
+        "Sync with `max_delete` to carry them out."
+    )
     estimate: Estimate | None = Field(None, description="Null when there is nothing to read.")
 
 
@@ -78,6 +82,11 @@ class SyncRequest(BaseModel):
 
     budget: dict[str, Annotated[float, Field(ge=0)]] | None = Field(
         None, description="Most that this sync may use up: items, minutes, tokens, cost. Null: the source's own budget."
+    )
+    max_delete: Annotated[int, Field(ge=0)] | None = Field(
+        None,
+        description="Delete up to so many documents, also where these are most or all of the source; keep them all if they are more. "
+        "Null: unless they look like an accident.",
     )
 
 

@@ -14,6 +14,7 @@ from semantik.engines.connectors.base import Connector, Item
 from semantik.features.ingestion import estimate, listing, repository
 from semantik.features.ingestion.job_args import IngestSource, RemoveDocument
 from semantik.features.ingestion.opening import connector_of, stages_of, target_of
+from semantik.features.ingestion.plan import held_back
 from semantik.features.ingestion.schemas import Estimate, EstimatedRange, FolderPlanRequest, Moved, PlanCounts, SyncPlan
 from semantik.features.ingestion.values import Plan, Work
 from semantik.jobs.queue import enqueue
@@ -41,19 +42,21 @@ async def enqueue_ingest(
     collection_id: str,
     title: str,
     listing: bool = True,
+    max_delete: int | None = None,
     priority: int = 5,
     budget: Mapping[str, float] | None = None,
 ) -> Enqueued:
     """One job at a time for a source; another that has not started yet is the answer to the same request."""
+    wanted = "due" if not listing else "list" if max_delete is None else f"list:{max_delete}"
     job = await enqueue(
         session,
-        IngestSource(source_id=source_id, listing=listing),
+        IngestSource(source_id=source_id, listing=listing, max_delete=max_delete),
         actor=actor,
         title=title,
         collection_id=collection_id,
         source_id=source_id,
         priority=priority,
-        dedup_key=f"{source_id}:{'list' if listing else 'due'}",
+        dedup_key=f"{source_id}:{wanted}",
         concurrency_key=f"source:{source_id}",
         budget=budget,
     )
@@ -61,8 +64,15 @@ async def enqueue_ingest(
     return job
 
 
-async def sync(session: AsyncSession, actor: Actor, source_id: str, *, budget: Mapping[str, float] | None = None) -> Enqueued:
-    """`budget`: of this sync; None: the one that the source has for all."""
+async def sync(
+    session: AsyncSession,
+    actor: Actor,
+    source_id: str,
+    *,
+    budget: Mapping[str, float] | None = None,
+    max_delete: int | None = None,
+) -> Enqueued:
+    """`budget`: of this sync; None: the one that the source has for all. `max_delete`: see `plan.held_back`."""
     source = await repository.source(session, actor, source_id)
     if source is None:
         raise SourceUnknown(f"there is no source {source_id}")
@@ -73,6 +83,7 @@ async def sync(session: AsyncSession, actor: Actor, source_id: str, *, budget: M
         collection_id=source["collection_id"],
         title=f"Sync {source['name']}",
         listing=source["kind"] != "upload",
+        max_delete=max_delete,
         budget=source["budget"] if budget is None else budget,
     )
 
@@ -107,28 +118,29 @@ async def plan_folder(runtime: Runtime, actor: Actor, wanted: FolderPlanRequest)
         raise CollectionUnknown(f"there is no collection {wanted.collection_id}")
     settings = {"path": str(path), "include": wanted.include} | ({} if wanted.exclude is None else {"exclude": wanted.exclude})
     # A fresh id: nothing is known of this source, so everything in the folder is new.
-    source = {"id": new_id(), "kind": "directory", "settings": settings, "sealed_credentials": None}
+    source = {"id": new_id(), "kind": "directory", "settings": settings, "sealed_credentials": None, "held_deletions": None}
     return await _planned(runtime, actor, source, collection)
 
 
 async def _planned(runtime: Runtime, actor: Actor, source: Mapping[Any, Any], collection: Mapping[Any, Any]) -> SyncPlan:
     connector = await connector_of(runtime, source)
     if connector is None:
-        return shown_plan(listing.Listing().plan(), None)
+        return shown_plan(listing.Listing().plan(), 0, None)
     try:
         found = await listing.compare(runtime.database, actor, source["id"], connector)
         due = found.plan()
+        held = held_back(len(due.deleted), found.known, waiting=source["held_deletions"] is not None, most=None)
         items = {item.path: item for item in found.new} | {item.path: item for item, _ in found.touched}
         population = estimate.Population()
         for path in (*due.added, *due.modified):
             if items[path].problem is None:
                 population.add(_work(items[path]), _copied(connector, items[path]))
         if not population.count:
-            return shown_plan(due, None)
+            return shown_plan(due, held, None)
         target = await target_of(runtime, source, collection)
         encoder = await runtime.encoder(target.model)
         stages = stages_of(runtime, actor, target, encoder, connector=connector, embedder=None)
-        return shown_plan(due, await estimate.look(runtime, actor, target, encoder, stages, population, seconds=estimate.LOOK_S))
+        return shown_plan(due, held, await estimate.look(runtime, actor, target, encoder, stages, population, seconds=estimate.LOOK_S))
     finally:
         await connector.close()
 
@@ -204,13 +216,14 @@ async def delete_document(session: AsyncSession, actor: Actor, document_id: str)
     )
 
 
-def shown_plan(plan: Plan, expected: estimate.Estimate | None) -> SyncPlan:
+def shown_plan(plan: Plan, held: int, expected: estimate.Estimate | None) -> SyncPlan:
     return SyncPlan(
         added=plan.added[:_NAMED_PATHS],
         modified=plan.modified[:_NAMED_PATHS],
         moved=[Moved.model_validate({"from": old, "to": new}) for old, new in plan.moved[:_NAMED_PATHS]],
         deleted=plan.deleted[:_NAMED_PATHS],
         unchanged=plan.unchanged,
+        held_deletions=held,
         counts=PlanCounts(
             added=len(plan.added), modified=len(plan.modified), moved=len(plan.moved), deleted=len(plan.deleted), unchanged=plan.unchanged
         ),

@@ -6,6 +6,7 @@ from typing import Any
 
 from semantik.engines.connectors.base import LEFT_OUT, Connector, Item
 from semantik.features.ingestion import listing, repository
+from semantik.features.ingestion.plan import held_back
 from semantik.features.ingestion.publish import failed_item, new_document
 from semantik.features.ingestion.removal import remove
 from semantik.features.ingestion.steps import REMOVALS_A_STEP, ROWS_A_STEP, split
@@ -14,7 +15,8 @@ from semantik.jobs.context import JobContext
 from semantik.jobs.failpoints import fp
 
 
-async def carry_out(ctx: JobContext, target: Target, connector: Connector) -> dict[str, Any]:
+async def carry_out(ctx: JobContext, target: Target, connector: Connector, *, waiting: bool, max_delete: int | None) -> dict[str, Any]:
+    """Returns counts. Deletions that look like an accident are left out; how many is `held`."""
     await ctx.progress(message="Listing the source")
     found = await listing.compare(ctx.runtime.database, ctx.actor, target.source_id, connector, interrupted=ctx.interrupted)
     await ctx.check()
@@ -50,7 +52,8 @@ async def carry_out(ctx: JobContext, target: Target, connector: Connector) -> di
                 else:
                     values = {"signature": item.signature, "due": None, "modified_at": item.modified_at}
                     await repository.finish_document(session, ctx.actor, before.id, values)
-    gone = set(plan.deleted)
+    held = held_back(len(plan.deleted), found.known, waiting=waiting, most=max_delete)
+    gone = set() if held else set(plan.deleted)
     for ids in split([known.id for known in found.vanished if known.path in gone], REMOVALS_A_STEP):
         await ctx.check()
         await remove(ctx, ids, target.space)
@@ -59,12 +62,14 @@ async def carry_out(ctx: JobContext, target: Target, connector: Connector) -> di
         "added": len(plan.added),
         "modified": len(plan.modified),
         "moved": len(plan.moved),
-        "deleted": len(plan.deleted),
+        "deleted": len(gone),
         "unchanged": plan.unchanged,
     }
     words = ", ".join(f"{count:,} {name}" for name, count in counts.items() if count)
     await ctx.log(f"Listed {found.count:,} files: {words or 'the source is empty'}")
-    return {"listed": found.count, **counts}
+    if held:
+        await ctx.log(f"Kept {held:,} of {found.known:,} documents that the source no longer lists", level="warning")
+    return {"listed": found.count, **counts, "held": held, "known": found.known}
 
 
 def _listed_row(ctx: JobContext, target: Target, item: Item) -> dict[str, Any]:

@@ -76,6 +76,9 @@ class Source(BaseModel):
     settings: dict[str, Any]
     ledger: SourceLedger
     listed: int | None = Field(description="Items the last complete listing saw, documents inside archives and mails not counted.")
+    held_deletions: int | None = Field(
+        description="Documents that the last sync no longer found and kept, because so many look like an accident. Null: none."
+    )
     synced_at: datetime | None
     budget: dict[str, float] | None
     check_every_s: int | None

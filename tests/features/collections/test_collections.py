@@ -12,7 +12,7 @@ from semantik.engines.weights import catalog
 from semantik.kit.database import Database
 from semantik.runtime import Runtime
 from semantik.tables.collections import collections, generations
-from semantik.tables.documents import chunks, documents, embeddings
+from semantik.tables.documents import chunks, documents
 from tests.conftest import job_ended
 from tests.flows.steps import documents_of, make_collection, search, upload
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from semantik.engines.connectors.base import Item
-from semantik.features.ingestion.plan import Known, could_have_moved, settle, sort_out
+from semantik.features.ingestion.plan import Known, could_have_moved, held_back, settle, sort_out
 from semantik.features.ingestion.values import Plan
 
 
@@ -69,3 +69,17 @@ def test_carrying_out_the_plan_gives_the_listing(before: dict[str, str], after: 
         del result[path]
     assert result == after
     assert len(plan.added) + len(plan.modified) + len(plan.moved) + plan.unchanged == len(after)
+
+
+@given(known=st.integers(1, 10_000), deleted=st.integers(0, 10_000), most=st.none() | st.integers(0, 10_000), waiting=st.booleans())
+def test_deletions_are_held_back_all_or_none(known: int, deleted: int, most: int | None, waiting: bool) -> None:
+    deleted = min(deleted, known)
+    held = held_back(deleted, known, waiting=waiting, most=most)
+
+    assert held in (0, deleted)
+    if most is not None:
+        assert (held == 0) is (deleted <= most or deleted == 0)
+    elif waiting or deleted == known:
+        assert held == deleted, "a source that lists nothing of what is known may be unmounted"
+    else:
+        assert (held > 0) is (deleted > 20 and 2 * deleted > known)

@@ -42,6 +42,7 @@ export function sources(db: Db): HttpHandler[] {
           name: body.name || path.split("/").filter(Boolean).at(-1) || path,
           settings: body.settings,
           listed: null,
+          held_deletions: null,
           synced_at: null,
           last_job_id: null,
           budget: body.budget ?? null,
@@ -88,17 +89,19 @@ export function sources(db: Db): HttpHandler[] {
     ),
     http.post(
       `${V1}/sources/:id/sync`,
-      guarded(({ params, query }) => {
+      guarded(async ({ params, query, request }) => {
         const row = db.sources.find((s) => s.id === params.id);
         if (!row) return missing("source");
+        const wanted = (await request.json().catch(() => ({}))) as S["SyncRequest"];
         if (query.get("dry_run") === "true") {
           const plan: S["SyncPlan"] = {
             added: ["letters/2024-10-01 boiler service.docx", "costs/running-costs-2024.xlsx"],
             modified: ["minutes/2024-02-15 owners meeting.md"],
             moved: [{ from: "misc/roof.pdf", to: "contracts/roof.pdf" }],
-            deleted: [],
+            deleted: row.held_deletions === null ? [] : ["costs/2019.xlsx", "costs/2020.xlsx"],
             unchanged: 12,
-            counts: { added: 2, modified: 1, moved: 1, deleted: 0, unchanged: 12 },
+            counts: { added: 2, modified: 1, moved: 1, deleted: row.held_deletions ?? 0, unchanged: 12 },
+            held_deletions: row.held_deletions ?? 0,
             estimate: {
               items: { low: 3, likely: 3, high: 3 },
               chunks: { low: 20, likely: 31, high: 48 },
@@ -112,6 +115,7 @@ export function sources(db: Db): HttpHandler[] {
           };
           return HttpResponse.json(plan);
         }
+        if ((wanted.max_delete ?? 0) >= (row.held_deletions ?? 0)) row.held_deletions = null;
         const job = ingest(db, `Sync “${row.name}”`, row.id, 3);
         return HttpResponse.json({ job_id: job.id }, { status: 202 });
       }),

@@ -91,8 +91,9 @@ async def upload_source(session: AsyncSession, actor: Actor, collection_id: str)
     return source_id
 
 
-async def source_synced(session: AsyncSession, actor: Actor, source_id: str, listed: int | None) -> None:
-    values: dict[str, Any] = {"synced_at": now()} | ({} if listed is None else {"listed": listed})
+async def source_synced(session: AsyncSession, actor: Actor, source_id: str, listed: int | None, *, held: int | None) -> None:
+    """`listed` and `held` are None where nothing was listed."""
+    values: dict[str, Any] = {"synced_at": now()} | ({} if listed is None else {"listed": listed, "held_deletions": held or None})
     await session.execute(sa.update(sources).where(sources.c.tenant_id == actor.tenant_id, sources.c.id == source_id).values(**values))
 
 

@@ -1044,7 +1044,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Answers as long as the process does */
+        /** Answers as long as the process works: 503 when one of its background loops died */
         get: operations["system_alive"];
         put?: never;
         post?: never;
@@ -1857,7 +1857,7 @@ export interface components {
             parts: components["schemas"]["Part"][];
             /**
              * Status
-             * @description down: the database does not answer; degraded: another part is unwell.
+             * @description down: without the database, or with a dead loop; degraded: another part is unwell.
              * @enum {string}
              */
             status: "ok" | "degraded" | "down";
@@ -3698,6 +3698,11 @@ export interface components {
              * Format: date-time
              */
             created_at: string;
+            /**
+             * Held Deletions
+             * @description Documents that the last sync no longer found and kept, because so many look like an accident. Null: none.
+             */
+            held_deletions: number | null;
             /** Id */
             id: string;
             /** Kind */
@@ -3868,6 +3873,11 @@ export interface components {
             deleted: string[];
             /** @description Null when there is nothing to read. */
             estimate?: components["schemas"]["Estimate"] | null;
+            /**
+             * Held Deletions
+             * @description Deletions that a sync keeps back, because they look like an unmounted or emptied folder: all of them or none. Sync with `max_delete` to carry them out.
+             */
+            held_deletions: number;
             /** Modified */
             modified: string[];
             /** Moved */
@@ -3884,6 +3894,11 @@ export interface components {
             budget?: {
                 [key: string]: number;
             } | null;
+            /**
+             * Max Delete
+             * @description Delete up to so many documents, also where these are most or all of the source; keep them all if they are more. Null: unless they look like an accident.
+             */
+            max_delete?: number | null;
         };
         /**
          * Text

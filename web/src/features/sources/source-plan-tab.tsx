@@ -6,7 +6,7 @@ import { count, counted } from "@/lib/format";
 import { paths } from "@/lib/paths";
 import { Button, buttonClass } from "@/ui/button";
 import { FormActions } from "@/ui/field";
-import { ProblemNotice } from "@/ui/notice";
+import { Notice, ProblemNotice } from "@/ui/notice";
 import { SkeletonText } from "@/ui/skeleton";
 import { tell } from "@/ui/toast";
 import { Expected } from "./expected";
@@ -20,6 +20,15 @@ export function SourcePlanTab() {
   const plan = usePlan(source);
   const sync = useSync();
   const counts = plan.data?.counts;
+  const held = plan.data?.held_deletions ?? 0;
+  const start = (deleting: number | null) =>
+    sync.mutate(
+      { source, deleting },
+      {
+        onSuccess: (job) => navigate(paths.job(job.job_id)),
+        onError: (error) => tell(problemLine(error), { tone: "bad" }),
+      },
+    );
   const changes = counts ? counts.added + counts.modified + counts.moved + counts.deleted : 0;
 
   return (
@@ -50,20 +59,29 @@ export function SourcePlanTab() {
           </p>
           {plan.data.estimate && <Expected estimate={plan.data.estimate} />}
           <PlanView plan={plan.data} />
+          {held > 0 && (
+            <Notice tone="warn" icon="warning">
+              {held === counts.deleted + counts.unchanged + counts.modified + counts.moved
+                ? `The source lists none of its ${counted(held, "document")} any more.`
+                : `The source no longer lists ${counted(held, "document")}.`}{" "}
+              An unmounted or emptied folder looks the same, so a sync keeps them. Bring the folder back and look again,
+              or delete them.
+            </Notice>
+          )}
           <FormActions>
             <Button
               look="primary"
               busy={sync.isPending}
-              why={changes === 0 ? "There is nothing to do." : null}
-              onClick={() =>
-                sync.mutate(source, {
-                  onSuccess: (job) => navigate(paths.job(job.job_id)),
-                  onError: (error) => tell(problemLine(error), { tone: "bad" }),
-                })
-              }
+              why={changes === held ? "There is nothing to do." : null}
+              onClick={() => start(null)}
             >
-              Sync now
+              {held > 0 ? `Sync, keep the ${count(held)}` : "Sync now"}
             </Button>
+            {held > 0 && (
+              <Button look="danger" busy={sync.isPending} onClick={() => start(held)}>
+                Sync and delete {counted(held, "document")}
+              </Button>
+            )}
             <Button icon="retry" busy={plan.isFetching} onClick={() => void plan.refetch()}>
               Look again
             </Button>

@@ -2,12 +2,13 @@
 import { Link, useParams } from "react-router";
 import { problemLine, problemOf } from "@/api/problem";
 import type { Source } from "@/api/types";
+import { counted } from "@/lib/format";
 import { paths } from "@/lib/paths";
 import { sentence } from "@/lib/words";
 import { Button, buttonClass } from "@/ui/button";
 import { Icon } from "@/ui/icon";
 import { LedgerBar, LedgerSum } from "@/ui/ledger";
-import { Empty, ProblemNotice } from "@/ui/notice";
+import { Empty, Notice, ProblemNotice } from "@/ui/notice";
 import { SkeletonRows } from "@/ui/skeleton";
 import { Ago } from "@/ui/time";
 import { tell } from "@/ui/toast";
@@ -82,10 +83,13 @@ function SourceRow({ source, collection }: { source: Source; collection: string 
                 icon="retry"
                 busy={sync.isPending}
                 onClick={() =>
-                  sync.mutate(source.id, {
-                    onSuccess: (job) => tell("Sync started.", { href: paths.job(job.job_id), action: "Watch" }),
-                    onError: (error) => tell(problemLine(error), { tone: "bad" }),
-                  })
+                  sync.mutate(
+                    { source: source.id },
+                    {
+                      onSuccess: (job) => tell("Sync started.", { href: paths.job(job.job_id), action: "Watch" }),
+                      onError: (error) => tell(problemLine(error), { tone: "bad" }),
+                    },
+                  )
                 }
               >
                 Sync now
@@ -107,6 +111,19 @@ function SourceRow({ source, collection }: { source: Source; collection: string 
         )}
       />
       <LedgerBar ledger={source.ledger} thin />
+      {source.held_deletions !== null && (
+        <Notice
+          tone="warn"
+          icon="warning"
+          actions={
+            <Link to={paths.sourcePlan(collection, source.id)} className={buttonClass("plain", true)}>
+              Decide
+            </Link>
+          }
+        >
+          {counted(source.held_deletions, "document")} can no longer be found here, and the last sync kept them.
+        </Notice>
+      )}
     </li>
   );
 }

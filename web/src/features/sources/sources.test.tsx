@@ -49,6 +49,21 @@ describe("sources", () => {
     await waitFor(() => expect(url()).toMatch(/^\/jobs\//));
   });
 
+  it("keep documents that are gone from the folder until somebody decides by their number", async () => {
+    const db = world();
+    const source = db.sources.find((one) => one.kind === "directory");
+    if (!source) throw new Error("the world has a folder");
+    source.held_deletions = 41;
+    const { user, url } = open(`/collections/${ids(db).house}/sources`, db);
+    expect(await screen.findByText(/41 documents can no longer be found here/)).toBeVisible();
+    await user.click(screen.getByRole("link", { name: "Decide" }));
+    expect(await screen.findByText(/The source no longer lists 41 documents/)).toBeVisible();
+    expect(screen.getByRole("button", { name: "Sync, keep the 41" })).toBeVisible();
+    await user.click(screen.getByRole("button", { name: "Sync and delete 41 documents" }));
+    await waitFor(() => expect(url()).toMatch(/^\/jobs\//));
+    expect(source.held_deletions).toBeNull();
+  });
+
   it("are changed and deleted by name", async () => {
     const db = world();
     const source = db.sources[0];

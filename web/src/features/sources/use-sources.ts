@@ -49,9 +49,11 @@ export function useDeleteSource() {
 export function useSync() {
   const cache = useQueryClient();
   return useMutation({
-    mutationFn: async (source: string) => {
+    /** `deleting`: so many deletions were shown and confirmed. */
+    mutationFn: async ({ source, deleting = null }: { source: string; deleting?: number | null }) => {
       const { data } = await client.POST("/api/v1/sources/{source_id}/sync", {
         params: { path: { source_id: source }, query: { dry_run: false } },
+        body: { max_delete: deleting },
       });
       return data as { job_id: string };
     },
