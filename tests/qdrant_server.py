@@ -62,6 +62,10 @@ def build(store: QdrantLocal) -> FastAPI:
     async def upsert(name: str, body: models.PointsList) -> Any:
         return _answer(store.upsert(name, body.points))
 
+    @app.post("/collections/{name}/points")
+    async def retrieve(name: str, body: models.PointRequest) -> Any:
+        return _answer(store.retrieve(name, body.ids, with_payload=body.with_payload or False, with_vectors=body.with_vector or False))
+
     @app.post("/collections/{name}/points/delete")
     async def delete(name: str, body: models.PointIdsList | models.FilterSelector) -> Any:
         return _answer(store.delete(name, body))

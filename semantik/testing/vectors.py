@@ -340,6 +340,19 @@ class VectorStoreContract:
             assert found.sparse.indices[order].tolist() == original.sparse.indices.tolist()
             np.testing.assert_allclose(found.sparse.values[order], original.sparse.values)
 
+    async def test_scan_gives_the_points_of_one_tenant(self, store: VectorStore) -> None:
+        await store.ensure(SPACE)
+        await store.upsert(SPACE, [point(number) for number in range(3)] + [point(number, tenant=BETA) for number in range(3, 8)])
+        of_other = [found.id async for batch in store.scan(SPACE, tenant=TenantId("other")) for found in batch]
+        assert set(of_other) == {point(number).id for number in range(3, 8)}
+
+    async def test_present_tells_which_ids_are_points(self, store: VectorStore) -> None:
+        points = [point(number) for number in range(300)]
+        await store.ensure(SPACE)
+        await store.upsert(SPACE, points[:200])
+        assert await store.present(SPACE, [one.id for one in points]) == {one.id for one in points[:200]}
+        assert await store.present(SPACE, []) == set()
+
     async def test_spaces_are_listed_dropped_and_have_one_size(self, store: VectorStore) -> None:
         other = Space("contract-4", 4)
         await store.ensure(SPACE)

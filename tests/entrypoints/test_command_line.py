@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import subprocess
 import sys
@@ -167,7 +168,26 @@ def test_keys_models_settings_and_doctor(semantik: Semantik) -> None:
     assert any(model["name"] == "multilingual-e5-small" for model in models)
     assert "SEMANTIK_PORT" in settings.stdout and "8080" in explained.stdout
     assert stray.exit_code == 1
-    assert "data folder" in doctor.stdout
+    assert "data folder" in doctor.stdout and "compared: nothing stored yet" in doctor.stdout
+
+
+@pytest.mark.slow
+def test_the_doctor_says_what_is_missing_and_mends_it_when_asked(semantik: Semantik, tmp_path: Path) -> None:
+    folder = tmp_path / "papers"
+    folder.mkdir()
+    (folder / "boiler.txt").write_text("The boiler is serviced every October.")
+    semantik("ingest", str(folder), "-c", "House")
+    (stored,) = (tmp_path / "data" / "blobs").rglob(hashlib.sha256((folder / "boiler.txt").read_bytes()).hexdigest())
+    stored.unlink()
+
+    found = semantik("doctor")
+    untouched = not stored.exists()
+    mended = semantik("doctor", "--fix")
+    quick = semantik("doctor", "--quick")
+
+    assert found.exit_code == 1 and "1 found, 0 mended: boiler.txt" in found.stdout and untouched
+    assert "1 found, 1 mended: boiler.txt" in mended.stdout and stored.exists()
+    assert "BAD  blob" not in quick.stdout
 
 
 _WRONG = [

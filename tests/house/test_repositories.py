@@ -20,7 +20,7 @@ WITHOUT_ACTOR = {
     # Rows that carry the tenant themselves, made by the caller from its actor.
     "collections": {"insert"},
     "ingestion": {
-        "add_documents", "store_vectors", "store_chunks",
+        "add_documents", "store_vectors", "store_chunks", "overwrite_vectors",
         # The index is one for all tenants; these speak of the index, never of its content.
         "note_space", "set_rebuild_reason", "spaces_with_points", "tenants_with_points",
         # How fast this machine is, not on what.

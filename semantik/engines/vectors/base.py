@@ -184,8 +184,12 @@ class VectorStore(Protocol):
 
     async def count(self, space: Space, corpus: Corpus | None = None, filters: Filters | None = None) -> int: ...
 
-    def scan(self, space: Space, *, vectors: bool = False) -> AsyncIterator[Sequence[Point]]:
-        """All points in batches, any order; for verification and for moving to another store."""
+    async def present(self, space: Space, ids: Sequence[str]) -> set[str]:
+        """Those of the ids that are points of the space, whosever they are: for verification."""
+        ...
+
+    def scan(self, space: Space, *, tenant: TenantId | None = None, vectors: bool = False) -> AsyncIterator[Sequence[Point]]:
+        """All points, or those of one tenant, in batches, any order; for verification and for moving to another store."""
         ...
 
     async def drop(self, space: Space) -> None: ...

@@ -149,10 +149,19 @@ class EdgeStore(VectorStore):
         counted, _ = await self._call("count", space.key, head, urgent=True)
         return int(counted)
 
-    async def scan(self, space: Space, *, vectors: bool = False) -> AsyncIterator[Sequence[Point]]:
+    async def present(self, space: Space, ids: Sequence[str]) -> set[str]:
+        check_ids(ids)
+        found: set[str] = set()
+        for start in range(0, len(ids), 1_000):
+            listed, _ = await self._call("present", space.key, {"ids": list(ids[start : start + 1_000])}, urgent=True)
+            found.update(listed)
+        return found
+
+    async def scan(self, space: Space, *, tenant: TenantId | None = None, vectors: bool = False) -> AsyncIterator[Sequence[Point]]:
         after: str | None = None
         while True:
-            listed, arrays = await self._call("scroll", space.key, {"after": after, "limit": 256, "vectors": vectors}, urgent=True)
+            head = {"after": after, "limit": 256, "vectors": vectors, "tenant": tenant}
+            listed, arrays = await self._call("scroll", space.key, head, urgent=True)
             if listed["points"]:
                 yield _points(listed["points"], arrays)
             after = listed["after"]

@@ -30,7 +30,7 @@ from semantik.engines.vectors.edge_seal import Damaged
 from semantik.engines.vectors.edge_shard import SPACE, Shard, described, optimize, try_open, vectors_of
 from semantik.kit.sparse import SparseVector
 
-_READS = frozenset({"query", "count", "health", "spaces", "scroll"})
+_READS = frozenset({"query", "count", "health", "spaces", "present", "scroll"})
 # Writes that an optimised copy has missed are kept for replay; beyond this many bytes the optimisation is given up.
 _JOURNAL_BYTES = 512 * 1024**2
 _OWNER_WAIT_S = 15.0
@@ -156,6 +156,8 @@ class Server:
                 return shard.query(head, dense, sparse), ()
             case "count":
                 return shard.count(head["tenant"], head["collections"], head["filters"]), ()
+            case "present":
+                return shard.present(head["ids"]), ()
             case "scroll":
                 return self._scroll(shard, head)
             case "flush":
@@ -222,7 +224,7 @@ class Server:
         shutil.rmtree(self._root / space, ignore_errors=True)
 
     def _scroll(self, shard: Shard, head: dict[str, Any]) -> tuple[Any, Sequence[frames.Array]]:
-        records, after = shard.scroll(head["after"], head["limit"], vectors=head["vectors"])
+        records, after = shard.scroll(head["after"], head["limit"], vectors=head["vectors"], tenant=head["tenant"])
         listed = [described(record) for record in records]
         if not head["vectors"]:
             return {"points": listed, "after": after}, ()

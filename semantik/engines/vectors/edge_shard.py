@@ -142,9 +142,13 @@ class Shard:
         narrowed = None if tenant is None else edge.Filter(must=[*_corpus(tenant, collections), *_narrowing(filters)])
         return int(self._shard.count(edge.CountRequest(exact=True, filter=narrowed)))
 
-    def scroll(self, after: str | None, limit: int, *, vectors: bool) -> tuple[list[Any], str | None]:
-        """Records with payload (and vectors), and where to go on; None at the end."""
-        request = edge.ScrollRequest(offset=after, limit=limit, with_payload=True, with_vector=vectors)
+    def present(self, ids: Sequence[str]) -> list[str]:
+        return [str(record.id) for record in self._shard.retrieve(list(ids), False, False)]
+
+    def scroll(self, after: str | None, limit: int, *, vectors: bool, tenant: str | None = None) -> tuple[list[Any], str | None]:
+        """Records with payload (and vectors), of all tenants or of one, and where to go on; None at the end."""
+        within = None if tenant is None else edge.Filter(must=[_equals("tenant", tenant)])
+        request = edge.ScrollRequest(offset=after, limit=limit, filter=within, with_payload=True, with_vector=vectors)
         records, following = self._shard.scroll(request)
         return records, None if following is None else str(following)
 

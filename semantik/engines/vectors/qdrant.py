@@ -191,11 +191,21 @@ class QdrantStore(VectorStore):
         within = models.Filter(must=[*words.within(corpus), *words.narrowing(filters or Filters())]) if corpus else None
         return int((await self._read(space, lambda: self._client.count(words.name_of(space), within, exact=True))).count)
 
-    async def scan(self, space: Space, *, vectors: bool = False) -> AsyncIterator[Sequence[Point]]:
+    async def present(self, space: Space, ids: Sequence[str]) -> set[str]:
+        check_ids(ids)
+        found: set[str] = set()
+        for start in range(0, len(ids), _BATCH):
+            batch = list(ids[start : start + _BATCH])
+            asked = partial(self._client.retrieve, words.name_of(space), batch, with_payload=False, with_vectors=False)
+            found.update(str(record.id) for record in await self._read(space, asked))
+        return found
+
+    async def scan(self, space: Space, *, tenant: TenantId | None = None, vectors: bool = False) -> AsyncIterator[Sequence[Point]]:
         name = words.name_of(space)
+        within = None if tenant is None else models.Filter(must=[words.equals("tenant", tenant)])
         after: Any = None
         while True:
-            page = partial(self._client.scroll, name, limit=_BATCH, offset=after, with_payload=True, with_vectors=vectors)
+            page = partial(self._client.scroll, name, within, limit=_BATCH, offset=after, with_payload=True, with_vectors=vectors)
             records, after = await self._read(space, page)
             if records:
                 yield [words.point_of(record) for record in records]

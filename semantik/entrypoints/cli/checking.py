@@ -7,16 +7,20 @@ import os
 import platform
 import shutil
 import sys
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any
 
 from semantik import __version__, migrations
 from semantik.engines.extract import tessdata
 from semantik.engines.weights import catalog
-from semantik.entrypoints.cli import client, console, options
+from semantik.entrypoints.cli import client, console, options, waiting
 from semantik.entrypoints.cli.client import Client
 from semantik.kit import ownership, secrets, settings
 from semantik.kit.errors import NotFound, SemantikError
+
+# Without these there is nothing to compare, or nobody who does it.
+_COMPARED = ("database", "workers", "vectors", "blobs")
 
 
 class SettingUnknown(NotFound):
@@ -64,8 +68,8 @@ def migrate_schema() -> None:
     console.say(f"{before or 'empty'} -> {migrations.head()}")
 
 
-def doctor(*, as_json: bool) -> None:
-    """Exit code 1 when a check fails, 0 otherwise."""
+def doctor(*, fix: bool, quick: bool, as_json: bool) -> None:
+    """Exit code 1 when a check fails or something does not agree (with `fix`: still), 0 otherwise."""
     checks: list[dict[str, Any]] = []
 
     def note(name: str, good: bool, says: str) -> None:
@@ -99,13 +103,27 @@ def doctor(*, as_json: bool) -> None:
 
     note("ocr", *_ocr(chosen))
 
-    try:
-        for part in asyncio.run(client.connected(Client.health))["parts"]:
+    async def engines(api: Client) -> None:
+        parts = (await api.health())["parts"]
+        for part in parts:
             note(
                 part["name"],
                 part["state"] == "ok",
                 f"{part['state']}, {part['latency_ms']:.0f} ms" + (f": {part['detail']}" if part.get("detail") else ""),
             )
+        if any(part["state"] != "ok" and part["name"] in _COMPARED for part in parts):
+            note("agreement", False, "not compared: a part of what is stored, or every worker, is out of reach")
+            return
+        job = await api.post("/doctor", {"fix": fix, "hashes": not quick})
+        _agreement(note, await waiting.until_ended(api, job["job_id"]))
+        if fix and api.in_process:
+            # What is to be read again is read by this very process, so it stays until that is done.
+            async for reading in api.every("/jobs", kind="ingest_source"):
+                if reading["finished_at"] is None:
+                    await waiting.until_ended(api, reading["id"])
+
+    try:
+        asyncio.run(client.connected(engines))
     except SemantikError as error:
         note("engines", False, error.detail + (f" {error.hint}" if error.hint else ""))
     if as_json:
@@ -126,3 +144,19 @@ def _ocr(chosen: settings.Settings) -> tuple[bool, str]:
         return True, f"reads {chosen.ocr_languages}; installed in {tessdata.folder()}: {here}"
     wanted = " and ".join(f"{name}.traineddata" for name in missing)
     return False, f"{wanted} of SEMANTIK_OCR_LANGUAGES is not in {tessdata.folder()} (there: {here}); see the guide to installing"
+
+
+def _agreement(note: Callable[[str, bool, str], None], job: Mapping[str, Any]) -> None:
+    """What the doctor's job found, a line for each kind of fault."""
+    result = job["result"]
+    if result is None:
+        note("agreement", False, f"the comparison {job['status']}: {(job.get('error') or {}).get('message') or 'see its log'}")
+        return
+    checked = ", ".join(f"{count:,} {name}" for name, count in result["checked"].items()) or "nothing stored yet"
+    note("agreement", True, f"compared: {checked}")
+    for kind, count in sorted(result["found"].items()):
+        mended = result["mended"].get(kind, 0)
+        named = ", ".join(result["examples"].get(kind, []))
+        note(kind, mended == count, f"{count:,} found, {mended:,} mended: {named}")
+    if result["lost"]:
+        note("lost", False, f"{result['lost']:,} documents cannot be mended and are failed now: semantik documents list --state failed")

@@ -168,11 +168,15 @@ def list_workers(
 
 
 @app.command()
-def doctor(as_json: Json = False) -> None:
-    """Check the data folder, the database, the index, the store of originals, the model and the disk."""
+def doctor(
+    fix: Annotated[bool, typer.Option("--fix", help="Mend what does not agree; without it nothing is changed.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="Ask which files are there, and do not read them through.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Check the parts of this installation, and whether database, originals, vectors and index agree."""
     from semantik.entrypoints.cli import checking
 
-    checking.doctor(as_json=as_json or chosen.as_json)
+    checking.doctor(fix=fix, quick=quick, as_json=as_json or chosen.as_json)
 
 
 @app.command("migrate-schema")

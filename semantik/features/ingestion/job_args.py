@@ -61,6 +61,22 @@ class CheckSources(JobArgs):
     max_attempts: ClassVar[int] = 1
 
 
+class Doctor(JobArgs):
+    """Compares database, stored files, vectors and index with each other; with `fix` it mends what it finds.
+
+    `hashes`: reads every stored file through and hashes every text; without, only what is there is asked. `older_than_s`: what
+    is younger may be about to be named, and is left alone.
+    """
+
+    kind: ClassVar[str] = "doctor"
+    queue: ClassVar[Queue] = "maintenance"
+    meters: ClassVar[tuple[str, ...]] = ("tokens",)
+
+    fix: bool = False
+    hashes: bool = True
+    older_than_s: int = 86_400
+
+
 class RebuildIndex(JobArgs):
     """Fills the vector index of one tenant again from SQL; embeds nothing."""
 

@@ -6,17 +6,21 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
-import numpy as np
-
 from semantik.engines.blobs.base import STRAY_AGE_S
-from semantik.engines.chunking import headings
-from semantik.engines.embedding import bm25
-from semantik.engines.embedding.base import Tokenizer
-from semantik.engines.vectors.base import Point, Space
-from semantik.features.ingestion import checks, due, repository, sync
-from semantik.features.ingestion.job_args import CheckSources, CleanUpStore, IngestSource, RebuildIndex, RemoveDocument, RemoveSource
+from semantik.engines.vectors.base import Space
+from semantik.features.ingestion import checks, due, projection, repository, sync
+from semantik.features.ingestion.doctor import examination
+from semantik.features.ingestion.job_args import (
+    CheckSources,
+    CleanUpStore,
+    Doctor,
+    IngestSource,
+    RebuildIndex,
+    RemoveDocument,
+    RemoveSource,
+)
 from semantik.features.ingestion.opening import connector_of, target_of
-from semantik.features.ingestion.publish import failed_item, payload
+from semantik.features.ingestion.publish import failed_item
 from semantik.features.ingestion.removal import forget_files, remove, sweep
 from semantik.features.ingestion.steps import POINTS_A_STEP, REMOVALS_A_STEP, ROWS_A_STEP, split
 from semantik.jobs.context import JobContext
@@ -138,7 +142,7 @@ async def rebuild_index(ctx: JobContext, args: RebuildIndex) -> dict[str, Any]:
         if not page:
             break
         encoder = await ctx.runtime.encoder(page[0]["embedding_model"])
-        points = await run_cpu(_projection, ctx.actor.tenant_id, page, encoder.tokenizer)
+        points = await run_cpu(projection.points, ctx.actor.tenant_id, page, encoder.tokenizer)
         await ctx.runtime.vectors.upsert(space, points)
         await ctx.runtime.vectors.flush(space)
         after = page[-1]["id"]
@@ -165,9 +169,10 @@ async def clean_up_store(ctx: JobContext, args: CleanUpStore) -> dict[str, Any]:
     while True:
         await ctx.check()
         async with ctx.step(message="Forgetting vectors") as session:
-            forgotten = await repository.forget_unused_vectors(session, ctx.actor, before=before, limit=ROWS_A_STEP)
-        vectors += forgotten
-        if forgotten < ROWS_A_STEP:
+            unused_vectors = await repository.unused_vectors(session, ctx.actor, before=before, limit=ROWS_A_STEP)
+            await repository.forget_vectors(session, ctx.actor, unused_vectors)
+        vectors += len(unused_vectors)
+        if len(unused_vectors) < ROWS_A_STEP:
             break
     async with ctx.read() as session:
         spaces = await repository.spaces_with_points(session)
@@ -179,6 +184,11 @@ async def clean_up_store(ctx: JobContext, args: CleanUpStore) -> dict[str, Any]:
 @handles(CheckSources)
 async def check_sources(ctx: JobContext, args: CheckSources) -> dict[str, Any]:
     return await checks.look_around(ctx)
+
+
+@handles(Doctor)
+async def doctor(ctx: JobContext, args: Doctor) -> dict[str, Any]:
+    return await examination.examine(ctx, args)
 
 
 async def _make_due(ctx: JobContext, document_ids: Sequence[str]) -> None:
@@ -206,27 +216,3 @@ def _fate(document_id: str, label: str | None, row: Mapping[Any, Any] | None) ->
     if row["state"] == "failed":
         return failed_item(document_id, row["path"], row["code"], row["reason"])
     return ItemOutcome(document_id, "done", row["path"])
-
-
-def _projection(tenant_id: str, rows: Sequence[Any], tokenizer: Tokenizer) -> list[Point]:
-    return [_projected(tenant_id, row, tokenizer) for row in rows]
-
-
-def _projected(tenant_id: str, row: Any, tokenizer: Tokenizer) -> Point:
-    text = headings.embedded_text(row["heading_path"], row["text"], tokenizer, tokens=row["tokens"])
-    return Point(
-        id=row["id"],
-        dense=None if row["vector"] is None else np.frombuffer(row["vector"], dtype="<f2").astype(np.float32),
-        sparse=bm25.document_vector(text, row["language"], row["mean_terms"] or bm25.TYPICAL_MEAN_TERMS),
-        payload=payload(
-            tenant=tenant_id,
-            collection=row["collection_id"],
-            generation=row["generation"],
-            source=row["source_id"],
-            document=row["document_id"],
-            media_type=row["media_type"],
-            language=row["language"],
-            tags=row["tags"],
-            modified_at=row["modified_at"],
-        ),
-    )

@@ -9,6 +9,7 @@ from fastapi import APIRouter, File, Form, Query, Response, UploadFile
 from semantik.auth.access import CollectionUnknown
 from semantik.features.ingestion import repository, service, uploads
 from semantik.features.ingestion.schemas import (
+    DoctorRequest,
     FolderPlanRequest,
     RetryAccepted,
     RetryFailedRequest,
@@ -18,7 +19,7 @@ from semantik.features.ingestion.schemas import (
     SyncRequest,
     Uploaded,
 )  # fmt: skip
-from semantik.http.dependencies import CurrentRuntime, Writer, WriteSession
+from semantik.http.dependencies import Admin, CurrentRuntime, Writer, WriteSession
 from semantik.http.idempotency import KEYED
 from semantik.http.unit_of_work import UnitOfWork
 from semantik.kit.errors import InvalidInput
@@ -107,6 +108,12 @@ async def retry_document(
 async def retry_failed(collection_id: str, actor: Writer, session: WriteSession, wanted: RetryFailedRequest | None = None) -> RetryAccepted:
     job, count = await service.retry_failed(session, actor, collection_id, wanted.codes if wanted else [])
     return RetryAccepted(job_id=job.id if job else None, documents=count)
+
+
+@router.post("/doctor", status_code=202, summary="Compare all that is stored", operation_id="start_doctor", dependencies=[KEYED])
+async def start_doctor(wanted: DoctorRequest, actor: Admin, session: WriteSession) -> SyncAccepted:
+    """A job compares the tenant's rows, files, vectors and points; what it found is its result. Only with `fix` it changes anything."""
+    return SyncAccepted(job_id=(await service.examine(session, actor, fix=wanted.fix, hashes=wanted.hashes)).id)
 
 
 @router.delete(

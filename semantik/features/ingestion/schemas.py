@@ -131,3 +131,10 @@ class RetryFailedRequest(BaseModel):
 class RetryAccepted(BaseModel):
     job_id: str | None
     documents: int
+
+
+class DoctorRequest(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    fix: bool = Field(False, description="Mend what is found. Without it nothing is changed.")
+    hashes: bool = Field(True, description="Read every stored file through and compare it with its hash, and every text with its own.")

@@ -12,7 +12,7 @@ from semantik.auth.actor import Actor
 from semantik.auth.folders import allowed_path
 from semantik.engines.connectors.base import Connector, Item
 from semantik.features.ingestion import estimate, listing, repository
-from semantik.features.ingestion.job_args import IngestSource, RemoveDocument
+from semantik.features.ingestion.job_args import Doctor, IngestSource, RemoveDocument
 from semantik.features.ingestion.opening import connector_of, stages_of, target_of
 from semantik.features.ingestion.plan import held_back
 from semantik.features.ingestion.schemas import Estimate, EstimatedRange, FolderPlanRequest, Moved, PlanCounts, SyncPlan
@@ -85,6 +85,18 @@ async def sync(
         listing=source["kind"] != "upload",
         max_delete=max_delete,
         budget=source["budget"] if budget is None else budget,
+    )
+
+
+async def examine(session: AsyncSession, actor: Actor, *, fix: bool, hashes: bool) -> Enqueued:
+    """One examination at a time for a tenant; the same one asked for twice is one."""
+    return await enqueue(
+        session,
+        Doctor(fix=fix, hashes=hashes),
+        actor=actor,
+        title="Mend what does not agree" if fix else "Check that all agrees",
+        dedup_key=f"{'fix' if fix else 'look'}:{'deep' if hashes else 'quick'}",
+        concurrency_key=f"doctor:{actor.tenant_id}",
     )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import hashlib
 import shutil
 import tempfile
 import time
@@ -22,6 +21,7 @@ from semantik.engines.connectors.base import Connector, Item, ItemGone
 from semantik.engines.embedding import language as languages
 from semantik.engines.embedding.base import Tokenizer
 from semantik.engines.extract.base import Extractor, Limits, Member, Outcome, Part, Verdict
+from semantik.features.ingestion import projection
 from semantik.features.ingestion.embedder import Embedder
 from semantik.features.ingestion.values import Batch, ChunkDraft, Fetched, Finish, Measured, NewMember, Target, Work
 from semantik.jobs.failpoints import fp
@@ -253,7 +253,7 @@ class _Reading:
                     position=_position(part, span.start, span.end),
                     language=self.language,
                     embedded_text=embedded,
-                    embedding_hash=hashlib.sha256(embedded.encode("utf-8", "surrogatepass")).hexdigest(),
+                    embedding_hash=projection.embedding_hash(embedded),
                 )
             )
         self.trail.leave(part)

@@ -8,6 +8,7 @@ import { documents } from "./documents.ts";
 import { jobs } from "./jobs.ts";
 import { schedules } from "./schedules.ts";
 import { sources } from "./sources.ts";
+import { system } from "./system.ts";
 import { workers } from "./workers.ts";
 
 export function createHandlers(db: Db): HttpHandler[] {
@@ -20,5 +21,6 @@ export function createHandlers(db: Db): HttpHandler[] {
     ...deadLetters(db),
     ...schedules(db),
     ...workers(db),
+    ...system(db),
   ];
 }

@@ -47,8 +47,10 @@ async def tenants_with_points(session: AsyncSession, space: str) -> list[tuple[s
     return [tuple(row) for row in await session.execute(statement)]
 
 
-async def projection_page(session: AsyncSession, actor: Actor, space: str, after: str, limit: int) -> list[Row]:
-    """Everything a point is made of, by chunk id."""
+async def projection_page(
+    session: AsyncSession, actor: Actor, space: str, after: str, limit: int, *, ids: Sequence[str] | None = None
+) -> list[Row]:
+    """Everything a point is made of, by chunk id; of these `ids` only, where they are given."""
     statement = (
         sa.select(
             chunks.c.id, chunks.c.text, chunks.c.tokens, chunks.c.heading_path, chunks.c.language, chunks.c.collection_id,
@@ -71,6 +73,8 @@ async def projection_page(session: AsyncSession, actor: Actor, space: str, after
         .order_by(chunks.c.id)
         .limit(limit)
     )  # fmt: skip
+    if ids is not None:
+        statement = statement.where(chunks.c.id.in_(ids))
     return [row._mapping for row in await session.execute(statement, {"model_key": space.rpartition("-")[0]})]
 
 
@@ -84,26 +88,32 @@ async def rebuilt(session: AsyncSession, actor: Actor, space: str) -> None:
         await set_rebuild_reason(session, space, None)
 
 
-async def forget_unused_vectors(session: AsyncSession, actor: Actor, *, before: datetime, limit: int) -> int:
-    """Forgets up to `limit` vectors made before then whose text no chunk of the tenant holds. Returns how many."""
-    unused = (
+async def unused_vectors(
+    session: AsyncSession, actor: Actor, *, before: datetime, after: tuple[str, str] = ("", ""), limit: int
+) -> list[tuple[str, str]]:
+    """(model key, text hash) of vectors made before then whose text no chunk of the tenant holds, in order."""
+    statement = (
         sa.select(embeddings.c.model_key, embeddings.c.text_hash)
         .where(
             embeddings.c.tenant_id == actor.tenant_id,
             embeddings.c.created_at < before,
+            sa.tuple_(embeddings.c.model_key, embeddings.c.text_hash) > sa.tuple_(*map(sa.literal, after)),
             ~sa.exists().where(chunks.c.tenant_id == actor.tenant_id, chunks.c.embedding_hash == embeddings.c.text_hash),
         )
+        .order_by(embeddings.c.model_key, embeddings.c.text_hash)
         .limit(limit)
     )
-    found = (await session.execute(unused)).all()
-    for model_key in {row.model_key for row in found}:
-        hashes = [row.text_hash for row in found if row.model_key == model_key]
+    return [(row.model_key, row.text_hash) for row in await session.execute(statement)]
+
+
+async def forget_vectors(session: AsyncSession, actor: Actor, keys: Sequence[tuple[str, str]]) -> None:
+    for model_key in {model_key for model_key, _ in keys}:
+        hashes = [text_hash for other, text_hash in keys if other == model_key]
         await session.execute(
             sa.delete(embeddings).where(
                 embeddings.c.tenant_id == actor.tenant_id, embeddings.c.model_key == model_key, embeddings.c.text_hash.in_(hashes)
             )
         )
-    return len(found)
 
 
 async def dead_page(session: AsyncSession, actor: Actor, space: str, limit: int) -> list[str]:

@@ -7,6 +7,7 @@ import { Fact, Facts, Section } from "@/ui/page";
 import { SkeletonText } from "@/ui/skeleton";
 import { Status } from "@/ui/status";
 import table from "@/ui/table.module.css";
+import { Agreement } from "./agreement";
 
 const MODES: Record<string, string> = {
   embedded: "Embedded: one process, everything in the data folder",
@@ -74,6 +75,7 @@ export function AboutSection() {
           </table>
         )}
       </Section>
+      <Agreement />
     </>
   );
 }

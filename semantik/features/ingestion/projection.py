@@ -1,0 +1,48 @@
+"""Makes points of the index from rows: the stored float16 vectors and the same words, so nothing is embedded."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from semantik.engines.chunking import headings
+from semantik.engines.embedding import bm25
+from semantik.engines.embedding.base import Tokenizer
+from semantik.engines.vectors.base import Point
+from semantik.features.ingestion.publish import payload
+
+
+def points(tenant_id: str, rows: Sequence[Any], tokenizer: Tokenizer) -> list[Point]:
+    """`rows`: of `repository.projection_page`. A row without a vector becomes a point that only words find."""
+    return [_point(tenant_id, row, tokenizer) for row in rows]
+
+
+def embedded_text(row: Any, tokenizer: Tokenizer) -> str:
+    """What was embedded for the chunk."""
+    return headings.embedded_text(row["heading_path"], row["text"], tokenizer, tokens=row["tokens"])
+
+
+def embedding_hash(embedded: str) -> str:
+    return hashlib.sha256(embedded.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _point(tenant_id: str, row: Any, tokenizer: Tokenizer) -> Point:
+    return Point(
+        id=row["id"],
+        dense=None if row["vector"] is None else np.frombuffer(row["vector"], dtype="<f2").astype(np.float32),
+        sparse=bm25.document_vector(embedded_text(row, tokenizer), row["language"], row["mean_terms"] or bm25.TYPICAL_MEAN_TERMS),
+        payload=payload(
+            tenant=tenant_id,
+            collection=row["collection_id"],
+            generation=row["generation"],
+            source=row["source_id"],
+            document=row["document_id"],
+            media_type=row["media_type"],
+            language=row["language"],
+            tags=row["tags"],
+            modified_at=row["modified_at"],
+        ),
+    )

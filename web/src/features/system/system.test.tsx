@@ -1,0 +1,14 @@
+import { describe, expect, it } from "vitest";
+import { open, screen, world } from "@/test/app";
+
+describe("agreement", () => {
+  it("compares when asked and says what came of it", async () => {
+    const { user, db } = open("/settings/about", world("full"));
+    await user.click(await screen.findByRole("button", { name: "Compare" }));
+    expect(await screen.findByText(/All agreed/)).toBeVisible();
+    expect(screen.getByRole("link", { name: "Check that all agrees" })).toHaveAttribute(
+      "href",
+      `/jobs/${db.jobs.find((job) => job.kind === "doctor")?.id}`,
+    );
+  });
+});
