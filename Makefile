@@ -84,6 +84,7 @@ chromium:
 	@sh .ci/chromium --install || true
 
 crash: $(TEST)  ## The whole fault campaign: a thousand kills, half an hour; writes docs/fault-report.md
+	SEMANTIK_TEST_DOCUMENTS=1200 $(PY) -m pytest -q -n 0 tests/flows/test_load.py
 	$(PY) -m tests.crash $(ARGS)
 
 lint: $(DEV) $(if $(HAS_NODE),$(NODE))  ## Lint Python and the web app

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx2
+import sqlalchemy as sa
 
 from semantik.kit import settings
 
@@ -156,3 +157,19 @@ def wait_for(look: Callable[[], T | None], why: Callable[[], str], within_s: flo
             return found
         assert time.monotonic() < end and (popen is None or popen.poll() is None), why()
         time.sleep(0.05)
+
+
+def points(site: Site) -> int:
+    """Points in the vector server, over all of its collections."""
+    with httpx2.Client(base_url=site.environment["SEMANTIK_QDRANT_URL"], trust_env=False) as qdrant:
+        names = [one["name"] for one in qdrant.get("/collections").json()["result"]["collections"]]
+        return sum(qdrant.post(f"/collections/{name}/points/count", json={"exact": True}).json()["result"]["count"] for name in names)
+
+
+def rows(site: Site, what: str) -> int:
+    """Rows of a table, or of whatever may follow FROM."""
+    engine = sa.create_engine(site.environment["SEMANTIK_DATABASE_URL"], poolclass=sa.NullPool)
+    with engine.connect() as connection:
+        count = connection.execute(sa.text(f"SELECT count(*) FROM {what}")).scalar_one()
+    engine.dispose()
+    return int(count)

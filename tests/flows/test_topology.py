@@ -11,7 +11,6 @@ from typing import Any
 
 import httpx2
 import pytest
-import sqlalchemy as sa
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 from websockets.typing import Origin, Subprotocol
@@ -91,7 +90,7 @@ def test_a_killed_worker_and_a_killed_replica_change_nothing_of_the_result(site:
     shown = two.get(f"/api/v1/collections/{collection}").json()
     assert (shown["ledger"]["listed"], shown["ledger"]["indexed"], shown["ledger"]["pending"]) == (FILES, FILES, 0)
     assert shown["chunks"] == FILES
-    assert (_rows(site, "chunks"), _points(site)) == (FILES, FILES)
+    assert (several.rows(site, "chunks"), several.points(site)) == (FILES, FILES)
     hits = two.post("/api/v1/search", json={"query": "was valve 77 found tight", "limit": 5}).json()["hits"]
     assert any("Valve 77 " in hit["passage"]["text"] for hit in hits)
 
@@ -123,18 +122,3 @@ def _owner(api: httpx2.Client, job_id: str) -> int | None:
     job = api.get(f"/api/v1/jobs/{job_id}").json()
     attempts = api.get(f"/api/v1/jobs/{job_id}/attempts").json()["items"]
     return int(attempts[0]["owner"].split(":")[1]) if attempts and job["counts"]["done"] else None
-
-
-def _rows(site: Site, table: str) -> int:
-    engine = sa.create_engine(site.environment["SEMANTIK_DATABASE_URL"], poolclass=sa.NullPool)
-    with engine.connect() as connection:
-        count = connection.execute(sa.text(f"SELECT count(*) FROM {table}")).scalar_one()
-    engine.dispose()
-    return int(count)
-
-
-def _points(site: Site) -> int:
-    """Points in the vector server, over all of its collections."""
-    with httpx2.Client(base_url=site.environment["SEMANTIK_QDRANT_URL"], trust_env=False) as qdrant:
-        names = [one["name"] for one in qdrant.get("/collections").json()["result"]["collections"]]
-        return sum(qdrant.post(f"/collections/{name}/points/count", json={"exact": True}).json()["result"]["count"] for name in names)
