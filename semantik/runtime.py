@@ -24,7 +24,7 @@ from semantik.engines.limits.base import Buckets
 from semantik.engines.limits.memory import MemoryBuckets
 from semantik.engines.vectors.base import Space, VectorStore
 from semantik.engines.weights import catalog
-from semantik.kit import logs, registry
+from semantik.kit import logs, registry, traces
 from semantik.kit.concurrency import Loops, cpu_count, run_cpu
 from semantik.kit.database import Database, open_database
 from semantik.kit.errors import SemantikError
@@ -178,6 +178,9 @@ async def _once(tasks: dict[str, asyncio.Task[T]], key: str, open_: Callable[[st
 async def open_runtime(settings: Settings) -> Runtime:
     """Opens what the settings name. The caller owns or shares the data folder and has brought the schema up to date."""
     async with AsyncExitStack() as stack:
+        if settings.traces != "off":
+            await run_cpu(traces.start, settings.traces)
+            stack.push_async_callback(run_cpu, traces.stop)
         database = open_sql(settings)
         stack.push_async_callback(database.close)
         blobs = await _open_blobs(settings)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from fastapi import FastAPI
 from fastapi.responses import FileResponse, Response
+from fastapi.telemetry import TelemetryConfig
 
 from semantik import __version__
 from semantik.features.system.health import Checks
@@ -32,13 +33,16 @@ FEATURES = (
     "system",
 )
 
+# FastAPI would make spans, metrics and logs of its own, with addresses in them, as soon as variables of the environment ask for it.
+_NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False, "operation_spans": False, "auto_configure": False}
+
 # Paths of the API and its kin: an unknown one is a problem, never the web UI's page.
 _NOT_PAGES = ("api/", "ws/", "docs", "openapi.json", "healthz", "readyz", "health/", "metrics", "assets/")
 
 
 def build(runtime: Runtime, *, web_ui: Path = WEB_UI) -> FastAPI:
     """The app; `runtime` is opened and closed by the caller."""
-    app = FastAPI(title="Semantik", version=__version__, docs_url=None, redoc_url=None, openapi_url=None)
+    app = FastAPI(title="Semantik", version=__version__, docs_url=None, redoc_url=None, openapi_url=None, telemetry=_NO_TELEMETRY)
     app.state.runtime = runtime
     app.state.checks = Checks(runtime)
     problems.install(app)

@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocketDisconnect
 
 from semantik.http import bodies, problems
-from semantik.kit import logs, metrics
+from semantik.kit import logs, metrics, traces
 from semantik.kit.errors import SemantikError
 from semantik.kit.ids import new_id
 from semantik.kit.settings import Settings
@@ -81,6 +81,20 @@ class RequestBoundary:
         await self._http(scope, receive, send, connection)
 
     async def _http(self, scope: Scope, receive: Receive, send: Send, connection: HTTPConnection) -> None:
+        if scope["path"] in _QUIET:
+            await self._answer(scope, receive, send, connection)
+            return
+        with traces.request(
+            scope["semantik.request_id"], connection.headers.get("traceparent"), {"http.request.method": scope["method"]}
+        ) as span:
+            status = await self._answer(scope, receive, send, connection)
+            span.name(f"{scope['method']} {_route(scope)}")
+            span.add({"http.route": _route(scope), "http.response.status_code": status})
+            if status >= 500:
+                span.fail(str(status))
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send, connection: HTTPConnection) -> int:
+        """The status that was sent."""
         started_at = time.perf_counter()
         status = 0
 
@@ -111,6 +125,7 @@ class RequestBoundary:
             _account(scope, status or 500, time.perf_counter() - started_at)
         for task in scope.get("semantik.after", ()):
             await _after(task)
+        return status or 500
 
     async def _socket(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
@@ -135,17 +150,25 @@ class RequestBoundary:
 
 def _request_id(connection: HTTPConnection) -> str:
     given = connection.headers.get(REQUEST_ID, "")
-    return given if _SANE_REQUEST_ID.fullmatch(given) else new_id()
+    if _SANE_REQUEST_ID.fullmatch(given):
+        return given
+    # Whoever traces its requests finds ours by the number of its trace.
+    upstream = traces.parent_of(connection.headers.get("traceparent"))
+    return upstream.trace if upstream is not None else new_id()
 
 
 def _account(scope: Scope, status: int, seconds: float) -> None:
-    route = getattr(scope.get("route"), "path", None) or "(none)"
+    route = _route(scope)
     method = scope["method"] if scope["method"] in _METHODS else "(other)"
     metrics.HTTP_REQUESTS.labels(method, route, str(status)).inc()
     metrics.HTTP_SECONDS.labels(method, route).observe(seconds)
     say: Callable[..., Any] = log.debug if scope["path"] in _QUIET else log.info
     # The path only: a query string can hold what a user searched for.
     say("request", method=scope["method"], path=scope["path"], status=status, ms=round(seconds * 1000, 1))
+
+
+def _route(scope: Scope) -> str:
+    return getattr(scope.get("route"), "path", None) or "(none)"
 
 
 # A client may invent methods without end; each would be a time series.

@@ -31,7 +31,7 @@ from semantik.jobs.store.leases import Ending
 from semantik.jobs.store.rows import DATABASE_ERRORS
 from semantik.jobs.upkeep import Upkeep
 from semantik.jobs.values import QUEUES, Control, Failure, Job, Needs
-from semantik.kit import logs, metrics, resources
+from semantik.kit import logs, metrics, resources, traces
 from semantik.kit.concurrency import end
 from semantik.kit.ids import TenantId, new_id
 
@@ -142,7 +142,15 @@ class Runner:
             waited = job.last_progress_at - job.available_at
             metrics.JOBS_QUEUE_WAIT_SECONDS.labels(queue=job.queue).observe(max(0.0, waited.total_seconds()))
         with logs.bound_contextvars(job_id=job.id, kind=job.kind, fence=job.fence, tenant_id=job.tenant_id, request_id=job.correlation_id):
-            await self._run(job)
+            with traces.job(
+                job.correlation_id,
+                f"job {job.kind}",
+                {"semantik.job_id": job.id, "semantik.queue": job.queue, "semantik.attempt": job.attempt},
+            ) as span:
+                status = await self._run(job)
+                span.add({"semantik.status": status})
+                if status not in ("completed", "queued", "paused"):
+                    span.fail(status)
         return True
 
     async def make_room(self, queues: Sequence[str], *, slice_s: float) -> bool:
@@ -168,7 +176,8 @@ class Runner:
                     return True
         return False
 
-    async def _run(self, job: Job) -> None:
+    async def _run(self, job: Job) -> str:
+        """Runs one attempt; returns the job's status after it, or lost."""
         log.info("job claimed", attempt=job.attempt, losses=job.losses)
         started = time.monotonic()
         ctx = JobContext(job, self._runtime, ttl_s=self._ttl_s)
@@ -190,9 +199,9 @@ class Runner:
         metrics.JOBS_RUN_SECONDS.labels(kind=job.kind).observe(time.monotonic() - started)
         if settled is not None and settled.finished_at is not None:
             metrics.JOBS_FINISHED.labels(kind=job.kind, outcome=settled.outcome or str(settled.status)).inc()
-        log.info(
-            "job attempt ended", status=str(settled.status) if settled is not None else "lost", seconds=round(time.monotonic() - started, 2)
-        )
+        status = str(settled.status) if settled is not None else "lost"
+        log.info("job attempt ended", status=status, seconds=round(time.monotonic() - started, 2))
+        return status
 
     async def _invoke(self, handler: Handler, ctx: JobContext) -> dict[str, Any] | None:
         await self._require(handler.args.needs)

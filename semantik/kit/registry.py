@@ -31,6 +31,6 @@ def load(engine: str, backends: Mapping[str, str], name: str) -> Any:
             raise
         raise Misconfigured(
             f"the {engine} backend {name!r} needs the Python package {error.name!r}, which is not installed",
-            hint="Install the matching extra, for example: pip install 'semantik[postgres,redis,worker,qdrant,s3]'.",
+            hint="Install the matching extra, for example: pip install 'semantik[postgres,redis,worker,qdrant,s3,otel]'.",
         ) from error
     return getattr(module, attribute)

@@ -89,6 +89,10 @@ class Settings(BaseModel):
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severe event that is logged.")
     log_format: Literal["auto", "json", "console"] = Field("auto", description="auto: readable in a terminal, JSON otherwise.")
 
+    traces: Literal["off", "otlp"] = Field(
+        "off", description="otlp: send spans of requests, jobs and engines to the collector that the OTEL_ variables name."
+    )
+
     secret_key: SecretStr | None = Field(
         None, description="Root key for tokens and sealed credentials, 32 bytes or more. Unset: generated into the data folder."
     )

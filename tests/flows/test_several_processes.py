@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Iterator
 
 import httpx2
 import pytest
 
 from semantik.jobs.dispatch_celery import CeleryBell
 from tests import services
+from tests.collector import Collector, collector
 from tests.flows import several
 from tests.flows.several import Process, Site
 
@@ -17,7 +19,15 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def served(site: Site) -> tuple[Process, str]:
+def receiver() -> Iterator[Collector]:
+    with collector() as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def served(site: Site, receiver: Collector) -> tuple[Process, str]:
+    """Every process of the site sends its traces to the receiver."""
+    site.environment |= {"SEMANTIK_TRACES": "otlp", "OTEL_EXPORTER_OTLP_ENDPOINT": receiver.url, "OTEL_BSP_SCHEDULE_DELAY": "100"}
     return site.api()
 
 
@@ -26,7 +36,7 @@ def api(served: tuple[Process, str]) -> httpx2.Client:
     return several.set_up(*served)
 
 
-def test_a_worker_runs_what_a_replica_enqueued(site: Site, api: httpx2.Client) -> None:
+def test_a_worker_runs_what_a_replica_enqueued(site: Site, api: httpx2.Client, receiver: Collector) -> None:
     collection = api.post("/api/v1/collections", json={"name": "Papers"}).json()["id"]
     files = [("files", ("valves.md", b"# Valves\n\nValve seven is closed at night.\n"))]
     asked = api.post(f"/api/v1/collections/{collection}/uploads", files=files, headers={"X-Request-ID": "asked-by-hand-1"})
@@ -45,6 +55,10 @@ def test_a_worker_runs_what_a_replica_enqueued(site: Site, api: httpx2.Client) -
     assert {line["job_id"] for line in told} == {done["id"]}
     (shown,) = [one for one in api.get("/api/v1/workers").json()["items"] if one["state"] == "up"]
     assert (shown["pool"], shown["slots"], sorted(shown["queues"])) == ("prefork", 1, ["cpu", "gpu", "io", "llm", "maintenance"])
+    job = several.wait_for(lambda: receiver.find(lambda one: one.attributes.get("semantik.job_id") == done["id"]), worker.why, 20)
+    request = several.wait_for(lambda: receiver.find(lambda one: one.id == job.parent), worker.why, 20)
+    assert (request.trace, request.attributes["semantik.request_id"]) == (job.trace, "asked-by-hand-1")
+    assert receiver.find(lambda one: one.name == "vectors upsert" and one.trace == job.trace) is not None
     address = f"http://127.0.0.1:{port}/metrics"
     assert httpx2.get(address).status_code == 404, "closed without the token"
     counted = httpx2.get(address, headers={"Authorization": "Bearer for-the-test"}).text

@@ -23,7 +23,7 @@ from semantik.jobs.context import JobContext
 from semantik.jobs.failpoints import fp
 from semantik.jobs.retry import ErrorClass
 from semantik.jobs.values import ItemOutcome
-from semantik.kit import metrics
+from semantik.kit import metrics, traces
 from semantik.kit.clock import now
 from semantik.kit.concurrency import run_cpu
 from semantik.kit.database import AsyncSession
@@ -93,9 +93,10 @@ class Publisher:
         if any(batch.chunks for batch in group):
             mean_terms = await self._settled_mean(group)
             points = await run_cpu(self._points, group, mean_terms)
-            await self._vectors.upsert(self._target.space, points)
-            fp("ingest_upserted")
-            await self._vectors.flush(self._target.space)
+            with traces.span("vectors upsert", {"vectors.space": self._target.space.key, "vectors.points": len(points)}):
+                await self._vectors.upsert(self._target.space, points)
+                fp("ingest_upserted")
+                await self._vectors.flush(self._target.space)
             fp("ingest_flushed")
         finishes = [(batch.work, batch.finish) for batch in group if batch.finish is not None]
         ended = [finish.state for _, finish in finishes]

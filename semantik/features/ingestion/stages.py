@@ -25,7 +25,7 @@ from semantik.features.ingestion import projection
 from semantik.features.ingestion.embedder import Embedder
 from semantik.features.ingestion.values import Batch, ChunkDraft, Fetched, Finish, Measured, NewMember, Target, Work
 from semantik.jobs.failpoints import fp
-from semantik.kit import logs, metrics
+from semantik.kit import logs, metrics, traces
 from semantik.kit.concurrency import run_cpu
 from semantik.kit.errors import RateLimited, SemantikError, Unavailable
 from semantik.kit.secrets import Keyring
@@ -130,7 +130,8 @@ class Stages:
     async def _timed(self, stage: str, step: Any) -> Any:
         began = time.perf_counter()
         try:
-            return await step
+            with traces.span(f"ingest {stage}"):
+                return await step
         finally:
             metrics.STAGE_SECONDS.labels(stage=stage).observe(time.perf_counter() - began)
 

@@ -13,6 +13,7 @@ from semantik.engines.embedding import bm25
 from semantik.engines.embedding.base import Encoder
 from semantik.engines.vectors.base import Answer, Corpus, Filters, Query, Space, VectorStore
 from semantik.features.search.values import Mode, Searchable
+from semantik.kit import traces
 from semantik.kit.concurrency import run_cpu
 from semantik.kit.ids import TenantId
 from semantik.kit.sparse import SparseVector
@@ -35,7 +36,8 @@ async def ask(query: str, *, mode: Mode, encoders: Mapping[str, Encoder], langua
     cutting = asyncio.ensure_future(_cut(query, languages))
     names = list(encoders) if mode is not Mode.SPARSE else []
     try:
-        vectors = await asyncio.gather(*(encoders[name].embed_queries([query]) for name in names))
+        with traces.span("embedding query"):
+            vectors = await asyncio.gather(*(encoders[name].embed_queries([query]) for name in names))
     except BaseException:
         cutting.cancel()
         raise
@@ -67,6 +69,7 @@ async def answers(
     async def one(space: Space, members: Sequence[Searchable]) -> Answer:
         corpus = Corpus(tenant, tuple((member.id, member.generation) for member in members))
         dense = asked.dense.get(members[0].model)
-        return await store.query(space, Query(corpus, filters, dense, asked.sparse, limit))
+        with traces.span("vectors query", {"vectors.space": space.key, "vectors.limit": limit}):
+            return await store.query(space, Query(corpus, filters, dense, asked.sparse, limit))
 
     return list(await asyncio.gather(*(one(space, members) for space, members in spaces.items())))
