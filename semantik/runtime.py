@@ -30,6 +30,7 @@ from semantik.kit.database import Database, open_database
 from semantik.kit.errors import SemantikError
 from semantik.kit.secrets import Keyring, open_keyring
 from semantik.kit.settings import Settings
+from semantik.rows import moves
 
 log = logs.get(__name__)
 
@@ -183,13 +184,13 @@ async def open_runtime(settings: Settings) -> Runtime:
             stack.push_async_callback(run_cpu, traces.stop)
         database = open_sql(settings)
         stack.push_async_callback(database.close)
-        blobs = await _open_blobs(settings)
+        blobs = await open_blobs(settings)
         stack.push_async_callback(blobs.close)
         events: EventBus = open_events(settings)
         stack.push_async_callback(events.close)
         buckets: Buckets = _open_buckets(settings)
         stack.push_async_callback(buckets.close)
-        vectors: VectorStore = _open_vectors(settings)
+        vectors: VectorStore = open_vectors(settings)
         stack.push_async_callback(vectors.close)
         extractor: Extractor = registry.load("extract", extract_backends.BACKENDS, "pool")(workers=settings.extract_workers or cpu_count())
         stack.push_async_callback(extractor.close)
@@ -208,17 +209,22 @@ async def open_runtime(settings: Settings) -> Runtime:
 
 
 def prepare_schema(settings: Settings) -> None:
-    """Embedded mode brings its own SQLite database up to date; a server database must be migrated on purpose."""
+    """Embedded mode brings its own SQLite database up to date; a server database must be migrated on purpose.
+
+    Refuses a database that `semantik migrate` has not filled to the end.
+    """
     if settings.database_url is None:
         migrations.upgrade(settings.sqlalchemy_url)
     else:
         migrations.require_head(settings.sqlalchemy_url)
+    moves.require_usable(settings.sqlalchemy_url)
 
 
-async def _open_blobs(settings: Settings) -> BlobStore:
+async def open_blobs(settings: Settings, *, read_only: bool = False) -> BlobStore:
+    """The store of originals alone. `read_only`: opening it leaves no trace in it, and only reading is asked of it."""
     match location.parse(settings.blobs_url) if settings.blobs_url else location.FolderPlace(settings.data_dir / "blobs"):
         case location.FolderPlace(path=path):
-            store: BlobStore = registry.load("blobs", blob_backends.BACKENDS, "files")(path)
+            store: BlobStore = registry.load("blobs", blob_backends.BACKENDS, "files")(path, read_only=read_only)
         case location.BucketPlace() as place:
             access, secret = settings.blobs_access_key, settings.blobs_secret_key
             store = await registry.load("blobs", blob_backends.BACKENDS, "s3")(
@@ -227,6 +233,7 @@ async def _open_blobs(settings: Settings) -> BlobStore:
                 secret_key=secret.get_secret_value() if secret else None,
                 copies_dir=settings.data_dir / "blob-copies",
                 copies_bytes=settings.blobs_copies_bytes,
+                read_only=read_only,
             )
         case other:
             assert_never(other)
@@ -265,7 +272,8 @@ def _open_buckets(settings: Settings) -> Buckets:
     return buckets
 
 
-def _open_vectors(settings: Settings) -> VectorStore:
+def open_vectors(settings: Settings) -> VectorStore:
+    """The vector store alone; the embedded one takes its folder with the first call."""
     if settings.qdrant_url is None:
         store: VectorStore = registry.load("vectors", vector_backends.BACKENDS, "edge")(settings.data_dir / "index")
     else:

@@ -41,6 +41,14 @@ POINTS = (
     "ingest_published",
     "ingest_read",
     "ingest_swept",
+    "move_begun",
+    "move_keys_carried",
+    "move_rows_written",
+    "move_rows_noted",
+    "move_file_stored",
+    "move_points_flushed",
+    "move_filled",
+    "move_compared",
 )
 
 _hits: Counter[str] = Counter()

@@ -9,6 +9,8 @@ import fcntl
 import json
 import os
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
@@ -78,6 +80,24 @@ def share(data_dir: Path) -> Ownership:
     return Ownership(_locked(data_dir, fcntl.LOCK_SH), alone=False)
 
 
+@contextmanager
+def held(data_dir: Path) -> Iterator[None]:
+    """Keeps everybody else out of a folder that is only read, and leaves not even its lock file changed.
+
+    A folder that no process ever owned has no lock file, and nobody to keep out. Raises `DataDirBusy`.
+    """
+    path = data_dir / "owner.lock"
+    if not path.exists():
+        yield
+        return
+    with open(path, encoding="utf-8") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise _busy(data_dir) from None
+        yield
+
+
 def _locked(data_dir: Path, kind: int) -> IO[str]:
     path = data_dir / "owner.lock"
     try:
@@ -97,16 +117,20 @@ def _locked(data_dir: Path, kind: int) -> IO[str]:
         fcntl.flock(file, kind | fcntl.LOCK_NB)
     except BlockingIOError:
         file.close()
-        owner = present_owner(data_dir)
-        who = f"process {owner.pid}" if owner else "the processes of a server"
-        where = f" at {owner.address}" if owner and owner.address else ""
-        raise DataDirBusy(
-            f"the data folder {data_dir} is in use by {who}{where}",
-            hint="Use that server, stop it, or set SEMANTIK_DATA_DIR to another folder.",
-            pid=owner.pid if owner else None,
-            address=owner.address if owner else None,
-        ) from None
+        raise _busy(data_dir) from None
     return file
+
+
+def _busy(data_dir: Path) -> DataDirBusy:
+    owner = present_owner(data_dir)
+    who = f"process {owner.pid}" if owner else "the processes of a server"
+    where = f" at {owner.address}" if owner and owner.address else ""
+    return DataDirBusy(
+        f"the data folder {data_dir} is in use by {who}{where}",
+        hint="Use that server, stop it, or set SEMANTIK_DATA_DIR to another folder.",
+        pid=owner.pid if owner else None,
+        address=owner.address if owner else None,
+    )
 
 
 def present_owner(data_dir: Path) -> Owner | None:

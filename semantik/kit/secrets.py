@@ -70,6 +70,28 @@ def open_keyring(data_dir: Path, given: str | None) -> Keyring:
     return Keyring(tuple(roots))
 
 
+class KeysDiffer(Misconfigured):
+    code = "keys_differ"
+    title = "The other installation has keys of its own"
+
+
+def carry(source: Keyring, data_dir: Path, given: str | None) -> None:
+    """Gives an installation the keys of another one, whose sealed credentials and sessions it takes over.
+
+    `given`: the key in the receiver's settings, which stands instead of a key file. Raises `KeysDiffer` rather than replace a key.
+    """
+    path = data_dir / _FILE
+    if given is None and not path.exists():
+        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _write(path, list(source.roots), replace=False)
+    if not set(source.roots) <= set(open_keyring(data_dir, given).roots):
+        where = "SEMANTIK_SECRET_KEY of the target" if given is not None else str(path)
+        raise KeysDiffer(
+            f"{where} holds other keys than the source, so that credentials sealed there could not be opened",
+            hint="Leave SEMANTIK_SECRET_KEY out for the target, or give it that of the source; remove a keys.json that nothing uses.",
+        )
+
+
 def rotate(data_dir: Path) -> Keyring:
     """Puts a fresh key in front; older ones stay for what they signed and sealed."""
     ring = open_keyring(data_dir, None)

@@ -18,6 +18,9 @@ from semantik.kit.database_errors import in_our_words
 
 _CONNECT_S = 10
 
+# So that whoever carries rows between two need not import the library that opens them.
+Connection = sa.Connection
+
 
 @contextmanager
 def reading(url: str, *, still: bool = False) -> Iterator[sa.Connection]:
@@ -48,6 +51,52 @@ def writing(url: str) -> Iterator[sa.Connection]:
             yield connection
     finally:
         engine.dispose()
+
+
+def place(url: str) -> str:
+    """Where a database lies, for people and for comparing: without user and password."""
+    parsed = make_url(url)
+    if parsed.get_backend_name() == "sqlite":
+        return f"sqlite:///{Path(str(parsed.database)).resolve()}"
+    return f"postgresql://{parsed.host or 'localhost'}:{parsed.port or 5432}/{parsed.database}"
+
+
+def exists(url: str) -> bool:
+    """Whether there is a database at all; a server that does not answer is no answer to that."""
+    parsed = make_url(url)
+    return parsed.get_backend_name() != "sqlite" or Path(str(parsed.database)).is_file()
+
+
+def has_table(connection: sa.Connection, name: str) -> bool:
+    return sa.inspect(connection).has_table(name)
+
+
+def revision(connection: sa.Connection) -> str | None:
+    """Where its schema stands; None for a database without ours."""
+    if not has_table(connection, "alembic_version"):
+        return None
+    found: str | None = connection.scalar(sa.text("SELECT version_num FROM alembic_version"))
+    return found
+
+
+def processes(connection: sa.Connection) -> int:
+    """Connections that servers and workers have to a PostgreSQL database. SQLite has none: there the data folder has an owner."""
+    if connection.dialect.name != "postgresql":
+        return 0
+    statement = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'semantik'"
+    return connection.scalar(sa.text(statement)) or 0
+
+
+def size_bytes(connection: sa.Connection) -> int:
+    """What the whole database takes where it lies, indexes included."""
+    if connection.dialect.name == "postgresql":
+        return connection.scalar(sa.text("SELECT pg_database_size(current_database())")) or 0
+    return int(connection.scalar(sa.text("PRAGMA page_count")) or 0) * int(connection.scalar(sa.text("PRAGMA page_size")) or 0)
+
+
+def analyse(connection: sa.Connection) -> None:
+    """Tells the planner what came in; without it the first questions read whole tables."""
+    connection.exec_driver_sql("ANALYZE")
 
 
 def _postgresql(url: URL) -> sa.Engine:

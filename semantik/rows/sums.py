@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC
 from decimal import Decimal
@@ -18,7 +18,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from semantik.kit.database import UtcDateTime
-from semantik.rows.pages import Row, pages
+from semantik.rows.pages import Row, count, pages
 
 _DIGEST_BYTES = 32
 _MODULUS = 1 << (8 * _DIGEST_BYTES)
@@ -42,7 +42,7 @@ class Tally:
 
     def add(self, rows: Sequence[Row]) -> None:
         for row in rows:
-            written = b"".join([b"-" if value is None else write(value) for write, value in zip(self._writers, row, strict=True)])
+            written = _written(self._writers, row)
             self._total += int.from_bytes(hashlib.blake2b(written, digest_size=_DIGEST_BYTES).digest(), "big")
             self._bytes += len(written)
         self._rows += len(rows)
@@ -65,6 +65,31 @@ def of_table(
         tally.add(page.rows)
         seen(len(page.rows))
     return tally.sum
+
+
+# Keys of both sides are held side by side below this many rows: some 100 MB.
+_NAMED_UP_TO = 500_000
+
+
+def differing(one: sa.Connection, other: sa.Connection, table: sa.Table, *, limit: int = 5) -> list[str]:
+    """Keys of rows that only one of two databases holds, or holds otherwise; empty where the table is too long to tell."""
+    if max(count(one, table), count(other, table)) > _NAMED_UP_TO:
+        return []
+    mine, theirs = (dict(_digests(connection, table)) for connection in (one, other))
+    return [" ".join(map(str, key)) for key in sorted(mine.keys() | theirs.keys(), key=str) if mine.get(key) != theirs.get(key)][:limit]
+
+
+def _digests(connection: sa.Connection, table: sa.Table) -> Iterator[tuple[Row, bytes]]:
+    names = [column.name for column in table.columns]
+    places = [names.index(column.name) for column in table.primary_key.columns]
+    writers = [_writer(column) for column in table.columns]
+    for page in pages(connection, table):
+        for row in page.rows:
+            yield tuple(row[place] for place in places), hashlib.blake2b(_written(writers, row), digest_size=8).digest()
+
+
+def _written(writers: Sequence[Callable[[Any], bytes]], row: Row) -> bytes:
+    return b"".join([b"-" if value is None else write(value) for write, value in zip(writers, row, strict=True)])
 
 
 def _writer(column: sa.Column[Any]) -> Callable[[Any], bytes]:

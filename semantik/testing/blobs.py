@@ -51,6 +51,8 @@ class BlobsContract:
         assert ref.hash == hashlib.sha256(b"hello world").hexdigest()
         assert ref.size_bytes == 11
         assert await store.exists(one, ref.hash)
+        assert await store.size(one, ref.hash) == 11
+        assert await store.size(one, "f" * 64) is None
         assert await _read(store, one, ref.hash) == b"hello world"
         assert await _read(store, one, ref.hash, start=6, end=9) == b"wor"
         assert await _read(store, one, ref.hash, start=6) == b"world"

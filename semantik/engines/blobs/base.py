@@ -73,6 +73,10 @@ class BlobStore(Protocol):
 
     async def exists(self, tenant: TenantId, blob_hash: str) -> bool: ...
 
+    async def size(self, tenant: TenantId, blob_hash: str) -> int | None:
+        """Its bytes, without reading them; None when it is not there."""
+        ...
+
     async def delete(self, tenant: TenantId, blob_hash: str, *, older_than_s: float) -> None:
         """Idempotent. A blob that was stored (also: stored again) since then stays: somebody is about to name it."""
         ...

@@ -23,11 +23,16 @@ _PIECE_BYTES = 1024 * 1024
 
 
 class FileBlobs(BlobStore):
-    """A rename is the only way a file gets its name, so a crash leaves at most a stray in `incoming/`."""
+    """A rename is the only way a file gets its name, so a crash leaves at most a stray in `incoming/`.
 
-    def __init__(self, root: Path) -> None:
+    `read_only`: nothing is made or removed when it opens; who opens it so calls no method that writes.
+    """
+
+    def __init__(self, root: Path, *, read_only: bool = False) -> None:
         self._root = root
         self._incoming = root / "incoming"
+        if read_only:
+            return
         with writing():
             self._incoming.mkdir(parents=True, exist_ok=True)
             remove_strays(self._incoming, older_than_s=STRAY_AGE_S)
@@ -48,7 +53,13 @@ class FileBlobs(BlobStore):
         yield self._present(tenant, blob_hash)
 
     async def exists(self, tenant: TenantId, blob_hash: str) -> bool:
-        return self._path(tenant, blob_hash).is_file()
+        return await self.size(tenant, blob_hash) is not None
+
+    async def size(self, tenant: TenantId, blob_hash: str) -> int | None:
+        try:
+            return self._path(tenant, blob_hash).stat().st_size
+        except FileNotFoundError:
+            return None
 
     async def delete(self, tenant: TenantId, blob_hash: str, *, older_than_s: float) -> None:
         await run_cpu(_take_away, self._path(tenant, blob_hash), self._incoming, time.time() - older_than_s)

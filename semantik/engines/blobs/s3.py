@@ -83,8 +83,11 @@ async def open_s3(
     copies_bytes: int,
     part_bytes: int = _PART_BYTES,
     attempts: int = _ATTEMPTS,
+    read_only: bool = False,
 ) -> S3Blobs:
     """Opens the store and tries it. Without keys the AWS environment gives them: variables, profile, web identity, instance role.
+
+    `read_only`: it is tried by listing alone, so that a key which may only read will do.
 
     Raises `BlobsMisconfigured` for a missing bucket and for keys that are refused. A store that does not answer is no reason not
     to start: calls say so until it does.
@@ -99,7 +102,7 @@ async def open_s3(
         copies = await run_cpu(LocalCopies, copies_dir, max_bytes=copies_bytes)
         store = S3Blobs(place, client, probe, copies, part_bytes=part_bytes, attempts=attempts)
         try:
-            await store.check()
+            await (store.look() if read_only else store.check())
         except BlobsUnavailable as error:
             if error.data.get("lasting"):
                 raise BlobsMisconfigured(error.detail, hint=_KEYS_HINT) from error
@@ -175,13 +178,17 @@ class S3Blobs(BlobStore):
                 yield path
 
     async def exists(self, tenant: TenantId, blob_hash: str) -> bool:
-        return await self._stored_at(tenant, blob_hash) is not None
+        return await self._head(tenant, blob_hash) is not None
+
+    async def size(self, tenant: TenantId, blob_hash: str) -> int | None:
+        found = await self._head(tenant, blob_hash)
+        return None if found is None else int(found["ContentLength"])
 
     async def delete(self, tenant: TenantId, blob_hash: str, *, older_than_s: float) -> None:
         # Not in one step, as a bucket cannot: an equal upload between these two requests is lost, and its document says so.
         if older_than_s:
-            stored_at = await self._stored_at(tenant, blob_hash)
-            if stored_at is None or _age_s(stored_at) < older_than_s:
+            found = await self._head(tenant, blob_hash)
+            if found is None or _age_s(found["LastModified"]) < older_than_s:
                 return
         async with self._asking():
             await self._client.delete_object(Bucket=self._place.bucket, Key=self._key(tenant, blob_hash))
@@ -207,12 +214,16 @@ class S3Blobs(BlobStore):
         return removed
 
     async def check(self) -> Mapping[str, Any]:
-        """Lists, which tells a missing bucket from a refused key, then writes an object of no bytes, always the same one."""
-        bucket, key = self._place.bucket, f"{self._place.prefix}probe"
+        """Looks, then writes an object of no bytes, always the same one."""
+        await self.look()
         async with self._asking():
-            await self._probe.list_objects_v2(Bucket=bucket, Prefix=key, MaxKeys=1)
-            await self._probe.put_object(Bucket=bucket, Key=key, Body=b"")
+            await self._probe.put_object(Bucket=self._place.bucket, Key=self._probed, Body=b"")
         return {"backend": "s3", "store": self._place.shown}
+
+    async def look(self) -> None:
+        """Lists, which tells a missing bucket from a refused key."""
+        async with self._asking():
+            await self._probe.list_objects_v2(Bucket=self._place.bucket, Prefix=self._probed, MaxKeys=1)
 
     async def close(self) -> None:
         await self._stack.aclose()
@@ -222,14 +233,17 @@ class S3Blobs(BlobStore):
         assert tenant.replace("-", "").isalnum() and (not blob_hash or blob_hash.isalnum()), "blob names are plain ids and hex"
         return f"{self._place.prefix}{tenant}/" + (f"{blob_hash[:2]}/{blob_hash}" if blob_hash else "")
 
-    async def _stored_at(self, tenant: TenantId, blob_hash: str) -> datetime | None:
+    @property
+    def _probed(self) -> str:
+        return f"{self._place.prefix}probe"
+
+    async def _head(self, tenant: TenantId, blob_hash: str) -> Mapping[str, Any] | None:
         try:
             async with self._asking(blob_hash):
-                found = await self._client.head_object(Bucket=self._place.bucket, Key=self._key(tenant, blob_hash))
+                found: Mapping[str, Any] = await self._client.head_object(Bucket=self._place.bucket, Key=self._key(tenant, blob_hash))
         except BlobMissing:
             return None
-        stored_at: datetime = found["LastModified"]
-        return stored_at
+        return found
 
     async def _upload(self, path: Path, key: str, size: int) -> None:
         async with self._asking():

@@ -179,6 +179,25 @@ def doctor(
     checking.doctor(fix=fix, quick=quick, as_json=as_json or chosen.as_json)
 
 
+@app.command()
+def migrate(
+    to: Annotated[
+        list[str],
+        typer.Option(
+            help="What changes: postgresql://..., sqlite:///file, http(s)://... of Qdrant, s3://... or file:///folder of originals, "
+            "a folder for everything embedded, or a file of settings. May be repeated."
+        ),
+    ],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would move and how long it takes, and write nothing.")] = False,
+    verify: Annotated[bool, typer.Option("--verify", help="Only compare again what was moved.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Carry this installation to another database, store or index, and prove it. Its server must be stopped; it is not changed."""
+    from semantik.entrypoints.cli import migrating
+
+    migrating.migrate(to, dry_run=dry_run, verify=verify, as_json=as_json or chosen.as_json)
+
+
 @app.command("migrate-schema")
 def migrate_schema() -> None:
     """Bring the schema of a server database up to date."""

@@ -141,8 +141,8 @@ async def rebuild_index(ctx: JobContext, args: RebuildIndex) -> dict[str, Any]:
             page = await repository.projection_page(session, ctx.actor, args.space, after, POINTS_A_STEP)
         if not page:
             break
-        encoder = await ctx.runtime.encoder(page[0]["embedding_model"])
-        points = await run_cpu(projection.points, ctx.actor.tenant_id, page, encoder.tokenizer)
+        model = await ctx.runtime.text_model(page[0]["embedding_model"])
+        points = await run_cpu(projection.points, ctx.actor.tenant_id, page, model.tokenizer)
         await ctx.runtime.vectors.upsert(space, points)
         await ctx.runtime.vectors.flush(space)
         after = page[-1]["id"]

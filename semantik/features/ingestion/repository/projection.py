@@ -13,8 +13,9 @@ from semantik.auth.actor import Actor
 from semantik.kit.clock import now
 from semantik.kit.database import insert_ignore
 from semantik.kit.walls import see_every_tenant
-from semantik.tables.collections import collections, generations
-from semantik.tables.documents import chunks, dead_points, documents, embeddings, vector_spaces
+from semantik.rows import points
+from semantik.tables.collections import generations
+from semantik.tables.documents import chunks, dead_points, embeddings, vector_spaces
 from semantik.tables.jobs import jobs
 
 Row = Mapping[Any, Any]
@@ -51,31 +52,10 @@ async def projection_page(
     session: AsyncSession, actor: Actor, space: str, after: str, limit: int, *, ids: Sequence[str] | None = None
 ) -> list[Row]:
     """Everything a point is made of, by chunk id; of these `ids` only, where they are given."""
-    statement = (
-        sa.select(
-            chunks.c.id, chunks.c.text, chunks.c.tokens, chunks.c.heading_path, chunks.c.language, chunks.c.collection_id,
-            chunks.c.generation, chunks.c.document_id, chunks.c.embedding_hash,
-            embeddings.c.vector, generations.c.mean_terms, collections.c.embedding_model, documents.c.source_id,
-            documents.c.media_type, documents.c.tags, documents.c.modified_at,
-        )
-        .join(documents, documents.c.id == chunks.c.document_id)
-        .join(collections, collections.c.id == chunks.c.collection_id)
-        .join(generations, sa.and_(generations.c.collection_id == chunks.c.collection_id, generations.c.number == chunks.c.generation))
-        .outerjoin(
-            embeddings,
-            sa.and_(
-                embeddings.c.tenant_id == chunks.c.tenant_id,
-                embeddings.c.text_hash == chunks.c.embedding_hash,
-                embeddings.c.model_key == sa.bindparam("model_key"),
-            ),
-        )
-        .where(chunks.c.tenant_id == actor.tenant_id, generations.c.space == space, chunks.c.id > after)
-        .order_by(chunks.c.id)
-        .limit(limit)
-    )  # fmt: skip
+    statement = points.page_of(actor.tenant_id, space, after=after, limit=limit)
     if ids is not None:
         statement = statement.where(chunks.c.id.in_(ids))
-    return [row._mapping for row in await session.execute(statement, {"model_key": space.rpartition("-")[0]})]
+    return [row._mapping for row in await session.execute(statement)]
 
 
 async def rebuilt(session: AsyncSession, actor: Actor, space: str) -> None:

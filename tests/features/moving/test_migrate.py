@@ -1,0 +1,263 @@
+"""`semantik migrate` as an operator runs it: there, back, killed half-way, with differences planted, and refused."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from semantik.features.moving.ends import BadTarget, ends
+from semantik.kit import ownership
+from semantik.kit.secrets import open_keyring
+from semantik.kit.settings import Settings
+from semantik.rows.opening import reading, writing
+from semantik.rows.order import moved
+from semantik.rows.pages import count
+from semantik.rows.sums import Sum, of_table
+from semantik.tables.documents import documents
+from semantik.tables.jobs import jobs
+from semantik.tables.sources import sources
+from tests import services
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+
+QUESTIONS = ("boiler service", "who repairs the pump", "Zürich")
+
+
+@dataclass(frozen=True)
+class Semantik:
+    """Commands in processes of their own, on one data folder with some settings."""
+
+    data_dir: Path
+    settings: dict[str, str]
+
+    def run(self, *arguments: str, code: int | None = 0, **more: str) -> subprocess.CompletedProcess[str]:
+        clean = {name: value for name, value in os.environ.items() if not name.startswith("SEMANTIK_")}
+        small = {"SEMANTIK_EMBEDDING_MODEL": "hashing", "SEMANTIK_OCR": "false", "SEMANTIK_EXTRACT_WORKERS": "1"}
+        command = [sys.executable, "-m", "semantik.entrypoints.cli.main", "--data-dir", str(self.data_dir), *arguments]
+        done = subprocess.run(
+            command, env=clean | small | self.settings | more, cwd=self.data_dir.parent, capture_output=True, text=True, timeout=200
+        )
+        assert code is None or done.returncode == code, f"{arguments} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}"
+        return done
+
+    def json(self, *arguments: str, code: int = 0) -> Any:
+        return json.loads(self.run(*arguments, "--json", code=code).stdout)
+
+    def answers(self) -> list[list[tuple[str, float]]]:
+        found = [self.json("search", question) for question in QUESTIONS]
+        return [
+            [(hit["passage"]["text"] if "text" in hit["passage"] else str(hit["passage"]), round(hit["score"], 3)) for hit in one["hits"]]
+            for one in found
+        ]
+
+    @property
+    def url(self) -> str:
+        return self.settings.get("SEMANTIK_DATABASE_URL", f"sqlite:///{self.data_dir}/semantik.db")
+
+
+@pytest.fixture(scope="session")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder as it is left by use: two collections, documents in an archive, a failed one, a sealed credential."""
+    root = tmp_path_factory.mktemp("filled")
+    papers = root / "papers"
+    papers.mkdir()
+    for number in range(30):
+        (papers / f"note {number}.md").write_text(
+            f"# Note {number}\n\nThe boiler of house {number} is serviced in October. Zürich, 東京.\n"
+        )
+    (papers / "pump.txt").write_text("The pump is repaired by Ms Keller, who comes from Basel.\n")
+    (papers / "broken.pdf").write_bytes(b"%PDF-1.7\nnothing of a document follows")
+    with zipfile.ZipFile(papers / "letters.zip", "w") as archive:
+        archive.writestr("one.txt", "A letter about the boiler and its service.")
+        archive.writestr("two.txt", "A letter about the pump.")
+    semantik = Semantik(root / "data", {})
+    semantik.run("ingest", str(papers), "-c", "House", code=3)
+    semantik.run("ingest", str(papers / "pump.txt"), "-c", "Second")
+    sealed = open_keyring(root / "data", None).seal(b"a password")
+    with writing(semantik.url) as connection, connection.begin():
+        connection.execute(sa.update(sources).values(sealed_credentials=sealed))
+    return root
+
+
+@pytest.fixture
+def source(filled: Path, tmp_path: Path) -> Semantik:
+    shutil.copytree(filled / "data", tmp_path / "data")
+    return Semantik(tmp_path / "data", {})
+
+
+@pytest.fixture
+def qdrant(tmp_path: Path) -> Iterator[str]:
+    with services.qdrant() as url:
+        yield url
+
+
+def fingerprints(folder: Path) -> dict[str, str]:
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(folder.rglob("*")) if path.is_file()
+    }
+
+
+def sums(url: str) -> dict[str, Sum]:
+    with reading(url, still=True) as connection, connection.begin():
+        return {table.name: of_table(connection, table) for table in moved()}
+
+
+def credentials(install: Semantik) -> set[bytes]:
+    ring = open_keyring(install.data_dir, None)
+    with reading(install.url, still=True) as connection:
+        return {ring.unseal(sealed) for sealed in connection.scalars(sa.select(sources.c.sealed_credentials))}
+
+
+def test_there_and_back_by_the_runbook(source: Semantik, tmp_path: Path, postgresql_url: str, qdrant: str, s3_endpoint: str) -> None:
+    """docs/guide/migrate.md, step by step: SQLite, files and the embedded index to PostgreSQL, S3 and Qdrant, and back."""
+    before, rows, answers = fingerprints(source.data_dir), sums(source.url), source_answers(source, tmp_path)
+    prefix = tmp_path.name.replace("_", "-")
+    env = tmp_path / ".env.server"
+    env.write_text(
+        f"SEMANTIK_DATA_DIR={tmp_path / 'server'}\nSEMANTIK_DATABASE_URL={postgresql_url}\nSEMANTIK_QDRANT_URL={qdrant}\n"
+        f"SEMANTIK_BLOBS_URL=s3://tests/{prefix}?endpoint={s3_endpoint}\n"
+        f"SEMANTIK_BLOBS_ACCESS_KEY={services.S3_KEY}\nSEMANTIK_BLOBS_SECRET_KEY={services.S3_SECRET}\n"
+    )
+    settings = dict(line.split("=", 1) for line in env.read_text().splitlines() if "DATA_DIR" not in line)
+    server = Semantik(tmp_path / "server", settings)
+
+    predicted = source.json("migrate", "--to", str(env), "--dry-run")
+    assert {part["what"]: part["count"] for part in predicted["parts"] if part["what"] in rows} == {
+        name: one.rows for name, one in rows.items()
+    }
+    assert {part["what"]: part["content_bytes"] for part in predicted["parts"]}["documents"] == rows["documents"].content_bytes
+    assert predicted["seconds"] > 0 and not (tmp_path / "server").exists(), "a dry run writes nothing"
+    moved_there = source.json("migrate", "--to", str(env))
+    assert moved_there["proved"] and not moved_there["differences"]
+    checks = {check["what"]: check for check in moved_there["checks"]}
+    assert checks["files"]["source"] == checks["files"]["target"] != "0, 0 bytes"
+    (searches,) = [check for what, check in checks.items() if what.startswith("searches")]
+    assert int(searches["source"]) > 10 and searches["target"] == f"{searches['source']} with the same hits"
+    assert source.json("migrate", "--to", str(env), "--verify")["proved"]
+    assert fingerprints(source.data_dir) == before, "the source is as it was"
+    assert sums(postgresql_url) == rows
+    assert credentials(server) == {b"a password"}
+    assert server.answers() == answers
+
+    with reading(postgresql_url) as connection:
+        assert count(connection, documents) == rows["documents"].rows
+    used = sums(postgresql_url)
+    home = Semantik(tmp_path / "home", {})
+    back = server.json("migrate", "--to", str(home.data_dir))
+    assert back["proved"], back
+    assert sums(home.url) == used and used["documents"] == rows["documents"] and used["chunks"] == rows["chunks"]
+    assert credentials(home) == {b"a password"}
+    assert home.answers() == answers
+
+
+def source_answers(source: Semantik, tmp_path: Path) -> list[list[tuple[str, float]]]:
+    """What the source answers, asked of a copy: asking it would write."""
+    shutil.copytree(source.data_dir, tmp_path / "asked")
+    return Semantik(tmp_path / "asked", {}).answers()
+
+
+POINTS = (
+    "move_begun", "move_keys_carried", "move_rows_written", "move_rows_written@4", "move_rows_noted@9", "move_file_stored",
+    "move_points_flushed", "move_filled", "move_compared",
+)  # fmt: skip
+
+
+@pytest.mark.crash
+def test_killed_at_any_step_the_same_command_goes_on(source: Semantik, tmp_path: Path, postgresql_url: str) -> None:
+    """One move, killed at one point after another, each time further on."""
+    target = Semantik(tmp_path / "target", {"SEMANTIK_DATABASE_URL": postgresql_url})
+    env = tmp_path / ".env.target"
+    env.write_text(f"SEMANTIK_DATA_DIR={target.data_dir}\nSEMANTIK_DATABASE_URL={postgresql_url}\nSEMANTIK_EMBEDDING_MODEL=hashing\n")
+    before = fingerprints(source.data_dir)
+    for point in POINTS:
+        name, _, hit = point.partition("@")
+        killed = source.run("migrate", "--to", str(env), code=None, SEMANTIK_TEST_FAILPOINTS=f"{name}=kill@{hit or 1}")
+        assert killed.returncode == -signal.SIGKILL, f"{point}: {killed.stderr}"
+        refused = target.run("search", "boiler", code=78)
+        assert "not complete" in refused.stderr and "semantik migrate" in refused.stderr
+    done = source.json("migrate", "--to", str(env))
+    assert done["proved"], done
+    assert sums(postgresql_url) == sums(source.url)
+    assert fingerprints(source.data_dir) == before
+    assert {row["name"] for row in target.json("collections", "list")} == {"House", "Second"}
+
+
+def test_a_planted_difference_is_named_and_the_target_refused(source: Semantik, tmp_path: Path, postgresql_url: str) -> None:
+    target = Semantik(tmp_path / "target", {"SEMANTIK_DATABASE_URL": postgresql_url})
+    env = tmp_path / ".env.target"
+    env.write_text(f"SEMANTIK_DATA_DIR={target.data_dir}\nSEMANTIK_DATABASE_URL={postgresql_url}\nSEMANTIK_EMBEDDING_MODEL=hashing\n")
+    assert source.json("migrate", "--to", str(env))["proved"]
+    with writing(postgresql_url) as connection, connection.begin():
+        changed = connection.scalar(sa.select(documents.c.id).where(documents.c.name == "pump.txt").limit(1))
+        connection.execute(sa.update(documents).where(documents.c.id == changed).values(title="Not what it was"))
+        connection.execute(sa.delete(jobs))
+    text = next(path for path in sorted((target.data_dir / "blobs").rglob("*")) if path.is_file() and path.parent.name != "incoming")
+    text.unlink()
+
+    found = source.json("migrate", "--to", str(env), "--verify", code=1)
+    assert not found["proved"]
+    differences = " / ".join(found["differences"])
+    assert f"documents: as many rows, with other content ({changed})" in differences
+    assert "jobs: " in differences and "rows at the source, 0 at the target" in differences
+    assert f"({text.name[:12]})" in differences
+    refused = target.run("serve", "--port", "0", code=78)
+    assert "the verification found: jobs: " in refused.stderr and "Go on with the source" in refused.stderr
+
+
+def test_what_cannot_be_migrated_is_refused_and_nothing_is_written(source: Semantik, tmp_path: Path, postgresql_url: str) -> None:
+    to = ("migrate", "--to", postgresql_url)
+    owner = ownership.claim(source.data_dir)
+    try:
+        assert "in use by process" in source.run(*to, code=1).stderr
+    finally:
+        owner.release()
+    assert "no database" in Semantik(tmp_path / "nowhere", {}).run(*to, code=1).stderr
+    assert "does not hold all rows" in source.run(*to, "--verify", code=1).stderr
+    assert set(sums(postgresql_url).values()) == {one for one in sums(postgresql_url).values() if one.rows == 0}
+
+    (tmp_path / "other").mkdir()
+    other = Semantik(tmp_path / "other" / "data", {})
+    other.run("collections", "create", "Another")
+    assert other.json(*to)["proved"]
+    assert "filled from another installation" in source.run(*to, code=1).stderr
+    Semantik(other.data_dir, {"SEMANTIK_DATABASE_URL": postgresql_url}).run("collections", "list")
+    assert "has been used since" in other.run(*to, code=1).stderr
+    with writing(postgresql_url) as connection, connection.begin():
+        connection.exec_driver_sql("DELETE FROM moves")
+    assert "is not empty" in other.run(*to, code=1).stderr
+
+
+@pytest.mark.parametrize(
+    ("to", "rows", "files", "index"),
+    [
+        (["postgresql://u:p@db/semantik"], True, False, False),
+        (["http://qdrant:6333", "s3://bucket/prefix"], False, True, True),
+        (["/srv/elsewhere"], True, True, True),
+        (["file:///srv/files"], False, True, False),
+    ],
+)
+def test_an_address_says_which_part_moves(tmp_path: Path, to: list[str], rows: bool, files: bool, index: bool) -> None:
+    found = ends(Settings(data_dir=tmp_path), to)
+    assert (found.rows, found.files, found.index) == (rows, files, index)
+
+
+@pytest.mark.parametrize("to", [["nonsense"], ["ftp://x/y"], ["postgresql://a/b", "postgresql://c/d"], ["{same}"]])
+def test_what_is_no_place_is_refused_without_its_password(tmp_path: Path, to: list[str]) -> None:
+    with pytest.raises(BadTarget):
+        ends(Settings(data_dir=tmp_path), [part.replace("{same}", str(tmp_path)) for part in to])
+    with pytest.raises(BadTarget) as raised:
+        ends(Settings(data_dir=tmp_path), ["mysql://user:secret@db/x"])
+    assert "secret" not in raised.value.detail
