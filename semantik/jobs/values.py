@@ -59,6 +59,10 @@ class Control(StrEnum):
     DRAIN = "drain"
 
 
+# Who paused a paused job: somebody, or the end of its budget.
+PausedBy = Literal["user", "budget"]
+
+
 @dataclass(frozen=True, slots=True)
 class Enqueued:
     """`created` is False when an unfinished job with the same dedup key was there."""
@@ -91,6 +95,7 @@ class Job:
     priority: int
     status: Status
     control: Control | None
+    paused_by: PausedBy | None
     params: dict[str, Any]
     params_version: int
     dedup_key: str | None

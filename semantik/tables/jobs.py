@@ -25,6 +25,7 @@ jobs = sa.Table(
     sa.Column("control", sa.String(16), comment="pause | cancel | drain, asked of the owner"),
     sa.Column("control_by", sa.String(36)),
     sa.Column("control_at", Timestamp),
+    sa.Column("paused_by", sa.String(16), comment="user | budget, of a paused job"),
     sa.Column("params", Json, nullable=False),
     sa.Column("params_version", sa.Integer, nullable=False, server_default="1"),
     sa.Column("dedup_key", sa.String(200)),
@@ -287,6 +288,8 @@ workers = sa.Table(
     sa.Column("state", sa.String(16), nullable=False),
     sa.Column("started_at", Timestamp, nullable=False),
     sa.Column("last_seen_at", Timestamp, nullable=False),
+    sa.Column("name", sa.String(120), nullable=False, server_default="", comment="of the worker that the process is part of"),
+    sa.Column("drain_asked_at", Timestamp, comment="takes no more jobs from then on"),
 )
 
 # How fast this installation works, as measured by its jobs: what estimates are made of. Old ones are dropped.

@@ -58,7 +58,7 @@ async def test_a_job_pauses_before_the_item_that_would_exceed_its_budget_and_goe
     made = await world.put(Paid(), budget={"tokens": 350})
     await world.work()
     job = await world.job(made.id)
-    assert (job.status, job.done, job.attempt) == (Status.PAUSED, 3, 0)
+    assert (job.status, job.paused_by, job.done, job.attempt) == (Status.PAUSED, "budget", 3, 0)
     assert job.spent == {"tokens": 300}
     assert job.message == "300 of the 350 tokens of its budget are used, and the next step needs about 100. Raise the budget, then resume."
     assert (await world.events(made.id))[-1][1] == "job.paused"
@@ -71,7 +71,7 @@ async def test_a_job_pauses_before_the_item_that_would_exceed_its_budget_and_goe
     await world.ask(control.resume, made.id)
     await world.work()
     job = await world.job(made.id)
-    assert (job.status, job.done, job.spent) == (Status.COMPLETED, 10, {"tokens": 1000})
+    assert (job.status, job.paused_by, job.done, job.spent) == (Status.COMPLETED, None, 10, {"tokens": 1000})
     assert charged == [str(number) for number in range(1, 11)]
     with pytest.raises(WrongState):
         await world.ask(control.set_budget, made.id, budget={})

@@ -161,6 +161,7 @@ export function createJob(
     budget: null,
     spent: {},
     estimate: null,
+    paused_by: null,
     message: null,
     outcome: null,
     error: null,
@@ -270,6 +271,7 @@ export function record(
 export function turn(db: Db, job: JobRow, status: S["Status"]) {
   job.status = status;
   job.display_status = status;
+  job.paused_by = status === "paused" ? "user" : null;
   if (status === "running") {
     job.started_at ??= now();
     job.attempt += 1;

@@ -53,6 +53,7 @@ class Job(BaseModel):
     budget: dict[str, float] | None = Field(description="Most that it may use up, by meter; null: no limit.")
     spent: dict[str, float] = Field(description="Used up so far: items, minutes, and what else its kind counts.")
     estimate: dict[str, list[float]] | None = Field(description="What was expected of each meter: [low, likely, high].")
+    paused_by: values.PausedBy | None = Field(description="Who paused a paused job: user, or budget when it came to the end of that.")
     message: str | None
     outcome: str | None = Field(description="ok or partial, of a completed job.")
     error: JobError | None
@@ -95,6 +96,7 @@ class Job(BaseModel):
             budget=job.budget,
             spent={meter: round(amount, 6) for meter, amount in budget.spent(job).items()},
             estimate=job.estimate,
+            paused_by=job.paused_by,
             message=job.message,
             outcome=job.outcome,
             error=JobError(code=job.error_code or "internal", message=job.error_message or "", error_class=job.error_class)

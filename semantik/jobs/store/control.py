@@ -57,7 +57,7 @@ async def pause(session: AsyncSession, job_id: str, *, by: str | None) -> Job:
     job = await _locked(session, job_id, Verb.PAUSE)
     if job.status in LEASED:
         return await _set(session, job, "job.pausing", by=by, status=Status.PAUSING, **_asked(Control.PAUSE, by))
-    return await _set(session, job, "job.paused", by=by, status=Status.PAUSED)
+    return await _set(session, job, "job.paused", by=by, status=Status.PAUSED, paused_by="user")
 
 
 async def resume(session: AsyncSession, job_id: str, *, by: str | None) -> Job:

@@ -230,6 +230,7 @@ async def settle(
                 event="job.paused",
                 metadata={"reason": reason} if why else None,
                 status=Status.PAUSED,
+                paused_by="user" if now.status is Status.PAUSING else "budget",
                 attempt=jobs.c.attempt - 1,
                 **why,
                 **spent,

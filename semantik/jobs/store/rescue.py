@@ -43,7 +43,7 @@ async def take_back(database: Database, job_id: str, fence: int, *, even_valid: 
                 )
             case Status.PAUSING:
                 settled = await rows.change(
-                    session, *still, event="job.paused", status=Status.PAUSED, attempt=jobs.c.attempt - 1, **rows.RELEASED
+                    session, *still, event="job.paused", status=Status.PAUSED, paused_by="user", attempt=jobs.c.attempt - 1, **rows.RELEASED
                 )
             case _ if job.losses_in_row + 1 >= job.max_losses:
                 reason = f"its worker died {job.losses_in_row + 1} times without getting any further"

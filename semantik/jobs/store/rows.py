@@ -59,6 +59,10 @@ async def change(
     """Updates the one row that meets the conditions and appends the event; None when no row met them."""
     if event is not None:
         values["event_seq"] = jobs.c.event_seq + 1
+    status = values.get("status")
+    if isinstance(status, Status):
+        assert ("paused_by" in values) == (status is Status.PAUSED), "who pauses says so"
+        values.setdefault("paused_by", None)
     row = (await session.execute(sa.update(jobs).where(*conditions).values(**values).returning(*JOB_COLUMNS))).mappings().first()
     if row is None:
         return None

@@ -29,6 +29,7 @@ describe("a job that its budget paused", () => {
     Object.assign(job, {
       status: "paused",
       display_status: "paused",
+      paused_by: "budget",
       moving: false,
       allowed: ["resume", "cancel"],
       budget: { tokens: 1000 },

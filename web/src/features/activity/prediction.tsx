@@ -67,7 +67,7 @@ export function BudgetPause({ job }: { job: Job }) {
   const reached = Object.entries(job.budget ?? {}).find(([meter, limit]) => near(job.spent[meter] ?? 0, limit));
   const [meter, limit] = reached ?? ["", 0];
   const [text, setText] = useState<string | null>(null);
-  if (job.status !== "paused" || !job.message?.includes("budget")) return null;
+  if (job.paused_by !== "budget") return null;
   const shown = text ?? String(limit * 2);
   const wanted = Number(shown.replaceAll(",", ""));
   const bad = !(wanted > limit);
