@@ -16,6 +16,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 from celery import Celery
@@ -109,6 +110,15 @@ class CeleryBell:
                 return int(channel._size(queue))
         except self._errors:
             return None
+
+    def listen(self, worker: str, queues: Sequence[str], *, listens: bool) -> None:
+        """Has Celery's side of a worker hear no more doorbells, or hear them again. Without a broker there are none to hear."""
+        say = self._app.control.add_consumer if listens else self._app.control.cancel_consumer
+        try:
+            for queue in queues:
+                say(queue, destination=[worker])
+        except self._errors as error:
+            log.warning("the worker could not be told whether to listen", listens=listens, error=type(error).__name__)
 
     def close(self) -> None:
         """Sends what is waiting, unless the broker is silent."""

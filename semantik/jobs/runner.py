@@ -43,6 +43,7 @@ log = logs.get(__name__)
 # A pause or cancel must be seen within two seconds of being asked, wherever it was asked.
 _LOOK_EVERY_S = 0.5
 _SIGN_EVERY_S = 10.0
+_HEAR_EVERY_S = 2.0
 # A handler that lost its lease, or ignores a drain, is cancelled as a task after this long.
 _LOST_GRACE_S = 2.0
 # For want of memory or disk a job is put off for up to five minutes each time: so often is most of a day.
@@ -68,8 +69,16 @@ class _Attempt:
 
 class Runner:
     def __init__(
-        self, runtime: Runtime, *, pool: str = "local", slots: int = 2, queues: Sequence[str] = QUEUES, free: Gauge = resources.free
+        self,
+        runtime: Runtime,
+        *,
+        pool: str = "local",
+        slots: int = 2,
+        queues: Sequence[str] = QUEUES,
+        free: Gauge = resources.free,
+        worker: str | None = None,
     ) -> None:
+        """`worker`: the name of what this process is part of, where there are several."""
         self.owner = f"{socket.gethostname()[:60]}:{os.getpid()}:{new_id()[-12:]}"
         self.queues = tuple(queues)
         self._runtime = runtime
@@ -80,6 +89,9 @@ class Runner:
         self._ttl_s = float(runtime.settings.job_lease_ttl_s)
         self._attempts: dict[str, _Attempt] = {}
         self._stopping = False
+        self._name = worker or self.owner
+        # Asked to take no more jobs, until asked otherwise.
+        self.draining = False
         self._idle = asyncio.Event()
         self._asked = asyncio.Event()
         self._pulse: asyncio.Task[None] | None = None
@@ -96,8 +108,9 @@ class Runner:
         return self._stopping
 
     async def start(self) -> None:
-        signs = workers.Signs(self.owner, self._pool, list(self.queues), self._slots, __version__, "up")
+        signs = workers.Signs(self.owner, self._pool, list(self.queues), self._slots, __version__, "up", self._name)
         await workers.sign_in(self._database, signs)
+        self.draining = await workers.asked_to_drain(self._database, self.owner)
         self._pulse = self._runtime.loops.start("job-pulse", self._beat())
 
     async def stop(self, grace_s: float = 10.0) -> None:
@@ -132,7 +145,7 @@ class Runner:
 
     async def run_next(self, queue: str) -> bool:
         """Claims the best ready job of the queue and runs it to the end of this attempt; False when there is none."""
-        if self._stopping:
+        if self._stopping or self.draining:
             return False
         job = await claims.claim(self._database, queue, owner=self.owner, ttl_s=self._ttl_s, kinds=handlers.known_kinds())
         if job is None:
@@ -185,7 +198,7 @@ class Runner:
         assert handler is not None, "only known kinds are claimed"
         task = asyncio.create_task(self._invoke(handler, ctx), name=f"job-{job.kind}")
         self._attempts[job.id] = _Attempt(job, ctx, handler.args.stall_timeout_s, task)
-        if self._stopping:
+        if self._stopping or self.draining:
             ctx.ask(Control.DRAIN)
         try:
             await asyncio.wait({task})
@@ -302,7 +315,8 @@ class Runner:
     async def _beat(self) -> None:
         renew_every = self._ttl_s / 3
         upkeep = Upkeep(self._database, self._runtime.loops, lease_ttl_s=self._ttl_s)
-        renewed = signed = time.monotonic()
+        renewed = signed = heard = time.monotonic()
+        told = False
         while True:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._asked.wait(), _LOOK_EVERY_S)
@@ -320,12 +334,26 @@ class Runner:
                     renewed = now
                 # After renewing: a process that was frozen must not take back what it can still keep.
                 await upkeep.turn()
-                if now - signed >= _SIGN_EVERY_S:
-                    await workers.seen(self._database, self.owner, "draining" if self._stopping else "up")
-                    signed = now
+                if now - heard >= _HEAR_EVERY_S:
+                    told = await self._hear_of_draining()
+                    heard = now
+                if told or now - signed >= _SIGN_EVERY_S:
+                    await workers.seen(self._database, self.owner, "draining" if self._stopping or self.draining else "up")
+                    signed, told = now, False
             except DATABASE_ERRORS as error:
                 log.warning("the pulse of the runner met a database error", error=str(error)[:300])
             self._fence_self(time.monotonic())
+
+    async def _hear_of_draining(self) -> bool:
+        """Looks whether this worker shall rest; its jobs then go back to the queue from their next item. True when that is new."""
+        asked = await workers.asked_to_drain(self._database, self.owner)
+        if asked == self.draining:
+            return False
+        self.draining = asked
+        log.info("worker takes no more jobs" if asked else "worker takes jobs again")
+        for attempt in self._attempts.values() if asked else ():
+            attempt.ctx.ask(Control.DRAIN)
+        return True
 
     async def _renew(self) -> None:
         attempts = {job_id: attempt for job_id, attempt in self._attempts.items() if not attempt.hung}

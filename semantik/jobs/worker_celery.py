@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import warnings
 from typing import Any
 
@@ -19,7 +18,7 @@ from celery.exceptions import SecurityWarning
 
 from semantik.jobs.dispatch_celery import DOORBELL, TICK, make_app
 from semantik.jobs.values import QUEUES
-from semantik.jobs.worker_process import Flags, OpenRuntime, Plan, WorkerProcess
+from semantik.jobs.worker_process import Flags, OpenRuntime, Plan, WorkerProcess, name_of
 from semantik.kit import metrics
 
 _process: WorkerProcess | None = None
@@ -76,8 +75,7 @@ def run(broker_url: str, open_runtime: OpenRuntime, plan: Plan) -> int:
     signal.signal(signal.SIGTERM, _leave)
     try:
         worker = app.Worker(
-            # A name for itself: several workers of one machine would answer each other's control messages.
-            hostname=f"semantik-{os.getpid()}@{socket.gethostname()}",
+            hostname=name_of(os.getpid()),
             pool_cls=plan.pool,
             concurrency=plan.slots,
             autoscale=plan.autoscale,

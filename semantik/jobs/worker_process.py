@@ -11,6 +11,7 @@ import mmap
 import os
 import random
 import signal
+import socket
 import threading
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
@@ -92,6 +93,11 @@ class Flags:
         self._memory[1] = self._memory[1] or code
 
 
+def name_of(pid: int) -> str:
+    """The name of a worker for Celery and in our table. Its own: several of one machine would answer each other's control messages."""
+    return f"semantik-{pid}@{socket.gethostname()[:60]}"
+
+
 class Loop:
     """One event loop on a thread of its own, for a process whose tasks come from elsewhere."""
 
@@ -120,6 +126,7 @@ class WorkerProcess:
         self._slots = plan.slots_of_a_process
         # The process that Celery consumes in: this one, or the parent of this child.
         self._consumer_pid = os.getppid() if plan.pool == "prefork" else os.getpid()
+        self._worker = name_of(self._consumer_pid)
         self._heard_at = self._hearing_since = time.monotonic()
         self._answering = 0
         self._alone: asyncio.Task[None] | None = None
@@ -153,7 +160,7 @@ class WorkerProcess:
         self._runtime = await open_runtime()
         self._runtime.bell = self._bell
         loops = self._runtime.loops = Loops(on_death=lambda _: self._end_worker(ANEW))
-        runner = Runner(self._runtime, pool=self._plan.pool, slots=self._slots, queues=self._queues)
+        runner = Runner(self._runtime, pool=self._plan.pool, slots=self._slots, queues=self._queues, worker=self._worker)
         try:
             await runner.start()
         except BaseException:
@@ -165,7 +172,12 @@ class WorkerProcess:
         # Each process waits a slice of its own length: one that steps back first is mostly enough for all.
         slice_s = self._plan.slice_s * random.uniform(1, 2)  # noqa: S311 (spreads)
         share = fair_share.keep(runner, self._queues, slots=self._slots, slice_s=slice_s)
-        work = {"job-reconcile": self._reconcile(), "job-drain": self._mind_the_flag(), "job-fair-share": share}
+        work = {
+            "job-reconcile": self._reconcile(),
+            "job-drain": self._mind_the_flag(),
+            "job-rest": self._mind_the_rest(),
+            "job-fair-share": share,
+        }
         self._tasks = [loops.start(name, loop) for name, loop in work.items()]
         log.info("worker process ready", worker=runner.owner, pool=self._plan.pool, queues=list(self._queues), slots=self._slots)
 
@@ -225,6 +237,10 @@ class WorkerProcess:
                 log.warning("reconcile met a database error", error=str(error)[:300])
                 continue
             unheard = False
+            if self._runner.draining:
+                # Those that take jobs ring for them.
+                self._hearing_since = time.monotonic()
+                continue
             for queue, count in ready.items():
                 depth = await asyncio.to_thread(self._bell.depth, queue)
                 unheard = unheard or bool(depth)
@@ -268,6 +284,16 @@ class WorkerProcess:
         while not self._flags.draining:  # noqa: ASYNC110 (the flag is raised by another process)
             await asyncio.sleep(_FLAG_S)
         await self._runner.stop(_DRAIN_S)
+
+    async def _mind_the_rest(self) -> None:
+        """While the worker is asked to rest, it takes no doorbell away from those that could follow it."""
+        assert self._runner is not None, "started once everything is open"
+        listens = True
+        while True:
+            if listens == self._runner.draining:
+                listens = not self._runner.draining
+                await asyncio.to_thread(self._bell.listen, self._worker, self._queues, listens=listens)
+            await asyncio.sleep(_FLAG_S)
 
     def close(self) -> None:
         self._loop.submit(self._close()).result(2 * _DRAIN_S)

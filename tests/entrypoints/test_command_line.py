@@ -128,6 +128,7 @@ def _steer(semantik: Semantik, folder: Path, log: Path) -> None:
     held = semantik("queues", "pause", "cpu")
     queues = semantik("queues", "list")
     workers = semantik("workers")
+    nobody = semantik("workers", "drain", "nobody")
     gone = semantik("schedules", "delete", "Nightly")
     removed = semantik("jobs", "bulk", "delete", "--status", "completed", "--yes")
 
@@ -136,6 +137,7 @@ def _steer(semantik: Semantik, folder: Path, log: Path) -> None:
     assert "Listed 1 files: 1 added" in told.stdout
     assert "Created" in told.stdout and "Completed" in told.stdout
     assert quiet == [] and letters.exit_code == 0 and "0 jobs and 0 items" in retried.stdout
+    assert nobody.exit_code == 1 and "no worker nobody" in nobody.stderr
     assert refused.exit_code == 1 and late.exit_code == 1 and items.exit_code == 0
     assert changed.exit_code == 0 and wrong.exit_code == 2
     assert "every 7200 s" in paused.stdout and "paused" in paused.stdout

@@ -9,8 +9,8 @@ import pytest
 
 from tests.house.source import ROOT, name, tracked
 
-# Paths of someone's machine, and options that name a package index.
-_MACHINE = re.compile(r"(?<![\w.:/-])/(?:work|root|home/[a-z]|Users/[a-z]|tmp/[a-z])/?[\w.-]*/")
+# Paths of someone's machine (the workers of our API are none), and options that name a package index.
+_MACHINE = re.compile(r"(?<![\w.:/-])/(?!workers/)(?:work|root|home/[a-z]|Users/[a-z]|tmp/[a-z])/?[\w.-]*/")
 # In pieces: this file is tracked, too.
 _INDEX = re.compile("--(?:extra-)?index" + "-url|^registry" + r"\s*=|find-" + "links", re.MULTILINE)
 _TEXT = {".py", ".md", ".txt", ".toml", ".yaml", ".yml", ".json", ".ts", ".tsx", ".css", ".html", ".npmrc", ".cfg", ".ini", ".sh", ""}

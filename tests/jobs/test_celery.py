@@ -271,6 +271,37 @@ async def test_a_tenant_with_every_slot_steps_back_for_one_with_none(ringing: Wo
     assert (stepped_back.finished_at, stepped_back.losses) == (None, 0)
 
 
+async def drain(world: World, worker_id: str, *, asked: bool) -> None:
+    async with world.database.write() as session:
+        assert await workers.drain(session, worker_id, asked=asked)
+        await session.commit()
+
+
+@pytest.mark.parametrize("pool", ["threads", "prefork"])
+async def test_a_drained_worker_hands_over_takes_nothing_and_works_again_when_asked(ringing: World, hire: Hire, pool: str) -> None:
+    hire(pool=pool, slots=2, silence_s=2)
+    running = await ringing.put(Five(items=400, pace_s=0.06))
+    await moving(ringing, running.id)
+    owner = (await ringing.job(running.id)).lease_owner or ""
+    await drain(ringing, owner, asked=True)
+    handed = await ringing.until(running.id, Status.QUEUED, within_s=10)
+    assert (handed.losses, handed.attempt) == (0, 0)
+    waiting = await ringing.put(Five(items=1))
+    await asyncio.sleep(3)
+    assert (await ringing.job(waiting.id)).status is Status.QUEUED, "all processes of the worker rest, and stay up"
+    async with ringing.database.read() as session:
+        assert {row.state for row in await workers.list_all(session)} == {"draining"}
+        assert await workers.living(session) == []
+    hire(pool="threads", slots=2)
+    await ringing.until(waiting.id, Status.COMPLETED, within_s=20)
+    await drain(ringing, owner, asked=False)
+    more = [await ringing.put(Where()) for _ in range(20)]
+    for one in more:
+        await ringing.until(one.id, Status.COMPLETED, within_s=20)
+    async with ringing.database.read() as session:
+        assert {row.state for row in await workers.list_all(session)} == {"up"}
+
+
 async def test_five_ticks_of_beats_fire_a_schedule_once(ringing: World, broker: services.Redis, hire: Hire) -> None:
     async with ringing.database.write() as session:
         await session.execute(

@@ -52,6 +52,8 @@ export function seedClock(db: Db) {
   ];
   db.workers.push({
     id: "attic:880:0c5d77e1aa90",
+    name: "semantik-880@attic",
+    drain_asked_at: null,
     pool: "celery",
     queues: ["gpu"],
     slots: 4,

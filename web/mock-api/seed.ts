@@ -163,6 +163,8 @@ export function seed(scenario: Scenario = "full", { archive: large = 10_000 } = 
     workers: [
       {
         id: "reading-room:4121:a41c09b7d2e1",
+        name: "semantik-4121@reading-room",
+        drain_asked_at: null,
         pool: "local",
         queues: ["io", "cpu", "gpu", "llm", "maintenance"],
         slots: 2,

@@ -20,7 +20,18 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for group in (collections.app, sources.app, documents.app, jobs.app, schedules.app, workers.queues, keys.app, models.app, config.app):
+for group in (
+    collections.app,
+    sources.app,
+    documents.app,
+    jobs.app,
+    schedules.app,
+    workers.queues,
+    workers.workers,
+    keys.app,
+    models.app,
+    config.app,
+):
     app.add_typer(group)
 
 
@@ -157,14 +168,6 @@ def search(
         "filters": filters,
     }
     searching.search(query, collections=collection or [], wanted=wanted, as_json=as_json or chosen.as_json)
-
-
-@app.command("workers")
-def list_workers(
-    days: Annotated[int, typer.Option(help="How far to look back for lost workers.", parser=whole(1, 366))] = 7, as_json: Json = False
-) -> None:
-    """List the processes that run jobs, and what became of those that were lost."""
-    workers.workers(days, as_json=as_json or chosen.as_json)
 
 
 @app.command()

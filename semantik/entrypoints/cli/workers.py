@@ -9,6 +9,7 @@ import typer
 from semantik.entrypoints.cli import console
 from semantik.entrypoints.cli.options import chosen, whole
 
+workers = typer.Typer(name="workers", invoke_without_command=True, rich_markup_mode=None)
 queues = typer.Typer(name="queues", help="Queues: where jobs wait.", no_args_is_help=True, rich_markup_mode=None)
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of words.")]
 
@@ -85,15 +86,22 @@ def _limits(row: dict[str, Any]) -> str:
     return ", ".join(word for word in words if word) or "no limit"
 
 
-def workers(days: int, *, as_json: bool) -> None:
-    """Prints the workers, and what became of those that were lost."""
+@workers.callback()
+def list_workers(
+    context: typer.Context,
+    days: Annotated[int, typer.Option(help="How far to look back for lost workers.", parser=whole(1, 366))] = 7,
+    as_json: Json = False,
+) -> None:
+    """Show who runs jobs, and what became of workers that were lost; drain and resume them."""
+    if context.invoked_subcommand is not None:
+        return
     from semantik.entrypoints.cli import client
 
     async def work(api: client.Client) -> tuple[list[dict[str, Any]], dict[str, Any]]:
         return (await api.get("/workers"))["items"], await api.get("/recoveries", days=days)
 
     rows, recoveries = client.run(work)
-    if as_json:
+    if as_json or chosen.as_json:
         console.emit({"workers": rows, "recoveries": recoveries})
         return
     shown = [{**row, "running": [job["title"] for job in row["running"]]} for row in rows]
@@ -103,3 +111,31 @@ def workers(days: int, *, as_json: bool) -> None:
     if recoveries["items"]:
         console.table(recoveries["items"], lost, empty="")
     console.note(f"{recoveries['words']} in the last {days} days.")
+
+
+_Worker = Annotated[str, typer.Argument(help="Its id, or how the id begins: a host's name means all workers there.")]
+
+
+@workers.command()
+def drain(worker: _Worker) -> None:
+    """Have a worker take no more jobs; what it runs goes back to the queue from its next item."""
+    _ask(worker, "drain")
+
+
+@workers.command("resume")
+def resume_worker(worker: _Worker) -> None:
+    """Let a drained worker take jobs again."""
+    _ask(worker, "resume")
+
+
+def _ask(beginning: str, verb: str) -> None:
+    from semantik.entrypoints.cli import client
+
+    async def work(api: client.Client) -> list[dict[str, Any]]:
+        living = [one for one in (await api.get("/workers"))["items"] if one["state"] in ("up", "draining")]
+        meant = {one["name"]: one["id"] for one in living if one["id"].startswith(beginning) or one["name"].startswith(beginning)}
+        # For one that we do not see, the server says why not.
+        return [await api.post(f"/workers/{worker_id}/{verb}") for worker_id in list(meant.values()) or [beginning]]
+
+    for one in client.run(work):
+        console.say(f"{one['name']}: {one['state']}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
@@ -15,7 +15,7 @@ from semantik.http.unit_of_work import UnitOfWork
 from semantik.jobs import handlers, values
 from semantik.jobs.store import queues, reading, workers
 from semantik.kit.database import AsyncSession
-from semantik.kit.errors import NotFound
+from semantik.kit.errors import Conflict, NotFound
 
 router = APIRouter(prefix="/api/v1", tags=["workers"], route_class=UnitOfWork)
 
@@ -28,6 +28,14 @@ class QueueUnknown(NotFound):
 
 class KindUnknown(NotFound):
     code = "job_kind_unknown"
+
+
+class WorkerUnknown(NotFound):
+    code = "worker_unknown"
+
+
+class WorkerGone(Conflict):
+    code = "worker_gone"
 
 
 @router.get("/queues")
@@ -93,21 +101,48 @@ async def list_workers(actor: Reader, session: ReadSession) -> Page[schemas.Work
     """Shows the processes that run jobs, when they were last seen, and which of your jobs they hold"""
     now = await reading.now(session)
     held = await repository.held_by(session, actor)
-    items = [
-        schemas.Worker(
-            id=row.id,
-            pool=row.pool,
-            queues=row.queues,
-            slots=row.slots,
-            version=row.version,
-            state=service.state_of(row, now),
-            started_at=row.started_at,
-            last_seen_at=row.last_seen_at,
-            running=[schemas.HeldJob(job_id=job.id, title=job.title, status=job.status) for job in held.get(row.id, [])],
-        )
-        for row in await workers.list_all(session)
-    ]
+    items = [_worker(row, now, held.get(row.id, [])) for row in await workers.list_all(session)]
     return Page(items=items, next_cursor=None, total=len(items))
+
+
+def _worker(row: Any, now: datetime, held: list[Any]) -> schemas.Worker:
+    return schemas.Worker(
+        id=row.id,
+        name=row.name,
+        pool=row.pool,
+        queues=row.queues,
+        slots=row.slots,
+        version=row.version,
+        state=service.state_of(row, now),
+        drain_asked_at=row.drain_asked_at,
+        started_at=row.started_at,
+        last_seen_at=row.last_seen_at,
+        running=[schemas.HeldJob(job_id=job.id, title=job.title, status=job.status) for job in held],
+    )
+
+
+@router.post("/workers/{worker_id}/drain")
+async def drain_worker(worker_id: str, actor: Admin, session: WriteSession) -> schemas.Worker:
+    """Has a worker take no more jobs: what it runs goes back to the queue from its next item, for others to go on"""
+    return await _drain(worker_id, actor, session, asked=True)
+
+
+@router.post("/workers/{worker_id}/resume")
+async def resume_worker(worker_id: str, actor: Admin, session: WriteSession) -> schemas.Worker:
+    """Lets a drained worker take jobs again"""
+    return await _drain(worker_id, actor, session, asked=False)
+
+
+async def _drain(worker_id: str, actor: Actor, session: AsyncSession, *, asked: bool) -> schemas.Worker:
+    """All processes of the worker together: one of them alone would leave the others to take what it left."""
+    changed = await workers.drain(session, worker_id, asked=asked)
+    row = await workers.one(session, worker_id)
+    if row is None:
+        raise WorkerUnknown(f"there is no worker {worker_id}", hint="`semantik workers` lists them.")
+    now = await reading.now(session)
+    if not changed:
+        raise WorkerGone(f"worker {worker_id} is {service.state_of(row, now)}: it takes no jobs")
+    return _worker(row, now, (await repository.held_by(session, actor)).get(row.id, []))
 
 
 @router.get("/recoveries")

@@ -56,12 +56,14 @@ class HeldJob(BaseModel):
 
 
 class Worker(BaseModel):
-    id: str
+    id: str = Field(description="Of the process.")
+    name: str = Field(description="Of the worker that the process is part of, as Flower shows it.")
     pool: str
     queues: list[str]
     slots: int
     version: str
-    state: str = Field(description="up, draining, down, or silent when it has not been seen for a minute.")
+    state: str = Field(description="up, draining (takes no more jobs), down, or silent when it has not been seen for a minute.")
+    drain_asked_at: datetime | None = Field(description="Since when it shall take no more jobs; null: it takes them.")
     started_at: datetime
     last_seen_at: datetime
     running: list[HeldJob] = Field(description="Your jobs it holds.")

@@ -12,8 +12,10 @@ from semantik.jobs.store import workers
 
 
 def state_of(row: Any, now: datetime) -> str:
-    silent = row.state != "down" and (now - row.last_seen_at).total_seconds() > workers.SILENT_S
-    return "silent" if silent else str(row.state)
+    """up, draining, down or silent: what it said last, unless it was asked to drain, or has said nothing for a minute."""
+    if row.state != "down" and (now - row.last_seen_at).total_seconds() > workers.SILENT_S:
+        return "silent"
+    return "draining" if row.state == "up" and row.drain_asked_at is not None else str(row.state)
 
 
 def became(status: str, resumed: bool) -> str:

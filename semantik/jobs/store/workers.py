@@ -13,11 +13,12 @@ from semantik.tables.jobs import workers
 
 # Workers sign every ten seconds.
 SILENT_S = 60
+_LIVING = (workers.c.state != "down", workers.c.last_seen_at > db_time(-SILENT_S))
 
 
 @dataclass(frozen=True, slots=True)
 class Signs:
-    """What a worker process says of itself."""
+    """What a process says of itself. `name`: of the worker that it is part of, the same for all its processes."""
 
     id: str
     pool: str
@@ -25,13 +26,21 @@ class Signs:
     slots: int
     version: str
     state: str
+    name: str
 
 
 async def sign_in(database: Database, signs: Signs) -> None:
-    """Writes the worker's row, and drops rows of those not seen for a day."""
+    """Writes the row of the process, and drops those not seen for a day. A worker that drains has its new processes drain too."""
     async with database.write() as session:
         now = await session.scalar(sa.select(db_time()))
-        row = {**{name: getattr(signs, name) for name in signs.__slots__}, "started_at": now, "last_seen_at": now}
+        others = sa.select(sa.func.max(workers.c.drain_asked_at)).where(workers.c.name == signs.name, *_LIVING)
+        asked_at = await session.scalar(others)
+        row = {
+            **{name: getattr(signs, name) for name in signs.__slots__},
+            "started_at": now,
+            "last_seen_at": now,
+            "drain_asked_at": asked_at,
+        }
         await upsert(session, workers, [row], keys=["id"])
         await session.execute(sa.delete(workers).where(workers.c.last_seen_at < db_time(-86400)))
         await session.commit()
@@ -43,12 +52,29 @@ async def seen(database: Database, worker_id: str, state: str) -> None:
         await session.commit()
 
 
+async def asked_to_drain(database: Database, worker_id: str) -> bool:
+    async with database.read() as session:
+        return await session.scalar(sa.select(workers.c.drain_asked_at).where(workers.c.id == worker_id)) is not None
+
+
+async def drain(session: AsyncSession, worker_id: str, *, asked: bool) -> bool:
+    """Asks every process of the worker to take no more jobs, or to take them again. False when none of them lives."""
+    name = sa.select(workers.c.name).where(workers.c.id == worker_id).scalar_subquery()
+    since = sa.func.coalesce(workers.c.drain_asked_at, db_time()) if asked else None
+    statement = sa.update(workers).where(workers.c.name == name, *_LIVING).values(drain_asked_at=since)
+    return bool((await session.execute(statement.returning(workers.c.id))).all())
+
+
+async def one(session: AsyncSession, worker_id: str) -> Any | None:
+    return (await session.execute(sa.select(workers).where(workers.c.id == worker_id))).first()
+
+
 async def list_all(session: AsyncSession) -> list[Any]:
     """Names of processes and nothing they work on. Newest first."""
     return list((await session.execute(sa.select(workers).order_by(workers.c.started_at.desc()).limit(200))).all())
 
 
 async def living(session: AsyncSession) -> list[Any]:
-    """Workers that take jobs: up, and seen within the last minute."""
-    living = sa.and_(workers.c.state == "up", workers.c.last_seen_at > db_time(-SILENT_S))
-    return list((await session.execute(sa.select(workers).where(living).order_by(workers.c.id))).all())
+    """Processes that take jobs: up, not asked to drain, and seen within the last minute."""
+    taking = (workers.c.state == "up", workers.c.drain_asked_at.is_(None), *_LIVING)
+    return list((await session.execute(sa.select(workers).where(*taking).order_by(workers.c.id))).all())

@@ -82,6 +82,41 @@ async def test_a_queue_that_nobody_serves_says_so(world: World, client: httpx2.A
     assert {one["id"]: one["state"] for one in (await client.get("/workers")).json()["items"]} == {"silent": "silent", "gone": "down"}
 
 
+async def test_a_worker_is_drained_and_resumed_by_an_admin(
+    world: World, client: httpx2.AsyncClient, app: FastAPI, dispatcher: LocalDispatcher
+) -> None:
+    worker = (await client.get("/workers")).json()["items"][0]
+    path = f"/workers/{worker['id']}"
+    async with client_of(as_local(app, replace(world.actor, scope=Scope.WRITE))) as member:
+        assert (await member.post(f"{path}/drain")).status_code == 403
+    drained = (await client.post(f"{path}/drain")).json()
+    assert (drained["state"], drained["drain_asked_at"] is None) == ("draining", False)
+    assert (await client.post(f"{path}/drain")).json()["drain_asked_at"] == drained["drain_asked_at"], (
+        "asked twice, it drains since the first"
+    )
+    while not dispatcher.runner.draining:
+        await asyncio.sleep(0.05)
+    made = await world.put(Dig())
+    await asyncio.sleep(1.5)
+    assert (await world.job(made.id)).status is Status.QUEUED
+    queues = {one["queue"]: one for one in (await client.get("/queues")).json()["items"]}
+    assert queues["cpu"]["workers"] == 0
+    assert (await client.post(f"{path}/resume")).json()["state"] in ("up", "draining")
+    await world.until(made.id, Status.COMPLETED)
+    assert (await client.get("/workers")).json()["items"][0]["state"] == "up"
+
+
+async def test_only_a_worker_that_lives_can_be_drained(world: World, client: httpx2.AsyncClient) -> None:
+    assert (await client.post("/workers/nobody/drain")).json()["code"] == "worker_unknown"
+    now = datetime.now(UTC)
+    row = {"id": "w", "name": "w", "pool": "celery", "queues": [], "slots": 1, "version": "1", "state": "down"}
+    async with world.database.write() as session:
+        await session.execute(sa.insert(workers).values(**row, started_at=now, last_seen_at=now))
+        await session.commit()
+    refused = await client.post("/workers/w/drain")
+    assert (refused.status_code, refused.json()["code"]) == (409, "worker_gone")
+
+
 async def _lose(world: World, job_id: str) -> None:
     job = await claims.claim(world.database, "cpu", owner="worker a", ttl_s=30, kinds=known_kinds())
     assert job is not None and job.id == job_id

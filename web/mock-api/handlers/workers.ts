@@ -84,6 +84,18 @@ export function workers(db: Db): HttpHandler[] {
         return HttpResponse.json(page(rows, query));
       }),
     ),
+    ...(["drain", "resume"] as const).map((verb) =>
+      http.post(
+        `${V1}/workers/:id/${verb}`,
+        guarded(({ params }) => {
+          const found = db.workers.find(({ id }) => id === params.id);
+          if (!found) return missing("worker");
+          found.drain_asked_at = verb === "drain" ? new Date().toISOString() : null;
+          found.state = verb === "drain" ? "draining" : "up";
+          return HttpResponse.json(found);
+        }),
+      ),
+    ),
     http.get(
       `${V1}/recoveries`,
       guarded(() => {

@@ -1037,6 +1037,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/workers/{worker_id}/drain": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Has a worker take no more jobs: what it runs goes back to the queue from its next item, for others to go on */
+        post: operations["workers_drain_worker"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/workers/{worker_id}/resume": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Lets a drained worker take jobs again */
+        post: operations["workers_resume_worker"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/health/full": {
         parameters: {
             query?: never;
@@ -2040,6 +2074,11 @@ export interface components {
             /** Parent Id */
             parent_id: string | null;
             /**
+             * Paused By
+             * @description Who paused a paused job: user, or budget when it came to the end of that.
+             */
+            paused_by: ("user" | "budget") | null;
+            /**
              * Priority
              * @description 0 first, 9 last.
              */
@@ -2164,6 +2203,11 @@ export interface components {
             };
             /** Parent Id */
             parent_id: string | null;
+            /**
+             * Paused By
+             * @description Who paused a paused job: user, or budget when it came to the end of that.
+             */
+            paused_by: ("user" | "budget") | null;
             /**
              * Priority
              * @description 0 first, 9 last.
@@ -4040,13 +4084,26 @@ export interface components {
         };
         /** Worker */
         Worker: {
-            /** Id */
+            /**
+             * Drain Asked At
+             * @description Since when it shall take no more jobs; null: it takes them.
+             */
+            drain_asked_at: string | null;
+            /**
+             * Id
+             * @description Of the process.
+             */
             id: string;
             /**
              * Last Seen At
              * Format: date-time
              */
             last_seen_at: string;
+            /**
+             * Name
+             * @description Of the worker that the process is part of, as Flower shows it.
+             */
+            name: string;
             /** Pool */
             pool: string;
             /** Queues */
@@ -4065,7 +4122,7 @@ export interface components {
             started_at: string;
             /**
              * State
-             * @description up, draining, down, or silent when it has not been seen for a minute.
+             * @description up, draining (takes no more jobs), down, or silent when it has not been seen for a minute.
              */
             state: string;
             /** Version */
@@ -17172,6 +17229,320 @@ export interface operations {
                      *       "status": 403,
                      *       "title": "Not allowed",
                      *       "type": "/docs/errors#forbidden"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request holds a value that cannot be used */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "invalid_input",
+                     *       "detail": "what happened, with the values in it",
+                     *       "hint": null,
+                     *       "instance": "/api/v1/...",
+                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
+                     *       "status": 422,
+                     *       "title": "The request holds a value that cannot be used",
+                     *       "type": "/docs/errors#invalid_input"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "rate_limited",
+                     *       "detail": "what happened, with the values in it",
+                     *       "hint": null,
+                     *       "instance": "/api/v1/...",
+                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
+                     *       "status": 429,
+                     *       "title": "Too many requests",
+                     *       "type": "/docs/errors#rate_limited"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not available at the moment */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unavailable",
+                     *       "detail": "what happened, with the values in it",
+                     *       "hint": null,
+                     *       "instance": "/api/v1/...",
+                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
+                     *       "status": 503,
+                     *       "title": "Not available at the moment",
+                     *       "type": "/docs/errors#unavailable"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    workers_drain_worker: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                worker_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Worker"];
+                };
+            };
+            /** @description Log in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unauthenticated",
+                     *       "detail": "what happened, with the values in it",
+                     *       "hint": null,
+                     *       "instance": "/api/v1/...",
+                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
+                     *       "status": 401,
+                     *       "title": "Log in first",
+                     *       "type": "/docs/errors#unauthenticated"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "forbidden",
+                     *       "detail": "what happened, with the values in it",
+                     *       "hint": null,
+                     *       "instance": "/api/v1/...",
+                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
+                     *       "status": 403,
+                     *       "title": "Not allowed",
+                     *       "type": "/docs/errors#forbidden"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "not_found",
+                     *       "detail": "what happened, with the values in it",
+                     *       "hint": null,
+                     *       "instance": "/api/v1/...",
+                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
+                     *       "status": 404,
+                     *       "title": "Not found",
+                     *       "type": "/docs/errors#not_found"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request holds a value that cannot be used */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "invalid_input",
+                     *       "detail": "what happened, with the values in it",
+                     *       "hint": null,
+                     *       "instance": "/api/v1/...",
+                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
+                     *       "status": 422,
+                     *       "title": "The request holds a value that cannot be used",
+                     *       "type": "/docs/errors#invalid_input"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "rate_limited",
+                     *       "detail": "what happened, with the values in it",
+                     *       "hint": null,
+                     *       "instance": "/api/v1/...",
+                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
+                     *       "status": 429,
+                     *       "title": "Too many requests",
+                     *       "type": "/docs/errors#rate_limited"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not available at the moment */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unavailable",
+                     *       "detail": "what happened, with the values in it",
+                     *       "hint": null,
+                     *       "instance": "/api/v1/...",
+                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
+                     *       "status": 503,
+                     *       "title": "Not available at the moment",
+                     *       "type": "/docs/errors#unavailable"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    workers_resume_worker: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                worker_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Worker"];
+                };
+            };
+            /** @description Log in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unauthenticated",
+                     *       "detail": "what happened, with the values in it",
+                     *       "hint": null,
+                     *       "instance": "/api/v1/...",
+                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
+                     *       "status": 401,
+                     *       "title": "Log in first",
+                     *       "type": "/docs/errors#unauthenticated"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "forbidden",
+                     *       "detail": "what happened, with the values in it",
+                     *       "hint": null,
+                     *       "instance": "/api/v1/...",
+                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
+                     *       "status": 403,
+                     *       "title": "Not allowed",
+                     *       "type": "/docs/errors#forbidden"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "not_found",
+                     *       "detail": "what happened, with the values in it",
+                     *       "hint": null,
+                     *       "instance": "/api/v1/...",
+                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
+                     *       "status": 404,
+                     *       "title": "Not found",
+                     *       "type": "/docs/errors#not_found"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];

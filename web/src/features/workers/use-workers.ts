@@ -4,13 +4,27 @@ import { api, client } from "@/api/client";
 import { refetch } from "@/api/query";
 
 const QUEUES = "/api/v1/queues";
+const WORKERS = "/api/v1/workers";
 
 export function useQueues() {
   return api.useQuery("get", QUEUES, {}, { refetchInterval: 5_000 });
 }
 
 export function useWorkers() {
-  return api.useQuery("get", "/api/v1/workers", {}, { refetchInterval: 5_000 });
+  return api.useQuery("get", WORKERS, {}, { refetchInterval: 5_000 });
+}
+
+/** Has the worker of this process take no more jobs, or take them again. */
+export function useDrain(worker: string) {
+  const cache = useQueryClient();
+  return useMutation({
+    mutationFn: async (drain: boolean) => {
+      const params = { path: { worker_id: worker } };
+      if (drain) await client.POST("/api/v1/workers/{worker_id}/drain", { params });
+      else await client.POST("/api/v1/workers/{worker_id}/resume", { params });
+    },
+    onSettled: () => refetch(cache, WORKERS),
+  });
 }
 
 export function useRecoveries(days: number) {

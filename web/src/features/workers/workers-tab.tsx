@@ -1,21 +1,25 @@
 /** Who runs jobs, and what became of the jobs of workers that were lost. */
 import { Link } from "react-router";
-import { problemOf } from "@/api/problem";
+import { problemLine, problemOf } from "@/api/problem";
+import { useSession } from "@/api/session";
+import type { Worker } from "@/api/types";
 import { count, duration } from "@/lib/format";
 import { paths } from "@/lib/paths";
 import { sentence } from "@/lib/words";
+import { Button } from "@/ui/button";
 import { Empty, ProblemNotice } from "@/ui/notice";
 import { Section } from "@/ui/page";
 import { SkeletonRows } from "@/ui/skeleton";
 import { JobStatus, Status } from "@/ui/status";
 import table from "@/ui/table.module.css";
 import { Ago } from "@/ui/time";
-import { useRecoveries, useWorkers } from "./use-workers";
+import { tell } from "@/ui/toast";
+import { useDrain, useRecoveries, useWorkers } from "./use-workers";
 import styles from "./workers.module.css";
 
 const STATES = {
   up: { word: "Up", tone: "ok", icon: "check" },
-  draining: { word: "Finishing", tone: "idle", icon: "clock" },
+  draining: { word: "Draining", tone: "idle", icon: "clock" },
   down: { word: "Stopped", tone: "idle", icon: "stop" },
   silent: { word: "Silent", tone: "warn", icon: "warning" },
 } as const;
@@ -54,6 +58,9 @@ function Workers() {
           <th className={table.number}>Slots</th>
           <th className={table.number}>Started</th>
           <th className={table.number}>Last seen</th>
+          <th>
+            <span className="hidden">Actions</span>
+          </th>
         </tr>
       </thead>
       <tbody>
@@ -86,11 +93,36 @@ function Workers() {
               <td className={`${table.number} ${table.dim}`}>
                 <Ago at={worker.last_seen_at} />
               </td>
+              <td>
+                <Drain worker={worker} />
+              </td>
             </tr>
           );
         })}
       </tbody>
     </table>
+  );
+}
+
+/** A worker is drained as a whole: all its processes hand their jobs over. */
+function Drain({ worker }: { worker: Worker }) {
+  const session = useSession();
+  const drain = useDrain(worker.id);
+  if (worker.state !== "up" && worker.state !== "draining") return null;
+  const drains = worker.drain_asked_at !== null;
+  const mayChange = session.status === "in" && session.user.role === "admin";
+  const failed = (error: unknown) => tell(problemLine(error), { tone: "bad" });
+  return (
+    <Button
+      small
+      icon={drains ? "play" : "pause"}
+      busy={drain.isPending}
+      why={mayChange ? null : "Only an administrator may drain a worker that everybody uses."}
+      onClick={() => drain.mutate(!drains, { onError: failed })}
+      aria-label={`${drains ? "Resume" : "Drain"} ${worker.name}`}
+    >
+      {drains ? "Resume" : "Drain"}
+    </Button>
   );
 }
 

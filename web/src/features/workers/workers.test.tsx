@@ -66,6 +66,25 @@ describe("workers", () => {
     expect(within(await row("attic:880:0c5d77e1aa90")).getByText("Silent")).toBeVisible();
   });
 
+  it("are drained and resumed by an administrator", async () => {
+    const db = world();
+    const { user } = open("/jobs/workers", db);
+    await user.click(await screen.findByRole("button", { name: "Drain semantik-4121@reading-room" }));
+    expect(await within(await row("reading-room:4121:a41c09b7d2e1")).findByText("Draining")).toBeVisible();
+    await user.click(await screen.findByRole("button", { name: "Resume semantik-4121@reading-room" }));
+    expect(await within(await row("reading-room:4121:a41c09b7d2e1")).findByText("Up")).toBeVisible();
+    expect(db.workers[0]?.drain_asked_at).toBeNull();
+  });
+
+  it("are not drained by others, who are told why, nor when they are gone", async () => {
+    const db = world();
+    db.user.role = "member";
+    open("/jobs/workers", db);
+    const button = await screen.findByRole("button", { name: "Drain semantik-4121@reading-room" });
+    expect(button).toHaveAccessibleDescription("Only an administrator may drain a worker that everybody uses.");
+    expect(within(await row("attic:880:0c5d77e1aa90")).queryByRole("button")).toBeNull();
+  });
+
   it("tell what became of lost leases", async () => {
     const { user, url } = open("/jobs/workers");
     expect(await screen.findByText("1 lease lost, resumed in the last 7 days.")).toBeVisible();
