@@ -76,6 +76,15 @@ class Runtime:
         """The encoder of a model, opened on first use and shared. Raises `ModelMissing`."""
         return await _once(self._encoders, model, self._open_encoder)
 
+    def only_encoder(self) -> tuple[str, Encoder] | None:
+        """The one model that is open, with its encoder, if it runs here: embedding with it costs nobody anything but time."""
+        if len(self._encoders) != 1:
+            return None
+        ((model, opening),) = self._encoders.items()
+        if catalog.engine_of(model) == "remote" or not opening.done() or opening.cancelled() or opening.exception() is not None:
+            return None
+        return model, opening.result()
+
     async def text_model(self, model: str) -> TextModel:
         """The spec and the tokenizer of a model, without waiting until it can embed. Raises `ModelMissing`."""
         if catalog.engine_of(model) not in embedding_backends.TEXT_MODELS:

@@ -9,14 +9,16 @@ takes for each of them. On PostgreSQL all three use one pool.
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
@@ -30,6 +32,7 @@ __all__ = [
     "AsyncSession",
     "Database",
     "UtcDateTime",
+    "among",
     "db_now",
     "for_update_skip_locked",
     "insert_ignore",
@@ -220,6 +223,14 @@ async def db_now(session: AsyncSession) -> datetime:
     value = await session.scalar(sa.select(sa.func.clock_timestamp()))
     assert isinstance(value, datetime)
     return value.astimezone(UTC)
+
+
+def among(session: AsyncSession, column: sa.ColumnElement[str], values: Sequence[str]) -> sa.ColumnElement[bool]:
+    """`column IN (values)` for any number of values as one parameter, so that the statement stays the same however many there are."""
+    if session.get_bind().dialect.name == "sqlite":
+        each = sa.func.json_each(json.dumps(list(values))).table_valued("value", name="wanted")
+        return column.in_(sa.select(each.c.value))
+    return column == sa.any_(sa.literal(list(values), postgresql.ARRAY(sa.String)))
 
 
 def for_update_skip_locked(session: AsyncSession, statement: sa.Select[Any]) -> sa.Select[Any]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import astuple, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -110,6 +111,28 @@ class VectorStoreContract:
         assert side(answer.dense).found.scores[0] == pytest.approx(1.0, abs=1e-5)
         assert points[0].id in side(answer.sparse).found.ids
         assert len(side(answer.dense).found.ids) == 5
+
+    async def test_a_vector_that_is_still_coming_changes_no_answer(self, store: VectorStore) -> None:
+        points = [point(number) for number in range(60)]
+        await store.ensure(SPACE)
+        await store.upsert(SPACE, points)
+        whole = ask(points, limit=7)
+        unknown = SparseVector(np.array([4_000_000_000], np.uint32), np.ones(1, np.float32))
+        for query in (whole, replace(whole, sparse=None), replace(whole, sparse=unknown)):
+            coming: asyncio.Future[NDArray[np.float32]] = asyncio.get_running_loop().create_future()
+            asked = asyncio.create_task(store.query(SPACE, replace(query, dense=None), coming=coming))
+            await asyncio.sleep(0)
+            assert points[0].dense is not None
+            coming.set_result(points[0].dense)
+            one, other = await asked, await store.query(SPACE, query)
+            for mine, theirs in ((one.dense, other.dense), (one.sparse, other.sparse)):
+                assert (mine is None) == (theirs is None)
+                if mine is not None and theirs is not None:
+                    assert mine.found.ids == theirs.found.ids
+                    assert mine.found.scores == pytest.approx(theirs.found.scores, abs=1e-6)
+                    assert dict(mine.cross) == pytest.approx(dict(theirs.cross), abs=1e-6)
+                    assert mine.moments is not None and theirs.moments is not None
+                    assert astuple(mine.moments) == pytest.approx(astuple(theirs.moments), abs=1e-6)
 
     async def test_scores_come_best_first_and_ties_by_id(self, store: VectorStore) -> None:
         points = [replace(point(number), dense=None) for number in range(40)]

@@ -17,7 +17,7 @@ import numpy as np
 
 from semantik.engines.embedding.function_words import FUNCTION_WORDS
 from semantik.engines.embedding.language import spoken
-from semantik.engines.embedding.terms import cut, plain
+from semantik.engines.embedding.terms import cut, plain, run_terms, runs
 from semantik.kit.sparse import SparseVector
 
 # Best mean over the development sets of bench/retrieval among k1 .9-1.5 and b .4-.75; flat near the optimum.
@@ -67,29 +67,42 @@ def query_vector(text: str, languages: Iterable[str | None]) -> tuple[SparseVect
     return _vector(dict.fromkeys(surfaces, 1.0)), surfaces
 
 
-def matches(text: str, language: str | None, wanted: Mapping[int, str]) -> tuple[list[tuple[int, int]], list[str]]:
-    """Where the wanted terms stand in `text`, and which of their surfaces were met.
+class Marks:
+    """Finds the words of a query in passages. Remembers what it looked at: passages about one thing repeat their words."""
 
-    Spans are [start, end), ascending and apart from each other: touching ones are joined. `wanted` is that of `query_vector`.
-    """
-    met: dict[int, None] = {}
-    found: set[tuple[int, int]] = set()
-    for term in cut(text, language):
-        id = term_id(term.key)
-        if id in wanted:
-            met[id] = None
-            found.add((term.start, term.end))
-    spans = sorted(found)
-    if any(end - start > 1 for start, end in spans):
-        # A single Han character matches everywhere; it is shown only when nothing longer was found.
-        spans = [(start, end) for start, end in spans if end - start > 1 or text[start].isascii()]
-    joined: list[tuple[int, int]] = []
-    for start, end in spans:
-        if joined and start <= joined[-1][1]:
-            joined[-1] = (joined[-1][0], max(end, joined[-1][1]))
-        else:
-            joined.append((start, end))
-    return joined, list(dict.fromkeys(wanted[id] for id in met))
+    def __init__(self, wanted: Mapping[int, str]) -> None:
+        """`wanted` is that of `query_vector`."""
+        self._wanted = wanted
+        self._seen: dict[tuple[str, str | None], tuple[tuple[int, int, int], ...]] = {}
+
+    def of(self, text: str, language: str | None) -> tuple[list[tuple[int, int]], list[str]]:
+        """Where the wanted terms stand in `text`, and which of their surfaces were met.
+
+        Spans are [start, end), ascending and apart from each other: touching ones are joined.
+        """
+        met: dict[int, None] = {}
+        found: set[tuple[int, int]] = set()
+        for run, kind, start in runs(text):
+            seen = self._seen.get((run, language))
+            if seen is None:
+                seen = self._seen[run, language] = self._look(run_terms(run, kind, language))
+            for id, at, until in seen:
+                met[id] = None
+                found.add((start + at, start + until))
+        spans = sorted(found)
+        if any(end - start > 1 for start, end in spans):
+            # A single Han character matches everywhere; it is shown only when nothing longer was found.
+            spans = [(start, end) for start, end in spans if end - start > 1 or text[start].isascii()]
+        joined: list[tuple[int, int]] = []
+        for start, end in spans:
+            if joined and start <= joined[-1][1]:
+                joined[-1] = (joined[-1][0], max(end, joined[-1][1]))
+            else:
+                joined.append((start, end))
+        return joined, list(dict.fromkeys(self._wanted[id] for id in met))
+
+    def _look(self, terms: Iterable[tuple[str, int, int]]) -> tuple[tuple[int, int, int], ...]:
+        return tuple((id, at, until) for key, at, until in terms if (id := term_id(key)) in self._wanted)
 
 
 @lru_cache(maxsize=65_536)

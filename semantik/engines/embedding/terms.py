@@ -16,8 +16,9 @@ from __future__ import annotations
 import re
 import threading
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache, lru_cache
+from itertools import chain
 from typing import Any, NamedTuple
 
 import snowballstemmer
@@ -69,8 +70,10 @@ def _marks() -> str:
 
 _MARKS = _marks()
 _WORD = rf"(?:(?![{_HAN}{_HANGUL}{_UNSPACED}])[\w{_MARKS}])"
-_RUN = re.compile(rf"(?P<han>[{_HAN}]+)|(?P<hangul>[{_HANGUL}]+)|(?P<unspaced>[{_UNSPACED}]+)|(?P<words>{_WORD}+(?:[-./:@,]{_WORD}+)*)")
-_SINGLE = re.compile(rf"{_WORD}+")
+# ASCII first and in one go: most words are nothing else.
+_WORDS = rf"(?:[A-Za-z0-9_]++|{_WORD})+"
+_RUN = re.compile(rf"(?P<words>{_WORDS}(?:[-./:@,]{_WORDS})*)|(?P<han>[{_HAN}]+)|(?P<hangul>[{_HANGUL}]+)|(?P<unspaced>[{_UNSPACED}]+)")
+_SINGLE = re.compile(_WORDS)
 _CLUSTER = re.compile(rf"[เ-ไ]?[^{_MARKS}][{_MARKS}ะ-ฺๅ-๎]*")
 _THOUSANDS = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?")
 _PARTS = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+")
@@ -79,22 +82,30 @@ _ASCII_WORD = re.compile(r"[A-Za-z0-9_]+")
 
 def cut(text: str, language: str | None) -> Iterator[Term]:
     """The terms of `text` in order of appearance, repeated as often as they occur. `language`: ISO 639-1; None reads as English."""
+    for run, kind, start in runs(text):
+        for key, at, until in run_terms(run, kind, language):
+            yield Term(key, start + at, start + until)
+
+
+def runs(text: str) -> Iterator[tuple[str, str, int]]:
+    """The parts of `text` that hold terms, the kind of each, and where it starts. Terms depend on nothing beyond their run."""
     for run in _RUN.finditer(text):
-        start, end = run.span()
-        match run.lastgroup:
-            case "han":
-                yield from _grams(text, [(i, i + 1) for i in range(start, end)], (1, 2))
-            case "hangul":
-                if end - start != 2 and (key := plain(text[start:end])):
-                    yield Term(key[:_MAX_WORD], start, end)
-                yield from _grams(text, [(i, i + 1) for i in range(start, end)], (2,))
-            case "unspaced":
-                clusters = [(m.start() + start, m.end() + start) for m in _CLUSTER.finditer(text[start:end])]
-                yield from _grams(text, clusters or [(start, end)], (2, 3) if len(clusters) > 1 else (1,))
-            case _:
-                words = _known_words if end - start <= _MAX_WORD else _words
-                for key, at, until in words(text[start:end], language or "en"):
-                    yield Term(key, start + at, start + until)
+        yield run.group(), run.lastgroup or "words", run.start()
+
+
+def run_terms(run: str, kind: str, language: str | None) -> Iterable[tuple[str, int, int]]:
+    """The terms of a run, with their spans in it."""
+    match kind:
+        case "han":
+            return _grams(run, [(i, i + 1) for i in range(len(run))], (1, 2))
+        case "hangul":
+            whole = plain(run)[:_MAX_WORD] if len(run) != 2 else ""
+            return chain([(whole, 0, len(run))] if whole else (), _grams(run, [(i, i + 1) for i in range(len(run))], (2,)))
+        case "unspaced":
+            clusters = [match.span() for match in _CLUSTER.finditer(run)]
+            return _grams(run, clusters or [(0, len(run))], (2, 3) if len(clusters) > 1 else (1,))
+        case _:
+            return (_known_words if len(run) <= _MAX_WORD else _words)(run, language or "en")
 
 
 def plain_words(text: str) -> list[str]:
@@ -102,13 +113,13 @@ def plain_words(text: str) -> list[str]:
     return [plain(match.group()) for match in _SINGLE.finditer(text)]
 
 
-def _grams(text: str, units: list[tuple[int, int]], sizes: tuple[int, ...]) -> Iterator[Term]:
+def _grams(run: str, units: list[tuple[int, int]], sizes: tuple[int, ...]) -> Iterator[tuple[str, int, int]]:
     for size in sizes:
         for at in range(len(units) - size + 1):
             first, last = units[at][0], units[at + size - 1][1]
             # A lone joiner or vowel mark has nothing left once it is unified.
-            if key := plain(text[first:last]):
-                yield Term(key, first, last)
+            if key := plain(run[first:last]):
+                yield key, first, last
 
 
 def _words(run: str, language: str) -> tuple[tuple[str, int, int], ...]:

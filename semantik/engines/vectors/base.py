@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
@@ -178,8 +178,12 @@ class VectorStore(Protocol):
         self, space: Space, *, tenant: TenantId, collection: str | None = None, generation: int | None = None, document: str | None = None
     ) -> None: ...
 
-    async def query(self, space: Space, query: Query) -> Answer:
-        """Both sides, their moments and cross scores in one round trip."""
+    async def query(self, space: Space, query: Query, *, coming: Awaitable[NDArray[np.float32]] | None = None) -> Answer:
+        """Both sides with their moments and cross scores.
+
+        `coming` brings a dense vector that is still being made, in place of `query.dense`: what can be found without it may be looked
+        for meanwhile.
+        """
         ...
 
     async def count(self, space: Space, corpus: Corpus | None = None, filters: Filters | None = None) -> int: ...

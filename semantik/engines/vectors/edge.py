@@ -15,12 +15,14 @@ import os
 import re
 import socket
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from semantik.engines.vectors import frames
 from semantik.engines.vectors.base import (
@@ -126,13 +128,27 @@ class EdgeStore(VectorStore):
         conditions = {key: value for key, value in wanted.items() if value is not None}
         await self._call("delete_where", space.key, {"conditions": conditions}, timeout_s=_WRITE_TIMEOUT_S)
 
-    async def query(self, space: Space, query: Query) -> Answer:
+    async def query(self, space: Space, query: Query, *, coming: Awaitable[NDArray[np.float32]] | None = None) -> Answer:
+        if coming is None:
+            return (await self._search(space, query))[0]
+        if query.sparse is None or not len(query.sparse.indices):
+            return (await self._search(space, replace(query, dense=await coming)))[0]
+        # The other process looks for the keywords while this one still waits for the vector.
+        words, told = await self._search(space, query)
+        answer, _ = await self._search(space, replace(query, dense=await coming), told)
+        assert words.sparse is not None and answer.sparse is not None, "both were asked for keywords"
+        return Answer(dense=answer.dense, sparse=replace(words.sparse, cross=answer.sparse.cross))
+
+    async def _search(self, space: Space, query: Query, told: frames.Array | None = None) -> tuple[Answer, frames.Array | None]:
+        """The answer, and the ids that keywords found, as they travel. `told`: those of a search before, not looked for again."""
         check_query(space, query)
         arrays: list[frames.Array] = []
         if query.dense is not None:
             arrays.append(query.dense.astype(np.float32, copy=False))
         if query.sparse is not None:
             arrays += [query.sparse.indices, query.sparse.values]
+        if told is not None:
+            arrays.append(told)
         head = {
             **_corpus(query.corpus),
             "filters": _filters(query.filters),
@@ -140,9 +156,11 @@ class EdgeStore(VectorStore):
             "exact": query.exact,
             "dense": query.dense is not None,
             "sparse": query.sparse is not None,
+            "told": told is not None,
         }
-        answer, _ = await self._call("query", space.key, head, arrays, urgent=True)
-        return Answer(dense=_side(answer.get("dense")), sparse=_side(answer.get("sparse")))
+        (dense, sparse), arrays = await self._call("query", space.key, head, arrays, urgent=True)
+        found = None if sparse is None else arrays[-4]
+        return Answer(dense=_side(dense, arrays[:4]), sparse=_side(sparse, arrays[-4:])), found
 
     async def count(self, space: Space, corpus: Corpus | None = None, filters: Filters | None = None) -> int:
         head = {**(_corpus(corpus) if corpus else {"tenant": None, "collections": []}), "filters": _filters(filters or Filters())}
@@ -355,14 +373,14 @@ def _filters(filters: Filters) -> dict[str, Any]:
     }
 
 
-def _side(side: Mapping[str, Any] | None) -> SideResult | None:
+def _side(side: Mapping[str, Any] | None, arrays: Sequence[frames.Array]) -> SideResult | None:
     if side is None:
         return None
-    moments = side["moments"]
+    moments, (ids, scores, others, theirs) = side["moments"], arrays
     return SideResult(
-        found=Scored(tuple(side["ids"]), tuple(side["scores"])),
+        found=Scored(tuple(frames.texts_of(ids)), tuple(scores.tolist())),
         moments=None if moments is None else Moments(moments[0], moments[1], int(moments[2])),
-        cross=side["cross"],
+        cross=dict(zip(frames.texts_of(others), theirs.tolist(), strict=True)),
     )
 
 

@@ -27,7 +27,7 @@ import numpy as np
 
 from semantik.engines.vectors import frames
 from semantik.engines.vectors.edge_seal import Damaged
-from semantik.engines.vectors.edge_shard import SPACE, Shard, described, optimize, try_open, vectors_of
+from semantik.engines.vectors.edge_shard import SPACE, Found, Shard, described, optimize, try_open, vectors_of
 from semantik.kit.sparse import SparseVector
 
 _READS = frozenset({"query", "count", "health", "spaces", "present", "scroll"})
@@ -152,8 +152,9 @@ class Server:
         match head["op"]:
             case "query":
                 dense = arrays.pop(0) if head["dense"] else None
-                sparse = SparseVector(arrays[0], arrays[1]) if head["sparse"] else None
-                return shard.query(head, dense, sparse), ()
+                sparse = SparseVector(arrays.pop(0), arrays.pop(0)) if head["sparse"] else None
+                told = frames.ids_of(arrays.pop(0)) if head["told"] else None
+                return _answer(shard.query(head, dense, sparse, told))
             case "count":
                 return shard.count(head["tenant"], head["collections"], head["filters"]), ()
             case "present":
@@ -324,6 +325,16 @@ class Server:
                 shard.close()
             except Exception as error:  # noqa: BLE001 - one that cannot be closed (its folder is gone) stays unsealed and is checked at start
                 print(f"index {name} was not closed properly: {error}", file=sys.stderr)  # noqa: T201
+
+
+def _answer(sides: Sequence[Found | None]) -> tuple[Any, Sequence[frames.Array]]:
+    """The moments of each side as JSON, its ids and scores as arrays."""
+    arrays: list[frames.Array] = []
+    for side in sides:
+        if side is not None:
+            for ids, scores in ((side.ids, side.scores), (side.cross_ids, side.cross_scores)):
+                arrays += [frames.array_of(ids), np.array(scores, np.float64)]
+    return [None if side is None else {"moments": side.moments} for side in sides], arrays
 
 
 def write(shard: Shard, head: dict[str, Any], arrays: list[frames.Array]) -> None:

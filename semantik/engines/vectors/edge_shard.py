@@ -16,6 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import numpy as np
 import qdrant_edge as edge
@@ -45,6 +46,17 @@ class _Sample:
     taken_at: float
     size: int
     chosen: Any
+
+
+@dataclass(slots=True)
+class Found:
+    """What a side answers: ids (16 bytes each) best first with scores, moments of its scores, and scores for what the other side found."""
+
+    ids: Sequence[bytes] = ()
+    scores: Sequence[float] = ()
+    moments: tuple[float, float, int] | None = None
+    cross_ids: Sequence[bytes] = ()
+    cross_scores: Sequence[Any] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,30 +181,41 @@ class Shard:
 
     # Asking -----------------------------------------------------------------------------------------------------
 
-    def query(self, request: Mapping[str, Any], dense: NDArray[np.float32] | None, sparse: SparseVector | None) -> dict[str, Any]:
-        """Both sides with moments and cross scores: the answer of `VectorStore.query` in plain values."""
+    def query(
+        self,
+        request: Mapping[str, Any],
+        dense: NDArray[np.float32] | None,
+        sparse: SparseVector | None,
+        told: Sequence[bytes] | None = None,
+    ) -> tuple[Found | None, Found | None]:
+        """What each side found: keywords first, then meaning, each with its scores for what only the other found.
+
+        `told`: what the keywords have found in a call before; then they only score what meaning finds beside that.
+        """
         tenant, collections, limit = request["tenant"], request["collections"], int(request["limit"])
         corpus = _corpus(tenant, collections)
         sample = self._sample(tenant, collections, corpus)
         within = edge.Filter(must=[*corpus, *_narrowing(request["filters"])])
-        answer: dict[str, Any] = {}
         meaning = words = None
-        if dense is not None:
-            params = edge.SearchParams(hnsw_ef=max(HNSW_EF, limit), exact=bool(request["exact"]))
-            meaning = _Side(edge.Query.Nearest(dense.tolist(), using=_DENSE), params, absent=None)
-            answer["dense"] = self._asked(meaning, within, limit, sample, [])
+        by_words: _Side | None = None
         if sparse is not None and len(sparse.indices):
             terms = edge.SparseVector(sparse.indices.tolist(), sparse.values.tolist())
             params = edge.SearchParams(idf=edge.IdfParams(_population(tenant, collections)))
-            words = _Side(edge.Query.Nearest(terms, using=_SPARSE), params, absent=0.0)
-            answer["sparse"] = self._asked(words, within, limit, sample, answer["dense"]["ids"] if meaning else [])
+            by_words = _Side(edge.Query.Nearest(terms, using=_SPARSE), params, absent=0.0)
+        if by_words is not None and told is None:
+            words = self._asked(by_words, within, limit, sample, [])
+            told = words.ids
         elif sparse is not None:
-            answer["sparse"] = {"ids": [], "scores": [], "moments": [0.0, 0.0, sample.size] if sample.size else None, "cross": {}}
-        if meaning is not None and words is not None:
-            answer["dense"]["cross"] = self._scores(meaning, set(answer["sparse"]["ids"]).difference(answer["dense"]["ids"]))
-        return answer
+            words = Found(moments=(0.0, 0.0, sample.size) if sample.size else None)
+        if dense is not None:
+            params = edge.SearchParams(hnsw_ef=max(HNSW_EF, limit), exact=bool(request["exact"]))
+            by_meaning = _Side(edge.Query.Nearest(dense.tolist(), using=_DENSE), params, absent=None)
+            meaning = self._asked(by_meaning, within, limit, sample, told or [])
+            if by_words is not None and words is not None:
+                self._cross(words, by_words, set(meaning.ids).difference(told or ()))
+        return meaning, words
 
-    def _asked(self, side: _Side, within: Any, limit: int, sample: _Sample, others: Sequence[str]) -> dict[str, Any]:
+    def _asked(self, side: _Side, within: Any, limit: int, sample: _Sample, others: Sequence[bytes]) -> Found:
         """The best, their moments and the scores of `others`, in one batch: the engine then counts words in the corpus only once."""
         # A few more than asked: which of equal scores come last must not depend on the engine's mood.
         asked = [(within, limit + 16)]
@@ -202,24 +225,27 @@ class Shard:
             asked.append((_these(others), len(others)))
         requests = [edge.QueryRequest(limit=most, query=side.query, filter=filter, params=side.params) for filter, most in asked]
         answers = iter(self._shard.query_batch(edge.QueryBatchRequest(requests)))
-        best = sorted(((str(hit.id), float(hit.score)) for hit in next(answers)), key=lambda hit: (-hit[1], hit[0]))[:limit]
+        best = sorted([(-hit.score, hit.id.bytes) for hit in next(answers)])[:limit]
         drawn = np.array([hit.score for hit in next(answers)] if sample.size else [], np.float64)
         if side.absent is not None:
             drawn = np.append(drawn, np.full(sample.size - len(drawn), side.absent))
-        told = {str(hit.id): float(hit.score) for hit in next(answers)} if others else {}
-        foreign = sorted(set(others).difference(id for id, _ in best))
-        return {
-            "ids": [id for id, _ in best],
-            "scores": [score for _, score in best],
-            "moments": [float(drawn.mean()), float(drawn.std()), len(drawn)] if len(drawn) else None,
-            "cross": {id: score for id in foreign if (score := told.get(id, side.absent)) is not None},
-        }
+        found = Found([id for _, id in best], [-score for score, _ in best])
+        found.moments = (float(drawn.mean()), float(drawn.std()), len(drawn)) if len(drawn) else None
+        if others:
+            known = set(found.ids)
+            beside = sorted([(hit.id.bytes, hit.score) for hit in next(answers)])
+            found.cross_ids = [id for id, _ in beside if id not in known]
+            found.cross_scores = [score for id, score in beside if id not in known]
+        return found
 
-    def _scores(self, side: _Side, ids: Set[str]) -> dict[str, float]:
+    def _cross(self, found: Found, side: _Side, ids: Set[bytes]) -> None:
+        """Adds the side's scores for `ids`, with `absent` for those that hold none of its terms."""
         if not ids:
-            return {}
+            return
         hits = self._shard.query(edge.QueryRequest(limit=len(ids), query=side.query, filter=_these(ids), params=side.params))
-        return dict(sorted((str(hit.id), float(hit.score)) for hit in hits))
+        scores = {hit.id.bytes: hit.score for hit in hits}
+        found.cross_ids = sorted(ids)
+        found.cross_scores = [scores.get(id, side.absent) for id in found.cross_ids]
 
     def _sample(self, tenant: str, collections: Sequence[tuple[str, int]], corpus: list[Any]) -> _Sample:
         """Ids are hashes (UUIDv5), so the lowest ones are a random sample, and the same one as long as the corpus stands.
@@ -234,8 +260,9 @@ class Shard:
             self._samples.move_to_end(key)
             return known
         request = edge.ScrollRequest(limit=SAMPLE, filter=edge.Filter(must=corpus), with_payload=False, with_vector=False)
-        ids = [str(record.id) for record in self._shard.scroll(request)[0]]
-        sample = self._samples[key] = _Sample(self._version, now, len(ids), _these(ids) if ids else None)
+        ids = {record.id for record in self._shard.scroll(request)[0]}
+        chosen = edge.Filter(must=[edge.HasIdCondition(ids)]) if ids else None
+        sample = self._samples[key] = _Sample(self._version, now, len(ids), chosen)
         while len(self._samples) > _CACHED_SAMPLES:
             self._samples.popitem(last=False)
         return sample
@@ -347,11 +374,14 @@ def _equals(key: str, value: str | int) -> Any:
 
 
 def _corpus(tenant: str, collections: Sequence[tuple[str, int]]) -> list[Any]:
-    """The access filter: THE one place that makes it. `must` only, for an empty `should` would match everything."""
+    """The access filter: THE one place that makes it. `must` only, for an empty `should` would match everything.
+
+    A scope begins with its tenant, so one condition walls off the others; the engine checks it for every point that it looks at.
+    """
     assert tenant and collections, "a corpus names its tenant and at least one collection"
     wanted = scopes(tenant, collections)
     scope = edge.MatchValue(wanted[0]) if len(wanted) == 1 else edge.MatchAny(wanted)
-    return [_equals("tenant", tenant), edge.FieldCondition(key="scope", match=scope)]
+    return [edge.FieldCondition(key="scope", match=scope)]
 
 
 def _population(tenant: str, collections: Sequence[tuple[str, int]]) -> Any:
@@ -364,8 +394,8 @@ def _population(tenant: str, collections: Sequence[tuple[str, int]]) -> Any:
     return edge.Filter(should=[_equals("scope", scope) for scope in wanted])
 
 
-def _these(ids: Iterable[str]) -> Any:
-    return edge.Filter(must=[edge.HasIdCondition(set(ids))])
+def _these(ids: Iterable[bytes]) -> Any:
+    return edge.Filter(must=[edge.HasIdCondition({UUID(bytes=id) for id in ids})])
 
 
 _ANY_OF = {"sources": "source", "documents": "document", "media_types": "media_type", "languages": "language", "tags": "tags"}

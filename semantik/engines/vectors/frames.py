@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import struct
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -32,7 +33,7 @@ def unpack(body: bytes) -> tuple[dict[str, Any], list[Array]]:
     head: dict[str, Any] = json.loads(body[LENGTH.size : at].decode("utf-8", "surrogatepass"))
     arrays: list[Array] = []
     for dtype, shape in head.pop("arrays"):
-        count = int(np.prod(shape))
+        count = math.prod(shape)
         arrays.append(np.frombuffer(body, dtype, count, at).reshape(shape))
         at += count * np.dtype(dtype).itemsize
     return head, arrays
@@ -40,3 +41,21 @@ def unpack(body: bytes) -> tuple[dict[str, Any], list[Array]]:
 
 def is_urgent(body: bytes) -> bool:
     return bool(LENGTH.unpack_from(body)[0] & _URGENT)
+
+
+def array_of(ids: Sequence[bytes]) -> Array:
+    """Ids of 16 bytes as one array."""
+    return np.frombuffer(b"".join(ids), np.uint8).reshape(-1, 16)
+
+
+def ids_of(array: Array) -> list[bytes]:
+    """The ids of `array_of` in order."""
+    raw = array.tobytes()
+    return [raw[at : at + 16] for at in range(0, len(raw), 16)]
+
+
+def texts_of(array: Array) -> list[str]:
+    """The ids of `array_of` as UUIDs are written."""
+    digits = array.tobytes().hex()
+    each = (digits[at : at + 32] for at in range(0, len(digits), 32))
+    return [f"{id[:8]}-{id[8:12]}-{id[12:16]}-{id[16:20]}-{id[20:]}" for id in each]

@@ -12,13 +12,15 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 import httpx
+import numpy as np
+from numpy.typing import NDArray
 from qdrant_client import AsyncQdrantClient, models
 from qdrant_client.http.exceptions import UnexpectedResponse
 
@@ -146,7 +148,9 @@ class QdrantStore(VectorStore):
         selector = models.FilterSelector(filter=models.Filter(must=must))
         await self._write(space, lambda: self._client.delete(words.name_of(space), selector, wait=True, timeout=_WRITE_TIMEOUT_S))
 
-    async def query(self, space: Space, query: Query) -> Answer:
+    async def query(self, space: Space, query: Query, *, coming: Awaitable[NDArray[np.float32]] | None = None) -> Answer:
+        if coming is not None:
+            query = replace(query, dense=await coming)
         check_query(space, query)
         corpus = words.within(query.corpus)
         within = models.Filter(must=[*corpus, *words.narrowing(query.filters)])

@@ -21,8 +21,9 @@ Fitted by bench/fusion (docs/decisions/0005-adaptive-fusion.md). Rank fusion was
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 from semantik.engines.vectors.base import Answer, Moments, SideResult
 from semantik.features.search.values import Candidate, Evidence, Weights
@@ -80,17 +81,19 @@ class _Side:
     def floor(self) -> float:
         return min(self.z.values(), default=0.0)
 
-    def evidence(self, id: str) -> Evidence | None:
-        return Evidence(self.ranks.get(id), self.scores[id], self.z[id]) if id in self.scores else None
+    def evidence(self, ids: Sequence[str]) -> list[Evidence | None]:
+        ranks, scores, z = self.ranks, self.scores, self.z
+        return [Evidence(ranks.get(id), scores[id], z[id]) if id in scores else None for id in ids]
 
-    def nearness(self, id: str) -> float:
-        """How far the passage has come from random towards equal, in [0, 1]; a model's own range of cosines drops out."""
-        room = 1.0 - self.mean
-        return max(0.0, (self.scores.get(id, self.mean) - self.mean) / room) if room > 1e-6 else 0.0
+    def nearness(self, ids: Sequence[str]) -> list[float]:
+        """How far each passage has come from random towards equal, in [0, 1]; a model's own range of cosines drops out."""
+        scores, mean, room = self.scores, self.mean, 1.0 - self.mean
+        return [max(0.0, (scores.get(id, mean) - mean) / room) for id in ids] if room > 1e-6 else [0.0] * len(ids)
 
-    def coverage(self, id: str, words: int) -> float:
-        """The share of the query's `words` that the passage holds, by what they weigh, in [0, 1]. A word is at most as rare as 1 of n."""
-        return min(1.0, self.scores.get(id, 0.0) / (max(1, words) * math.log1p(max(1, self.sampled))))
+    def coverage(self, ids: Sequence[str], words: int) -> list[float]:
+        """The share of the query's `words` that each passage holds, by what they weigh, in [0, 1]. A word is at most as rare as 1 of n."""
+        scores, whole = self.scores, max(1, words) * math.log1p(max(1, self.sampled))
+        return [min(1.0, scores.get(id, 0.0) / whole) for id in ids]
 
 
 def fuse(answer: Answer, *, words: int = 1, foreign: bool = False, shape: Shape = CHOSEN) -> list[Candidate]:
@@ -101,27 +104,24 @@ def fuse(answer: Answer, *, words: int = 1, foreign: bool = False, shape: Shape 
     """
     dense, sparse = _side(answer.dense, cap=math.inf), _side(answer.sparse, cap=shape.cap)
     weights = weigh(dense, sparse, foreign=foreign, shape=shape)
-    lowest_dense, lowest_sparse = dense.floor if dense else 0.0, sparse.floor if sparse else 0.0
-    totals: dict[str, float] = {}
-    for id in {*(dense.scores if dense else ()), *(sparse.scores if sparse else ())}:
-        total = 0.0
-        if dense is not None:
-            total += weights.dense * dense.z.get(id, lowest_dense)
-        if sparse is not None:
-            total += weights.sparse * sparse.z.get(id, lowest_sparse)
-        totals[id] = total
+    ids = list({*(dense.scores if dense else ()), *(sparse.scores if sparse else ())})
+    if not ids:
+        return []
+    totals = [0.0] * len(ids)
+    for side, weight in ((dense, weights.dense), (sparse, weights.sparse)):
+        if side is not None:
+            z, floor = side.z, side.floor
+            totals = [total + weight * z.get(id, floor) for id, total in zip(ids, totals, strict=True)]
+    best = sorted(zip([-total for total in totals], ids, strict=True))
+    ids = [id for _, id in best]
     # What tells nothing of this query is no evidence against a passage either.
     fit = DENSE if weights.sparse == 0 else SPARSE if weights.dense == 0 else HYBRID
     sampled = max((side.sampled for side in (dense, sparse) if side is not None), default=0)
-    candidates = []
-    score = 1.0
-    for id, total in sorted(totals.items(), key=lambda pair: (-pair[1], pair[0])):
-        nearness = dense.nearness(id) if dense else 0.0
-        coverage = sparse.coverage(id, words) if sparse else 0.0
-        score = min(score, fit.share(nearness, coverage, sampled))
-        found = dense.evidence(id) if dense else None, sparse.evidence(id) if sparse else None
-        candidates.append(Candidate(id, score, total, *found, weights))
-    return candidates
+    nothing, none = [0.0] * len(ids), [None] * len(ids)
+    proofs = zip(dense.nearness(ids) if dense else nothing, sparse.coverage(ids, words) if sparse else nothing, strict=True)
+    scores = accumulate((fit.share(nearness, coverage, sampled) for nearness, coverage in proofs), min)
+    rows = zip(best, scores, dense.evidence(ids) if dense else none, sparse.evidence(ids) if sparse else none, strict=True)
+    return [Candidate(id, score, -less, meaning, keywords, weights) for (less, id), score, meaning, keywords in rows]
 
 
 def _side(side: SideResult | None, *, cap: float) -> _Side | None:
@@ -130,11 +130,11 @@ def _side(side: SideResult | None, *, cap: float) -> _Side | None:
     ranks = {id: rank for rank, id in enumerate(side.found.ids, 1)}
     scores = {**side.cross, **dict(zip(side.found.ids, side.found.scores, strict=True))}
     moments = side.moments or Moments(0.0, 0.0, 0)
-    best = max(side.found.scores, default=moments.mean)
-    spread = max(moments.std, (best - moments.mean) / cap, 1e-9)
+    mean, best = moments.mean, max(side.found.scores, default=moments.mean)
+    spread = max(moments.std, (best - mean) / cap, 1e-9)
     # Equal vectors differ by rounding only: that is no deviation.
-    z = {id: (score - moments.mean) / spread if abs(score - moments.mean) > 1e-6 else 0.0 for id, score in scores.items()}
-    return _Side(ranks, scores, z, moments.mean, moments.n)
+    z = {id: (score - mean) / spread if abs(score - mean) > 1e-6 else 0.0 for id, score in scores.items()}
+    return _Side(ranks, scores, z, mean, moments.n)
 
 
 def weigh(dense: _Side | None, sparse: _Side | None, *, foreign: bool = False, shape: Shape = CHOSEN) -> Weights:

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from semantik.auth import access
 from semantik.auth.actor import Actor
 from semantik.features.search.values import Passage, Searchable
+from semantik.kit.database import among
 from semantik.tables.collections import collections, generations
 from semantik.tables.documents import chunks, documents, vector_spaces
 
@@ -60,21 +61,15 @@ async def has_chunks(session: AsyncSession, actor: Actor, ids: Sequence[str]) ->
     return await session.scalar(statement) is not None
 
 
-# SQLite takes at most 32,766 variables in a statement; candidates are at most some thousands.
-_BATCH = 10_000
 # Of `chunks` on PostgreSQL.
 _PARTITIONS = 16
 
 
 async def documents_of(session: AsyncSession, actor: Actor, collection_ids: Sequence[str], chunk_ids: Sequence[str]) -> dict[str, str]:
     """Document of each chunk of these collections that lives and may be read; what the index holds beyond that is not in it."""
-    found: dict[str, str] = {}
-    for start in range(0, len(chunk_ids), _BATCH):
-        batch = chunk_ids[start : start + _BATCH]
-        statement = _lying_in(access.readable_chunks(actor), collection_ids).where(chunks.c.id.in_(batch))
-        statement = statement.with_only_columns(chunks.c.id, chunks.c.document_id)
-        found.update((one[0], one[1]) for one in await session.execute(statement))
-    return found
+    statement = _lying_in(access.readable_chunks(actor), collection_ids).where(among(session, chunks.c.id, chunk_ids))
+    rows = await session.execute(statement.with_only_columns(chunks.c.id, chunks.c.document_id))
+    return dict(rows.tuples().all())
 
 
 def _lying_in(statement: sa.Select[Any], collection_ids: Sequence[str]) -> sa.Select[Any]:
@@ -89,7 +84,7 @@ async def passages(session: AsyncSession, actor: Actor, collection_ids: Sequence
         chunks.c.language, chunks.c.document_id, documents.c.name, documents.c.title, documents.c.path, documents.c.media_type,
         documents.c.collection_id, documents.c.source_id,
     ]  # fmt: skip
-    statement = _lying_in(access.readable_chunks(actor), collection_ids).where(chunks.c.id.in_(chunk_ids))
+    statement = _lying_in(access.readable_chunks(actor), collection_ids).where(among(session, chunks.c.id, chunk_ids))
     rows = await session.execute(statement.with_only_columns(*columns))
     return {
         row.id: Passage(

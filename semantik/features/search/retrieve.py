@@ -1,10 +1,13 @@
-"""Asks the indexes: the query is embedded and cut into terms at once, then each space answers both sides in one round trip."""
+"""Asks the indexes: the query is embedded and cut into terms at once, and each space looks for keywords while the vector is made."""
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,8 +15,8 @@ from numpy.typing import NDArray
 from semantik.engines.embedding import bm25
 from semantik.engines.embedding.base import Encoder
 from semantik.engines.vectors.base import Answer, Corpus, Filters, Query, Space, VectorStore
-from semantik.features.search.values import Mode, Searchable
-from semantik.kit import traces
+from semantik.features.search.values import Searchable
+from semantik.kit import metrics, traces
 from semantik.kit.concurrency import run_cpu
 from semantik.kit.ids import TenantId
 from semantik.kit.sparse import SparseVector
@@ -22,37 +25,50 @@ from semantik.kit.sparse import SparseVector
 _SHORT = 500
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Asked:
-    """The query as the engines take it. `surfaces`: term id -> the words as they stand in the query."""
+    """The query as the engines take it, its vectors perhaps still being made. Owns their tasks: use it as a context.
 
-    dense: Mapping[str, NDArray[np.float32]]
-    sparse: SparseVector | None
-    surfaces: Mapping[int, str]
+    `sparse` and `surfaces` (term id -> the words as they stand in the query) are there after `cut`.
+    """
+
+    query: str
+    sparse: SparseVector | None = None
+    surfaces: Mapping[int, str] = field(default_factory=dict)
+    _vectors: dict[str, asyncio.Task[NDArray[np.float32]]] = field(default_factory=dict)
+
+    def embed(self, model: str, encoder: Encoder) -> None:
+        """Starts to embed with a model, once."""
+        if model not in self._vectors:
+            self._vectors[model] = asyncio.create_task(_embedded(self.query, encoder))
+
+    async def cut(self, languages: Sequence[str | None], *, to_show: bool = False) -> None:
+        """Cuts for each language. `to_show`: the words are to be marked in what is found, and nothing else."""
+        if len(self.query) * max(1, len(languages)) < _SHORT:
+            sparse, self.surfaces = bm25.query_vector(self.query, languages)
+        else:
+            sparse, self.surfaces = await run_cpu(bm25.query_vector, self.query, languages)
+        self.sparse = None if to_show else sparse
+
+    def vector(self, model: str) -> asyncio.Task[NDArray[np.float32]] | None:
+        """What brings the vector of a model, as often as it is awaited; None when it was not asked for."""
+        return self._vectors.get(model)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        for task in self._vectors.values():
+            task.cancel()
+        await asyncio.gather(*self._vectors.values(), return_exceptions=True)
 
 
-async def ask(query: str, *, mode: Mode, encoders: Mapping[str, Encoder], languages: Sequence[str | None]) -> Asked:
-    """Embeds with each model and cuts for each language, side by side."""
-    cutting = asyncio.ensure_future(_cut(query, languages))
-    names = list(encoders) if mode is not Mode.SPARSE else []
-    try:
-        with traces.span("embedding query"):
-            vectors = await asyncio.gather(*(encoders[name].embed_queries([query]) for name in names))
-    except BaseException:
-        cutting.cancel()
-        raise
-    sparse, surfaces = await cutting
-    return Asked(
-        dense={name: vector[0] for name, vector in zip(names, vectors, strict=True)},
-        sparse=None if mode is Mode.DENSE else sparse,
-        surfaces=surfaces,
-    )
-
-
-async def _cut(query: str, languages: Sequence[str | None]) -> tuple[SparseVector, Mapping[int, str]]:
-    if len(query) * max(1, len(languages)) < _SHORT:
-        return bm25.query_vector(query, languages)
-    return await run_cpu(bm25.query_vector, query, languages)
+async def _embedded(query: str, encoder: Encoder) -> NDArray[np.float32]:
+    began = time.perf_counter()
+    with traces.span("embedding query"):
+        (vector,) = await encoder.embed_queries([query])
+    metrics.SEARCH_SECONDS.labels(stage="embed").observe(time.perf_counter() - began)
+    return np.asarray(vector, np.float32)
 
 
 async def answers(
@@ -68,8 +84,8 @@ async def answers(
 
     async def one(space: Space, members: Sequence[Searchable]) -> Answer:
         corpus = Corpus(tenant, tuple((member.id, member.generation) for member in members))
-        dense = asked.dense.get(members[0].model)
+        coming = asked.vector(members[0].model)
         with traces.span("vectors query", {"vectors.space": space.key, "vectors.limit": limit}):
-            return await store.query(space, Query(corpus, filters, dense, asked.sparse, limit))
+            return await store.query(space, Query(corpus, filters, None, asked.sparse, limit), coming=coming)
 
     return list(await asyncio.gather(*(one(space, members) for space, members in spaces.items())))

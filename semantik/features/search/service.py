@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import time
 import unicodedata
@@ -26,6 +27,8 @@ MAX_QUERY = 10_000
 MAX_LIMIT = 100
 # Candidates of a side; when that many come from too few documents to fill a page, the index is asked once more, deeper.
 _DEPTH, _DEEPEST = 100, 1_000
+# So many characters are marked in about a millisecond: less than what a trip to a thread and back may take.
+_SHORT = 20_000
 
 
 class QueryEmpty(InvalidInput):
@@ -47,44 +50,53 @@ async def search(runtime: Runtime, actor: Actor, request: Request) -> SearchResu
     """Hits best first, at most `limit`, each with its passage.
 
     Uses two short read sessions of its own, so that no connection waits while the query is embedded, and hits are read
-    from the rows as they are after the index has answered. Raises `QueryEmpty`, `QueryTooLong`, `LimitOutOfRange`,
-    `CollectionUnknown`, `BadCursor`; `IndexUnavailable` or `IndexDamaged` rather than answer from one side alone.
+    from the rows as they are after the index has answered. What may be searched is read while the query is being embedded.
+    Raises `QueryEmpty`, `QueryTooLong`, `LimitOutOfRange`, `CollectionUnknown`, `BadCursor`; `IndexUnavailable` or `IndexDamaged`
+    rather than answer from one side alone.
     """
     began = time.perf_counter()
     query = _readable(request.query)
     if not 1 <= request.limit <= MAX_LIMIT:
         raise LimitOutOfRange(f"limit is {request.limit}; it must be between 1 and {MAX_LIMIT}")
     place = open_place(request.cursor, _fingerprint(request, query))
-    async with runtime.database.lookup(actor.tenant_id) as session:
-        found = await repository.searchable(session, actor, request.collections)
-        ids = [one.id for one in found]
-        languages = await repository.languages(session, actor, ids) if request.mode is not Mode.DENSE else []
-    notes: list[str] = []
-    foreign = is_foreign(query, languages)
-    spaces = await _spaces(runtime, found)
-    encoders = {one.model: await runtime.encoder(one.model) for one in found}
-    asked = await retrieve.ask(query, mode=request.mode, encoders=encoders, languages=languages)
-    embedded = time.perf_counter()
-    metrics.SEARCH_SECONDS.labels(stage="embed").observe(embedded - began)
-    if request.mode is not Mode.DENSE and asked.sparse is not None and not len(asked.sparse.indices):
-        notes.append("The query holds no letter or digit, so there are no keywords to look for.")
-    if any(one.rebuilding for one in found):
-        notes.append("The index is being rebuilt from the database; until that is done, hits may be missing.")
-
-    depth = place.depth or (_DEPTH if request.limit <= 30 else _DEEPEST)
-    while True:
-        candidates = await _candidates(runtime, actor, request, spaces, asked, depth, foreign=foreign)
+    async with Asked(query) as asked:
+        if request.mode is not Mode.SPARSE and (opened := runtime.only_encoder()) is not None:
+            # In all likelihood the model of what will be searched: its thread works while the statements below run here.
+            asked.embed(*opened)
+            await asyncio.sleep(0)
         async with runtime.database.lookup(actor.tenant_id) as session:
-            documents = await repository.documents_of(session, actor, ids, [candidate.id for candidate in candidates])
-            ranked, members = _ranked(candidates, documents, request)
-            chosen = ranked[place.offset : place.offset + request.limit]
-            passages = await repository.passages(session, actor, ids, [candidate.id for candidate in chosen])
-        full = len(candidates) >= depth
-        if len(chosen) >= request.limit or not full or depth == _DEEPEST:
-            break
-        depth = _DEEPEST
+            found = await repository.searchable(session, actor, request.collections)
+            ids = [one.id for one in found]
+            languages = await repository.languages(session, actor, ids) if request.mode is not Mode.DENSE else []
+        notes: list[str] = []
+        foreign = is_foreign(query, languages)
+        spaces = await _spaces(runtime, found)
+        if request.mode is not Mode.SPARSE:
+            for model in {one.model for one in found}:
+                asked.embed(model, await runtime.encoder(model))
+        await asked.cut(languages, to_show=request.mode is Mode.DENSE)
+        if asked.sparse is not None and not len(asked.sparse.indices):
+            notes.append("The query holds no letter or digit, so there are no keywords to look for.")
+        if any(one.rebuilding for one in found):
+            notes.append("The index is being rebuilt from the database; until that is done, hits may be missing.")
+
+        depth = place.depth or (_DEPTH if request.limit <= 30 else _DEEPEST)
+        while True:
+            candidates = await _candidates(runtime, actor, request, spaces, asked, depth, foreign=foreign)
+            async with runtime.database.lookup(actor.tenant_id) as session:
+                documents = await repository.documents_of(session, actor, ids, [candidate.id for candidate in candidates])
+                ranked, members = _ranked(candidates, documents, request)
+                chosen = ranked[place.offset : place.offset + request.limit]
+                passages = await repository.passages(session, actor, ids, [candidate.id for candidate in chosen])
+            full = len(candidates) >= depth
+            if len(chosen) >= request.limit or not full or depth == _DEEPEST:
+                break
+            depth = _DEEPEST
     names = {one.id: one.name for one in found}
-    hits = await run_cpu(_hits, chosen, passages, members, names, asked)
+    if sum(len(passage.text) for passage in passages.values()) < _SHORT:
+        hits = _hits(chosen, passages, members, names, asked)
+    else:
+        hits = await run_cpu(_hits, chosen, passages, members, names, asked)
     more = len(ranked) > place.offset + request.limit
     following = Place(place.offset + request.limit, depth) if more else None
     took = time.perf_counter() - began
@@ -184,11 +196,12 @@ def _hits(
     asked: Asked,
 ) -> list[Hit]:
     hits = []
+    marks = bm25.Marks(asked.surfaces)
     for candidate in chosen:
         passage = passages.get(candidate.id)
         if passage is None:
             continue
-        spans, terms = bm25.matches(passage.text, passage.language, asked.surfaces)
+        spans, terms = marks.of(passage.text, passage.language)
         hits.append(
             Hit(
                 passage=passage,

@@ -111,7 +111,7 @@ def test_term_ids_never_change() -> None:
 def test_highlights_show_the_words_as_they_stand() -> None:
     text = "The connections were closed; parse_http_date failed to connect."
     asked, surfaces = bm25.query_vector("connection http_date", ["en"])
-    spans, terms = bm25.matches(text, "en", surfaces)
+    spans, terms = bm25.Marks(surfaces).of(text, "en")
     assert [text[start:end] for start, end in spans] == ["connections", "http", "date", "connect"]
     assert terms == ["connection", "http", "date"]
     assert asked.indices.dtype == np.uint32
