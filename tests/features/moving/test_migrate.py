@@ -2,18 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import os
 import shutil
 import signal
-import subprocess
-import sys
-import zipfile
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -23,73 +15,14 @@ from semantik.kit import ownership
 from semantik.kit.secrets import open_keyring
 from semantik.kit.settings import Settings
 from semantik.rows.opening import reading, writing
-from semantik.rows.order import moved
 from semantik.rows.pages import count
-from semantik.rows.sums import Sum, of_table
 from semantik.tables.documents import documents
 from semantik.tables.jobs import jobs
 from semantik.tables.sources import sources
 from tests import services
+from tests.features.moving.install import Semantik, assert_alike, fingerprints, sums
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
-
-QUESTIONS = ("boiler service", "who repairs the pump", "Zürich")
-
-
-@dataclass(frozen=True)
-class Semantik:
-    """Commands in processes of their own, on one data folder with some settings."""
-
-    data_dir: Path
-    settings: dict[str, str]
-
-    def run(self, *arguments: str, code: int | None = 0, **more: str) -> subprocess.CompletedProcess[str]:
-        clean = {name: value for name, value in os.environ.items() if not name.startswith("SEMANTIK_")}
-        small = {"SEMANTIK_EMBEDDING_MODEL": "hashing", "SEMANTIK_OCR": "false", "SEMANTIK_EXTRACT_WORKERS": "1"}
-        command = [sys.executable, "-m", "semantik.entrypoints.cli.main", "--data-dir", str(self.data_dir), *arguments]
-        done = subprocess.run(
-            command, env=clean | small | self.settings | more, cwd=self.data_dir.parent, capture_output=True, text=True, timeout=200
-        )
-        assert code is None or done.returncode == code, f"{arguments} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}"
-        return done
-
-    def json(self, *arguments: str, code: int = 0) -> Any:
-        return json.loads(self.run(*arguments, "--json", code=code).stdout)
-
-    def answers(self) -> list[list[tuple[str, float]]]:
-        found = [self.json("search", question) for question in QUESTIONS]
-        return [
-            [(hit["passage"]["text"] if "text" in hit["passage"] else str(hit["passage"]), round(hit["score"], 3)) for hit in one["hits"]]
-            for one in found
-        ]
-
-    @property
-    def url(self) -> str:
-        return self.settings.get("SEMANTIK_DATABASE_URL", f"sqlite:///{self.data_dir}/semantik.db")
-
-
-@pytest.fixture(scope="session")
-def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data folder as it is left by use: two collections, documents in an archive, a failed one, a sealed credential."""
-    root = tmp_path_factory.mktemp("filled")
-    papers = root / "papers"
-    papers.mkdir()
-    for number in range(30):
-        (papers / f"note {number}.md").write_text(
-            f"# Note {number}\n\nThe boiler of house {number} is serviced in October. Zürich, 東京.\n"
-        )
-    (papers / "pump.txt").write_text("The pump is repaired by Ms Keller, who comes from Basel.\n")
-    (papers / "broken.pdf").write_bytes(b"%PDF-1.7\nnothing of a document follows")
-    with zipfile.ZipFile(papers / "letters.zip", "w") as archive:
-        archive.writestr("one.txt", "A letter about the boiler and its service.")
-        archive.writestr("two.txt", "A letter about the pump.")
-    semantik = Semantik(root / "data", {})
-    semantik.run("ingest", str(papers), "-c", "House", code=3)
-    semantik.run("ingest", str(papers / "pump.txt"), "-c", "Second")
-    sealed = open_keyring(root / "data", None).seal(b"a password")
-    with writing(semantik.url) as connection, connection.begin():
-        connection.execute(sa.update(sources).values(sealed_credentials=sealed))
-    return root
 
 
 @pytest.fixture
@@ -104,25 +37,14 @@ def qdrant(tmp_path: Path) -> Iterator[str]:
         yield url
 
 
-def fingerprints(folder: Path) -> dict[str, str]:
-    return {
-        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(folder.rglob("*")) if path.is_file()
-    }
-
-
-def sums(url: str) -> dict[str, Sum]:
-    with reading(url, still=True) as connection, connection.begin():
-        return {table.name: of_table(connection, table) for table in moved()}
-
-
 def credentials(install: Semantik) -> set[bytes]:
     ring = open_keyring(install.data_dir, None)
     with reading(install.url, still=True) as connection:
         return {ring.unseal(sealed) for sealed in connection.scalars(sa.select(sources.c.sealed_credentials))}
 
 
-def test_there_and_back_by_the_runbook(source: Semantik, tmp_path: Path, postgresql_url: str, qdrant: str, s3_endpoint: str) -> None:
-    """docs/guide/migrate.md, step by step: SQLite, files and the embedded index to PostgreSQL, S3 and Qdrant, and back."""
+def test_to_a_server_s_stack_and_back(source: Semantik, tmp_path: Path, postgresql_url: str, qdrant: str, s3_endpoint: str) -> None:
+    """SQLite, files and the embedded index to PostgreSQL, S3 and Qdrant, and back."""
     before, rows, answers = fingerprints(source.data_dir), sums(source.url), source_answers(source, tmp_path)
     prefix = tmp_path.name.replace("_", "-")
     env = tmp_path / ".env.server"
@@ -150,7 +72,7 @@ def test_there_and_back_by_the_runbook(source: Semantik, tmp_path: Path, postgre
     assert fingerprints(source.data_dir) == before, "the source is as it was"
     assert sums(postgresql_url) == rows
     assert credentials(server) == {b"a password"}
-    assert server.answers() == answers
+    assert_alike(server.answers(), answers)
 
     with reading(postgresql_url) as connection:
         assert count(connection, documents) == rows["documents"].rows
@@ -160,10 +82,10 @@ def test_there_and_back_by_the_runbook(source: Semantik, tmp_path: Path, postgre
     assert back["proved"], back
     assert sums(home.url) == used and used["documents"] == rows["documents"] and used["chunks"] == rows["chunks"]
     assert credentials(home) == {b"a password"}
-    assert home.answers() == answers
+    assert_alike(home.answers(), answers)
 
 
-def source_answers(source: Semantik, tmp_path: Path) -> list[list[tuple[str, float]]]:
+def source_answers(source: Semantik, tmp_path: Path) -> list[tuple[str, list[float]]]:
     """What the source answers, asked of a copy: asking it would write."""
     shutil.copytree(source.data_dir, tmp_path / "asked")
     return Semantik(tmp_path / "asked", {}).answers()
