@@ -24,7 +24,7 @@ def named(connection: sa.Connection, *, after: tuple[str, str] | None = None) ->
     statement = sa.select(found.c.tenant_id, found.c.hash).order_by(found.c.tenant_id, found.c.hash)
     if after is not None:
         statement = statement.where(sa.tuple_(found.c.tenant_id, found.c.hash) > sa.tuple_(*after))
-    for row in connection.execution_options(yield_per=1_000).execute(statement):
+    for row in connection.execute(statement, execution_options={"yield_per": 1_000}):
         yield row.tenant_id, row.hash
 
 

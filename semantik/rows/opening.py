@@ -95,8 +95,15 @@ def size_bytes(connection: sa.Connection) -> int:
 
 
 def analyse(connection: sa.Connection) -> None:
-    """Tells the planner what came in; without it the first questions read whole tables."""
-    connection.exec_driver_sql("ANALYZE")
+    """Tells PostgreSQL's planner what came in: it would read whole tables at first. SQLite's plans were chosen without statistics."""
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql("ANALYZE")
+
+
+def encoding(connection: sa.Connection) -> str:
+    if connection.dialect.name != "postgresql":
+        return "UTF8"
+    return str(connection.scalar(sa.text("SELECT pg_encoding_to_char(encoding) FROM pg_database WHERE datname = current_database()")))
 
 
 def _postgresql(url: URL) -> sa.Engine:

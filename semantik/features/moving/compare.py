@@ -18,6 +18,7 @@ from semantik.engines.blobs.base import BlobDamaged, BlobStore
 from semantik.engines.embedding import bm25
 from semantik.engines.vectors.base import Corpus, Filters, IndexDamaged, Query, SideResult, Space, VectorStore
 from semantik.features.moving.opening import Held, copied_index, require_still, source_files
+from semantik.features.moving.threads import watched
 from semantik.features.moving.values import Check, Report, Watcher
 from semantik.jobs.failpoints import fp
 from semantik.kit.concurrency import run_cpu
@@ -57,7 +58,7 @@ async def verify(held: Held, watcher: Watcher, *, seed: int = 0) -> Report:
     """Compares everything that moved, and settles the target's mark: proved, or unusable with what differs."""
     report = Report()
     if held.ends.rows:
-        await run_cpu(_rows, held, report, watcher)
+        await watched(_rows, watcher, held, report)
     if held.ends.files:
         await _files(held, report, watcher)
     if held.ends.index:
@@ -74,7 +75,7 @@ def _settle(url: str, report: Report) -> None:
         moves.settle(connection, differences=report.differences)
 
 
-def _rows(held: Held, report: Report, watcher: Watcher) -> None:
+def _rows(watcher: Watcher, held: Held, report: Report) -> None:
     with reading(held.ends.target.sqlalchemy_url, still=True) as target, target.begin():
         for table in moved():
             watcher.step(f"compare {table.name}", None)

@@ -20,7 +20,7 @@ from semantik.kit.errors import Conflict
 from semantik.kit.secrets import Keyring, carry, open_keyring
 from semantik.kit.settings import Settings
 from semantik.rows import moves
-from semantik.rows.opening import Connection, exists, has_table, place, processes, reading, revision
+from semantik.rows.opening import Connection, encoding, exists, has_table, place, processes, reading, revision
 from semantik.rows.order import moved
 from semantik.rows.pages import count, pages
 from semantik.runtime import open_blobs
@@ -134,6 +134,8 @@ def _mark(target: Settings, fingerprint: str) -> moves.Move | None:
     with reading(url) as connection:
         if processes(connection):
             raise TargetUnfit(f"a server or worker is connected to {place(url)}", hint="Stop it until the migration has ended.")
+        if encoding(connection) != "UTF8":
+            raise TargetUnfit(f"{place(url)} is kept in {encoding(connection)}", hint="Make the database with ENCODING 'UTF8'.")
         move = moves.present(connection)
         if move is None:
             migrations.require_known(url)

@@ -16,6 +16,7 @@ from semantik.engines.vectors.base import Space
 from semantik.features.ingestion import projection
 from semantik.features.moving.ledger import Ledger
 from semantik.features.moving.opening import Held, claimed, keys_and_models, source_files
+from semantik.features.moving.threads import watched
 from semantik.features.moving.values import Watcher
 from semantik.jobs.failpoints import fp
 from semantik.kit.concurrency import run_cpu
@@ -44,7 +45,7 @@ async def carry(held: Held, watcher: Watcher) -> None:
         fp("move_keys_carried")
         ledger = Ledger(ends.target.sqlalchemy_url if ends.rows else None, held.move)
         if ends.rows:
-            await run_cpu(_rows, held.source, ends.target.sqlalchemy_url, ledger, watcher)
+            await watched(_rows, watcher, held.source, ends.target.sqlalchemy_url, ledger)
         if ends.files or ends.index:
             # Its database is opened with the rest, and not asked.
             runtime = await open_runtime(ends.target)
@@ -71,7 +72,7 @@ def _begin(url: str, fingerprint: str) -> None:
         moves.begin(connection, fingerprint)
 
 
-def _rows(source: Connection, url: str, ledger: Ledger, watcher: Watcher) -> None:
+def _rows(watcher: Watcher, source: Connection, url: str, ledger: Ledger) -> None:
     with writing(url) as target:
         for table in moved():
             step = f"rows:{table.name}"

@@ -27,15 +27,20 @@ class Semantik:
     data_dir: Path
     settings: dict[str, str]
 
-    def run(self, *arguments: str, code: int | None = 0, **more: str) -> subprocess.CompletedProcess[str]:
+    def start(self, *arguments: str, **more: str) -> subprocess.Popen[str]:
         clean = {name: value for name, value in os.environ.items() if not name.startswith("SEMANTIK_")}
         small = {"SEMANTIK_EMBEDDING_MODEL": "hashing", "SEMANTIK_OCR": "false", "SEMANTIK_EXTRACT_WORKERS": "1"}
         command = [sys.executable, "-m", "semantik.entrypoints.cli.main", "--data-dir", str(self.data_dir), *arguments]
-        done = subprocess.run(
-            command, env=clean | small | self.settings | more, cwd=self.data_dir.parent, capture_output=True, text=True, timeout=200
+        environment = clean | small | self.settings | more
+        return subprocess.Popen(
+            command, env=environment, cwd=self.data_dir.parent, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
-        assert code is None or done.returncode == code, f"{arguments} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}"
-        return done
+
+    def run(self, *arguments: str, code: int | None = 0, **more: str) -> subprocess.CompletedProcess[str]:
+        process = self.start(*arguments, **more)
+        out, err = process.communicate(timeout=200)
+        assert code is None or process.returncode == code, f"{arguments} ended with {process.returncode}:\n{out}\n{err}"
+        return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
     def json(self, *arguments: str, code: int = 0) -> Any:
         return json.loads(self.run(*arguments, "--json", code=code).stdout)

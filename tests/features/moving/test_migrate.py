@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ from semantik.tables.documents import documents
 from semantik.tables.jobs import jobs
 from semantik.tables.sources import sources
 from tests import services
+from tests.conftest import administer
 from tests.features.moving.install import Semantik, assert_alike, fingerprints, sums
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
@@ -128,6 +130,7 @@ def test_a_planted_difference_is_named_and_the_target_refused(source: Semantik, 
         connection.execute(sa.delete(jobs))
     text = next(path for path in sorted((target.data_dir / "blobs").rglob("*")) if path.is_file() and path.parent.name != "incoming")
     text.unlink()
+    shutil.rmtree(target.data_dir / "index")
 
     found = source.json("migrate", "--to", str(env), "--verify", code=1)
     assert not found["proved"]
@@ -135,6 +138,7 @@ def test_a_planted_difference_is_named_and_the_target_refused(source: Semantik, 
     assert f"documents: as many rows, with other content ({changed})" in differences
     assert "jobs: " in differences and "rows at the source, 0 at the target" in differences
     assert f"({text.name[:12]})" in differences
+    assert "points belong there, the target holds 0" in differences
     refused = target.run("serve", "--port", "0", code=78)
     assert "the verification found: jobs: " in refused.stderr and "Go on with the source" in refused.stderr
 
@@ -183,3 +187,25 @@ def test_what_is_no_place_is_refused_without_its_password(tmp_path: Path, to: li
     with pytest.raises(BadTarget) as raised:
         ends(Settings(data_dir=tmp_path), ["mysql://user:secret@db/x"])
     assert "secret" not in raised.value.detail
+
+
+def test_an_interrupt_ends_it_between_two_pages_and_the_command_goes_on(source: Semantik, tmp_path: Path) -> None:
+    folder = tmp_path / "target"
+    process = source.start("migrate", "--to", str(folder), SEMANTIK_TEST_FAILPOINTS="move_rows_noted=stop@5")
+    assert process.pid == os.waitpid(process.pid, os.WUNTRACED)[0]
+    process.send_signal(signal.SIGINT)
+    process.send_signal(signal.SIGCONT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130 and "the same command goes on from there" in said and "Traceback" not in said, said
+    target = Semantik(folder, {})
+    assert "not complete" in target.run("collections", "list", code=78).stderr
+    assert source.json("migrate", "--to", str(folder))["proved"]
+    assert {row["name"] for row in target.json("collections", "list")} == {"House", "Second"}
+
+
+def test_a_target_in_another_encoding_is_refused(source: Semantik, postgres_server: services.Postgres) -> None:
+    administer(postgres_server, "CREATE DATABASE latin ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0")
+    try:
+        assert "is kept in LATIN1" in source.run("migrate", "--to", postgres_server.url("latin"), code=1).stderr
+    finally:
+        administer(postgres_server, "DROP DATABASE latin")
