@@ -59,15 +59,19 @@ def open_keyring(data_dir: Path, given: str | None) -> Keyring:
     path = data_dir / _FILE
     if not path.exists():
         _write(path, [_random.token_bytes(32)], replace=False)
+    return Keyring(_read(path))
+
+
+def _read(path: Path) -> tuple[bytes, ...]:
     try:
         roots = [base64.b64decode(text, validate=True) for text in json.loads(path.read_text(encoding="ascii"))["keys"]]
         if not roots or min(map(len, roots)) < 32:
             raise ValueError("no keys, or keys that are too short")
-    except (ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise Misconfigured(
             f"{path} is damaged and holds no keys", hint="Restore it from a backup; without it sealed credentials are lost."
         ) from error
-    return Keyring(tuple(roots))
+    return tuple(roots)
 
 
 class KeysDiffer(Misconfigured):
@@ -97,6 +101,29 @@ def rotate(data_dir: Path) -> Keyring:
     ring = open_keyring(data_dir, None)
     _write(data_dir / _FILE, [_random.token_bytes(32), *ring.roots], replace=True)
     return open_keyring(data_dir, None)
+
+
+class KeysInTheWay(Misconfigured):
+    code = "keys_in_the_way"
+    title = "There are other keys"
+
+
+def write_copy(data_dir: Path, target: Path) -> None:
+    """Writes the data folder's keys to another file, mode 0600. Raises `KeysInTheWay` when there is one, or no keys to copy."""
+    if target.exists():
+        raise KeysInTheWay(f"{target} exists already", hint="Name another file.")
+    if not (data_dir / _FILE).exists():
+        raise KeysInTheWay(f"there are no keys in {data_dir}", hint="With SEMANTIK_SECRET_KEY the key is where you set it: keep that.")
+    _write(target, list(open_keyring(data_dir, None).roots), replace=False)
+
+
+def put_copy(source: Path, data_dir: Path) -> None:
+    """Puts a copy of keys into a data folder that has none, or the same ones."""
+    roots = _read(source)
+    data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if (data_dir / _FILE).exists() and _read(data_dir / _FILE) != roots:
+        raise KeysInTheWay(f"{data_dir} has keys of its own", hint="Restore into another data folder, or remove keys.json from this one.")
+    _write(data_dir / _FILE, list(roots), replace=False)
 
 
 def _write(path: Path, roots: list[bytes], *, replace: bool) -> None:

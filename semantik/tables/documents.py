@@ -130,3 +130,11 @@ vector_spaces = sa.Table(
     sa.Column("rebuild_reason", sa.String(64), comment="set when the index was found damaged, cleared when rebuilt"),
     sa.Column("updated_at", Timestamp, nullable=False),
 )
+
+# While one of these has not run out, no stored file is removed: a backup is reading them (`features/archives`).
+file_holds = sa.Table(
+    "file_holds",
+    metadata,
+    identifier(),
+    sa.Column("expires_at", Timestamp, nullable=False),
+)

@@ -174,6 +174,30 @@ def test_keys_models_settings_and_doctor(semantik: Semantik) -> None:
 
 
 @pytest.mark.slow
+def test_a_backup_is_restored_elsewhere_with_its_keys(semantik: Semantik, tmp_path: Path) -> None:
+    folder = tmp_path / "papers"
+    folder.mkdir()
+    (folder / "boiler.txt").write_text("The boiler is serviced every October.")
+    semantik("ingest", str(folder), "-c", "House")
+    file, keys, elsewhere = tmp_path / "all.semantik", tmp_path / "all.keys", tmp_path / "elsewhere"
+
+    taken = semantik("backup", str(file), "--keys", str(keys))
+    again = semantik("backup", str(file))
+    restored = semantik("--data-dir", str(elsewhere), "restore", str(file), "--keys", str(keys))
+    twice = semantik("--data-dir", str(elsewhere), "restore", str(file))
+    found = semantik("--data-dir", str(elsewhere), "search", "boiler service")
+    checked = semantik("--data-dir", str(elsewhere), "doctor")
+
+    assert taken.exit_code == 0 and "stored files" in taken.stdout
+    assert again.exit_code == 1 and "exists already" in again.stderr
+    assert restored.exit_code == 0, restored.output
+    assert (elsewhere / "keys.json").read_bytes() == (tmp_path / "data" / "keys.json").read_bytes()
+    assert keys.stat().st_mode & 0o077 == 0
+    assert twice.exit_code == 1 and "has rows" in twice.stderr
+    assert "boiler.txt" in found.stdout and "compared: 1 originals, 1 chunks, 1 points" in checked.stdout
+
+
+@pytest.mark.slow
 def test_the_doctor_says_what_is_missing_and_mends_it_when_asked(semantik: Semantik, tmp_path: Path) -> None:
     folder = tmp_path / "papers"
     folder.mkdir()

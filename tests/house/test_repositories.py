@@ -22,10 +22,12 @@ WITHOUT_ACTOR = {
     "ingestion": {
         "add_documents", "store_vectors", "store_chunks", "overwrite_vectors",
         # The index is one for all tenants; these speak of the index, never of its content.
-        "note_space", "set_rebuild_reason", "spaces_with_points", "tenants_with_points",
+        "note_space", "set_rebuild_reason", "spaces_with_points", "tenants_with_points", "files_held",
         # How fast this machine is, not on what.
         "speeds", "note_speed",
     },
+    # A backup is of the whole installation; it knows the files' names and nobody's content.
+    "archives": {"hold_files", "renew_hold", "drop_holds"},
     "sources": {"insert"},
     "system": {"ping"},
 }  # fmt: skip

@@ -24,6 +24,7 @@ COMMITTERS = {
     "semantik/features/accounts/startup.py": "start-up: there is no request yet",
     "semantik/features/schedules/startup.py": "start-up: there is no request yet",
     "semantik/features/ingestion/guard.py": "start-up and damage: enqueues the rebuild of a lost index",
+    "semantik/features/archives/hold.py": "a backup: it is a command of its own, and is neither request nor job",
 }
 
 # Duties that are for every tenant at once, so that their sessions name none (`Database.read`).
@@ -33,6 +34,7 @@ FOR_EVERY_TENANT = {
     "semantik/features/accounts/startup.py": "start-up: the first account",
     "semantik/features/schedules/startup.py": "start-up: default schedules",
     "semantik/features/ingestion/guard.py": "watches the index of all",
+    "semantik/features/archives/hold.py": "a backup is of the whole installation",
     "semantik/features/system/gauges.py": "metrics of the installation",
     "semantik/features/system/health.py": "asks whether the database answers",
 }

@@ -201,6 +201,28 @@ def migrate(
     migrating.migrate(to, dry_run=dry_run, verify=verify, as_json=as_json or chosen.as_json)
 
 
+@app.command()
+def backup(
+    file: Annotated[Path, typer.Argument(help="File to write. It appears when it is whole; one of that name is never replaced.")],
+    keys: Annotated[Path | None, typer.Option(help="Also write the keys to this second file. Keep it apart from the first.")] = None,
+) -> None:
+    """Write database, originals and vectors of this whole installation into one file, while it serves."""
+    from semantik.entrypoints.cli import archiving
+
+    archiving.backup(file, keys)
+
+
+@app.command()
+def restore(
+    file: Annotated[Path, typer.Argument(help="A file that `semantik backup` wrote.")],
+    keys: Annotated[Path | None, typer.Option(help="The file of keys that was written with it.")] = None,
+) -> None:
+    """Fill an empty installation, on SQLite or PostgreSQL, from a backup. Nothing is embedded."""
+    from semantik.entrypoints.cli import archiving
+
+    archiving.restore(file, keys)
+
+
 @app.command("migrate-schema")
 def migrate_schema() -> None:
     """Bring the schema of a server database up to date."""

@@ -22,9 +22,11 @@ async def forget_files(ctx: JobContext, hashes: Iterable[str], *, older_than_s: 
     """Removes those that no document names; returns how many. The one road by which stored files go.
 
     An upload stores its file before the row that names it. So a file that was stored since `older_than_s` stays, also where
-    it was there before and an equal one was stored anew; the daily sweep looks at it again.
+    it was there before and an equal one was stored anew; the daily sweep looks at it again. While a backup is taken all stay.
     """
     async with ctx.read() as session:
+        if await repository.files_held(session):
+            return 0
         unused = await repository.unused_blobs(session, ctx.actor, set(hashes))
     for name in unused:
         await ctx.runtime.blobs.delete(ctx.actor.tenant_id, name, older_than_s=older_than_s)

@@ -52,7 +52,7 @@ from semantik.features.ingestion.repository.projection import (
     tenants_with_points,
     unused_vectors,
 )
-from semantik.features.ingestion.repository.removal import document_ids, remove_documents, remove_source, unused_blobs
+from semantik.features.ingestion.repository.removal import document_ids, files_held, remove_documents, remove_source, unused_blobs
 from semantik.features.ingestion.repository.sources import (
     checked,
     collection,
@@ -86,6 +86,7 @@ __all__ = [
     "due_count",
     "due_page",
     "fates",
+    "files_held",
     "finish_document",
     "forget_dead",
     "forget_vectors",

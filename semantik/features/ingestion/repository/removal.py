@@ -10,8 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from semantik.auth.actor import Actor
 from semantik.kit.clock import now
-from semantik.kit.database import insert_ignore
-from semantik.tables.documents import chunks, dead_points, documents
+from semantik.kit.database import db_now, insert_ignore
+from semantik.tables.documents import chunks, dead_points, documents, file_holds
 from semantik.tables.sources import sources
 
 
@@ -54,6 +54,12 @@ async def unused_blobs(session: AsyncSession, actor: Actor, hashes: set[str]) ->
     for column in (documents.c.content_hash, documents.c.text_hash):
         used |= set(await session.scalars(sa.select(column).where(documents.c.tenant_id == actor.tenant_id, column.in_(hashes))))
     return hashes - used
+
+
+async def files_held(session: AsyncSession) -> bool:
+    """Whether a backup is reading stored files, of whichever tenant."""
+    held = sa.exists(sa.select(file_holds.c.id).where(file_holds.c.expires_at > await db_now(session)))
+    return bool(await session.scalar(sa.select(held)))
 
 
 async def bury_points(session: AsyncSession, ids: sa.Select[Any], actor: Actor, space: str) -> int:

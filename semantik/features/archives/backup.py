@@ -1,0 +1,257 @@
+"""A whole installation as one file, taken while it serves, and an empty one filled from it.
+
+Rows come from one snapshot of the database. Stored files are written after it: their names are their content, and while the
+backup holds them none is removed (`file_holds`). Vectors are rows (`embeddings`); the index is filled from rows at the next
+start, by whichever engine is there. Keys are no part of it.
+
+    rows/<table>/<number>.jsonl   blocks of rows, parents first (`rows/lines.py`)
+    blobs/<tenant>/<sha256>       originals and texts
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import tempfile
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
+from contextlib import AsyncExitStack, closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from pydantic import BaseModel, ValidationError
+
+from semantik import __version__, migrations
+from semantik.engines.blobs.base import BlobDamaged, BlobMissing, BlobStore
+from semantik.features.archives import files, repository
+from semantik.features.archives.hold import held
+from semantik.kit import ownership, settings
+from semantik.kit.archive import MANIFEST, Archive, ArchiveDamaged, Framer
+from semantik.kit.clock import now
+from semantik.kit.concurrency import run_cpu
+from semantik.kit.errors import Conflict
+from semantik.kit.ids import TenantId
+from semantik.kit.settings import Settings
+from semantik.rows import lines, opening, order, pages, sums, writing
+from semantik.runtime import open_blobs, open_sql, open_vectors
+
+FORMAT, VERSION = "semantik-backup", 1
+
+_NAMES = re.compile(r"rows/[a-z_]{1,63}/\d{6,12}\.jsonl|blobs/[0-9a-f-]{36}/[0-9a-f]{64}")
+# Named in the archive; all are counted.
+_MOST_PROBLEMS = 1_000
+# Of these a backup may say how it was set up; where things lie and what opens them is the target's own affair.
+_PLACES = {"data_dir", "host", "port", "server_url", "public_url", "blobs_url"}
+
+Told = Callable[[str], None]
+
+
+class BackupOutdated(Conflict):
+    code = "backup_other_schema"
+    title = "The backup was taken by another version"
+
+
+class TargetNotEmpty(Conflict):
+    code = "target_not_empty"
+    title = "There is something in the target already"
+
+
+class _Sum(BaseModel):
+    rows: int
+    digest: str
+
+
+class _End(BaseModel):
+    """What the last member says."""
+
+    rows: dict[str, _Sum]
+    files: int
+    problem_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """`problems`: stored files that are missing or damaged."""
+
+    rows: int
+    files: int
+    size_bytes: int
+    problems: int
+
+
+async def take(chosen: Settings, target: Path, *, told: Told) -> Summary:
+    """Writes the backup; the file appears under its name only when it is whole."""
+    await run_cpu(migrations.require_head, chosen.sqlalchemy_url)
+    async with AsyncExitStack() as stack:
+        database = open_sql(chosen)
+        stack.push_async_callback(database.close)
+        blobs = await open_blobs(chosen, read_only=True)
+        stack.push_async_callback(blobs.close)
+        file = stack.enter_context(files.appearing(target))
+        facts: dict[str, Any] = {}
+        async with held(database):
+            async for piece in _contents(chosen, blobs, facts, told):
+                await run_cpu(file.write, piece)
+        rows = sum(one["rows"] for one in facts["rows"].values())
+        return Summary(rows, facts["files"], file.tell(), facts["problem_count"])
+
+
+async def restore(chosen: Settings, source: Path, *, told: Told) -> Summary:
+    """Fills an empty installation. Files first, then all rows in one transaction: an interrupted one left none and may be begun again."""
+    with files.opened(source) as file:
+        archive = Archive(file, _NAMES)
+        manifest = archive.manifest()
+        if (manifest.get("format"), manifest.get("version")) != (FORMAT, VERSION):
+            raise ArchiveDamaged("the file is no backup of a whole installation", hint="Bundles: semantik collections import.")
+        if manifest.get("revision") != migrations.head():
+            raise BackupOutdated(
+                f"the backup stands at schema {manifest.get('revision')}, this version of Semantik at {migrations.head()}",
+                hint=f"Restore it with Semantik {manifest.get('semantik')}, then upgrade.",
+            )
+        told("Reading the backup through")
+        facts = _ended(await run_cpu(archive.verify))
+        owner = ownership.share(chosen.data_dir) if chosen.server_mode else ownership.claim(chosen.data_dir)
+        try:
+            await _require_empty(chosen)
+            damaged = await _restore_files(chosen, archive, told)
+            rows = await run_cpu(_restore_rows, chosen.sqlalchemy_url, archive, facts, told)
+        finally:
+            owner.release()
+    for line in _differing(manifest.get("settings"), chosen):
+        told(line)
+    return Summary(rows, facts.files, source.stat().st_size, facts.problem_count + damaged)
+
+
+def _ended(facts: dict[str, Any]) -> _End:
+    try:
+        return _End.model_validate(facts)
+    except ValidationError as error:
+        raise ArchiveDamaged("the end of the backup does not say what was written") from error
+
+
+async def _contents(chosen: Settings, blobs: BlobStore, facts: dict[str, Any], told: Told) -> AsyncIterator[bytes]:
+    """All bytes of the backup; `facts` are complete when they have been."""
+    framer = Framer()
+    with tempfile.TemporaryFile("w+", encoding="ascii") as names:
+        with closing(_rows(chosen, framer, facts, names, told)) as rows:
+            while (piece := await run_cpu(next, rows, None)) is not None:
+                yield piece
+        names.seek(0)
+        told(f"{facts['files']:,} stored files")
+        facts |= {"problem_count": 0, "problems": []}
+        for name in names:
+            tenant, _, blob_hash = name.strip().partition("/")
+            try:
+                async for piece in files.packed(framer, blobs, TenantId(tenant), blob_hash, f"blobs/{tenant}/{blob_hash}"):
+                    yield piece
+            except (BlobMissing, BlobDamaged) as error:
+                facts["problem_count"] += 1
+                facts["problems"] += [[error.code, tenant, blob_hash]] if len(facts["problems"]) < _MOST_PROBLEMS else []
+    yield framer.end(facts)
+
+
+def _rows(chosen: Settings, framer: Framer, facts: dict[str, Any], names: IO[str], told: Told) -> Generator[bytes, None, None]:
+    """The manifest and every table out of one snapshot; writes down the names of the files that its documents name."""
+    with opening.reading(chosen.sqlalchemy_url) as connection:
+        yield framer.member(MANIFEST, _manifest(chosen))
+        facts |= {"rows": {}, "files": 0}
+        for table in order.moved():
+            tally, number = sums.Tally(table), 0
+            for page in pages.pages(connection, table):
+                tally.add(page.rows)
+                for block in lines.blocks(table, page.rows):
+                    number += 1
+                    yield framer.member(f"rows/{table.name}/{number:06}.jsonl", block)
+            facts["rows"][table.name] = {"rows": tally.sum.rows, "digest": tally.sum.digest}
+            if tally.sum.rows:
+                told(f"{table.name}: {tally.sum.rows:,} rows")
+        for tenant, blob_hash in repository.file_names(connection):
+            names.write(f"{tenant}/{blob_hash}\n")
+            facts["files"] += 1
+
+
+def _manifest(chosen: Settings) -> bytes:
+    shown = {row.name: row.value for row in settings.origins(data_dir=chosen.data_dir) if row.origin != "default" and not row.secret}
+    made = {
+        "format": FORMAT,
+        "version": VERSION,
+        "semantik": __version__,
+        "revision": migrations.head(),
+        "taken_at": now().isoformat(),
+        "settings": {name: value for name, value in shown.items() if name not in _PLACES},
+    }
+    return json.dumps(made, ensure_ascii=False, indent=1).encode()
+
+
+async def _require_empty(chosen: Settings) -> None:
+    held = await run_cpu(_present_rows, chosen.sqlalchemy_url)
+    if held is not None:
+        raise TargetNotEmpty(
+            f"the target's table {held} has rows, and a backup is restored into an empty installation only",
+            hint="Name another data folder or database, or remove what is in this one yourself.",
+        )
+    vectors = open_vectors(chosen)
+    try:
+        for space in await vectors.spaces():
+            if await vectors.count(space):
+                raise TargetNotEmpty(f"the target's index {space.key} has points", hint="Remove it, or name another one.")
+    finally:
+        await vectors.close()
+
+
+def _present_rows(url: str) -> str | None:
+    migrations.upgrade(url)
+    with opening.writing(url) as connection:
+        return repository.holds_rows(connection)
+
+
+async def _restore_files(chosen: Settings, archive: Archive, told: Told) -> int:
+    """Returns how many files were not those of their names; documents that name them are the doctor's affair."""
+    damaged = done = 0
+    blobs = await open_blobs(chosen)
+    try:
+        for member in archive.members():
+            if member.name.startswith("blobs/"):
+                _, tenant, blob_hash = member.name.split("/")
+                damaged += not await files.unpacked(archive, member, blobs, TenantId(tenant), blob_hash)
+                done += 1
+        told(f"{done:,} stored files")
+    finally:
+        await blobs.close()
+    return damaged
+
+
+def _restore_rows(url: str, archive: Archive, facts: _End, told: Told) -> int:
+    tables = {table.name: table for table in order.moved()}
+    tallies = {name: sums.Tally(table) for name, table in tables.items()}
+    with opening.writing(url) as connection, connection.begin():
+        for member in archive.members():
+            if not member.name.startswith("rows/"):
+                continue
+            table = tables.get(member.name.split("/")[1])
+            if table is None:
+                raise ArchiveDamaged(f"the backup has rows of {member.name.split('/')[1]}, which this version does not know")
+            names, rows = lines.read(table, archive.read(member, most=lines.MAX_BLOCK_BYTES))
+            if names != [column.name for column in table.columns]:
+                raise ArchiveDamaged(f"the rows of {table.name} have other columns than this version's")
+            found = [tuple(row) for row in rows]
+            tallies[table.name].add(found)
+            writing.write(connection, table, found)
+        for name, tally in tallies.items():
+            said = facts.rows.get(name, _Sum(rows=0, digest=f"{0:064x}"))
+            if (tally.sum.rows, tally.sum.digest) != (said.rows, said.digest):
+                raise ArchiveDamaged(f"the rows of {name} are not those that were written")
+            if tally.sum.rows:
+                told(f"{name}: {tally.sum.rows:,} rows")
+        writing.reset_sequences(connection, list(tables.values()))
+        repository.ask_for_rebuilds(connection, "restored")
+    return sum(tally.sum.rows for tally in tallies.values())
+
+
+def _differing(kept: Any, chosen: Settings) -> Iterator[str]:
+    """Settings that the backup was taken with and this installation does not have, as they would be set."""
+    present = {row.name: row.value for row in settings.origins(data_dir=chosen.data_dir)}
+    for name, value in (kept if isinstance(kept, dict) else {}).items():
+        if name in present and present[name] != value:
+            shown = ",".join(map(str, value)) if isinstance(value, list) else value
+            yield f"The backup was taken with {settings.PREFIX}{name.upper()}={shown}"
