@@ -9,10 +9,9 @@ takes for each of them. On PostgreSQL all three use one pool.
 
 from __future__ import annotations
 
-import json
 import os
 import sqlite3
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -225,12 +224,22 @@ async def db_now(session: AsyncSession) -> datetime:
     return value.astimezone(UTC)
 
 
-def among(session: AsyncSession, column: sa.ColumnElement[str], values: Sequence[str]) -> sa.ColumnElement[bool]:
-    """`column IN (values)` for any number of values as one parameter, so that the statement stays the same however many there are."""
-    if session.get_bind().dialect.name == "sqlite":
-        each = sa.func.json_each(json.dumps(list(values))).table_valued("value", name="wanted")
-        return column.in_(sa.select(each.c.value))
-    return column == sa.any_(sa.literal(list(values), postgresql.ARRAY(sa.String)))
+class _Texts(TypeDecorator[list[str]]):
+    """Any number of texts as one parameter: an array on PostgreSQL, JSON on SQLite."""
+
+    impl = sa.JSON
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: sa.Dialect) -> Any:
+        return dialect.type_descriptor(sa.JSON() if dialect.name == "sqlite" else postgresql.ARRAY(sa.String))
+
+
+def among(dialect: str, column: sa.ColumnElement[str], parameter: str) -> sa.ColumnElement[bool]:
+    """`column IN (...)` with the list that `parameter` names: one value, so that the statement stays the same however long it is."""
+    texts = sa.bindparam(parameter, type_=_Texts())
+    if dialect == "sqlite":
+        return column.in_(sa.select(sa.func.json_each(texts).table_valued("value", name="wanted").c.value))
+    return column == sa.any_(texts)
 
 
 def for_update_skip_locked(session: AsyncSession, statement: sa.Select[Any]) -> sa.Select[Any]:
