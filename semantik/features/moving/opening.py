@@ -26,6 +26,9 @@ from semantik.rows.pages import count, pages
 from semantik.runtime import open_blobs
 from semantik.tables.accounts import tenants
 
+# A kill leaves it behind; the next comparison removes it.
+_SCRATCH = ".index-of-the-source-"
+
 
 class SourceUnfit(Conflict):
     code = "source_unfit"
@@ -109,10 +112,12 @@ def copied_index(ends: Ends) -> Iterator[Settings | None]:
         return
     size = sum(path.stat().st_size for path in index.rglob("*") if path.is_file())
     ends.target.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for left in ends.target.data_dir.glob(f"{_SCRATCH}*"):
+        shutil.rmtree(left, ignore_errors=True)
     free = shutil.disk_usage(ends.target.data_dir).free
     if free < size + 512 * 1024**2:
         raise DiskFull(f"the source's index is compared from a copy of {size:,} bytes, and {free:,} are free in the target's data folder")
-    scratch = Path(tempfile.mkdtemp(dir=ends.target.data_dir, prefix=".index-of-the-source-"))
+    scratch = Path(tempfile.mkdtemp(dir=ends.target.data_dir, prefix=_SCRATCH))
     try:
         shutil.copytree(index, scratch / "index", ignore=shutil.ignore_patterns(".owner"))
         yield ends.source.model_copy(update={"data_dir": scratch})

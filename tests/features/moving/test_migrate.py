@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import random
 import shutil
 import signal
+import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -117,6 +120,22 @@ def test_killed_at_any_step_the_same_command_goes_on(source: Semantik, tmp_path:
     assert sums(postgresql_url) == sums(source.url)
     assert fingerprints(source.data_dir) == before
     assert {row["name"] for row in target.json("collections", "list")} == {"House", "Second"}
+
+
+@pytest.mark.crash
+def test_killed_at_five_random_moments_it_comes_to_the_same(source: Semantik, tmp_path: Path) -> None:
+    """Moments that nobody chose, between the start of Python and the last comparison."""
+    chance = random.Random(5)
+    folder = tmp_path / "target"
+    for _ in range(5):
+        process = source.start("migrate", "--to", str(folder))
+        with suppress(subprocess.TimeoutExpired):
+            process.communicate(timeout=chance.uniform(1.0, 8.0))
+        process.kill()
+        process.communicate()
+    assert source.json("migrate", "--to", str(folder))["proved"]
+    assert sums(f"sqlite:///{folder / 'semantik.db'}") == sums(source.url)
+    assert sorted(path.name for path in folder.iterdir() if path.name.startswith(".index-of")) == []
 
 
 def test_a_planted_difference_is_named_and_the_target_refused(source: Semantik, tmp_path: Path, postgresql_url: str) -> None:
