@@ -67,7 +67,8 @@ def _say_report(report: Report, *, seconds: float, as_json: bool) -> None:
             {"proved": proved, "seconds": round(seconds, 1), "checks": checks, "differences": report.differences, "notes": report.notes}
         )
         return
-    rows = [asdict(check) | {"agrees": check.difference is None} for check in report.checks]
+    told = [check for check in report.checks if check.difference is not None or not check.source.startswith("0 rows")]
+    rows = [asdict(check) | {"agrees": check.difference is None} for check in told]
     console.table(rows, {"what": "What", "source": "Source", "target": "Target", "agrees": "Agrees"}, empty="There was nothing to compare.")
     for note in report.notes:
         console.note(note)
@@ -115,7 +116,10 @@ class _Bars(Watcher):
         self._task: Any = None
 
     def step(self, name: str, total: int | None, done: int = 0) -> None:
-        self._task = self._progress.add_task(name, total=total, completed=done)
+        # One bar at a time: there are more steps than lines on a screen.
+        if self._task is not None:
+            self._progress.update(self._task, visible=False)
+        self._task = self._progress.add_task(name, total=total, completed=done, visible=total != 0)
 
     def seen(self, count: int) -> None:
         self._progress.advance(self._task, count)

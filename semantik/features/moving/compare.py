@@ -27,6 +27,7 @@ from semantik.kit.ids import TenantId
 from semantik.rows import files, moves, points, sums
 from semantik.rows.opening import Connection, reading, writing
 from semantik.rows.order import moved
+from semantik.rows.pages import count
 from semantik.runtime import open_blobs, open_vectors
 
 SEARCHES = 40
@@ -78,7 +79,7 @@ def _settle(url: str, report: Report) -> None:
 def _rows(watcher: Watcher, held: Held, report: Report) -> None:
     with reading(held.ends.target.sqlalchemy_url, still=True) as target, target.begin():
         for table in moved():
-            watcher.step(f"compare {table.name}", None)
+            watcher.step(f"compare {table.name}", 2 * count(held.source, table))
             source, copy = (sums.of_table(connection, table, seen=watcher.seen) for connection in (held.source, target))
             difference = None
             if source.rows != copy.rows:
@@ -140,7 +141,7 @@ async def _compare_files(rows: Connection, source: BlobStore, target: BlobStore,
         difference += f" ({', '.join(lacking)})"
     if lost:
         report.notes.append(f"{lost:,} files are missing at the source; syncing their sources stores them anew.")
-    shown = [f"{count:,}, {size:,} bytes" for count, size in zip(counts, sizes, strict=True)]
+    shown = [f"{number:,}, {size:,} bytes" for number, size in zip(counts, sizes, strict=True)]
     report.checks.append(Check("files", shown[0], shown[1], difference))
 
 
@@ -171,8 +172,8 @@ async def _compare_space(
     rows: Connection, source: VectorStore | None, target: VectorStore, space: Space, report: Report, watcher: Watcher, seed: int
 ) -> None:
     corpora: dict[str, dict[tuple[str, int], int]] = {}
-    for tenant, collection, generation, count in await run_cpu(points.corpora, rows, space.key):
-        corpora.setdefault(tenant, {})[collection, generation] = count
+    for tenant, collection, generation, held in await run_cpu(points.corpora, rows, space.key):
+        corpora.setdefault(tenant, {})[collection, generation] = held
     expected = sum(sum(counts.values()) for counts in corpora.values())
     wholes = [Corpus(TenantId(tenant), tuple(counts)) for tenant, counts in corpora.items()]
     there = await _count(target, space, wholes)
@@ -185,7 +186,7 @@ async def _compare_space(
         report.notes.append(f"The source's index {space.key} holds {present:,} of {expected:,} points, so no searches were compared.")
         return
     assert source is not None, "it holds points"
-    watcher.step(f"compare searches {space.key}", SEARCHES)
+    watcher.step(f"compare searches {space.key}", min(SEARCHES, expected))
     tally = _Tally()
     share = max(1, SEARCHES // len(wholes))
     for corpus in wholes[:SEARCHES]:
