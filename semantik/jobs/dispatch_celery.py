@@ -25,7 +25,7 @@ from kombu.exceptions import KombuError
 from semantik.jobs.dispatch import Dispatcher
 from semantik.jobs.outbox import Outbox
 from semantik.jobs.upkeep import Upkeep
-from semantik.kit import logs, metrics
+from semantik.kit import logs, metrics, redis_place
 from semantik.runtime import Runtime
 
 log = logs.get(__name__)
@@ -42,7 +42,10 @@ _TICK_EXPIRES_S = 10
 
 def make_app(broker_url: str, *, publishing: bool = False) -> Celery:
     """The Celery app. `publishing`: for processes that only ring, with short timeouts of their own connection."""
-    app = Celery("semantik", broker=broker_url, set_as_current=not publishing)
+    address, options, tls = redis_place.for_kombu(broker_url)
+    app = Celery("semantik", broker=address, set_as_current=not publishing)
+    if tls is not None:
+        app.conf.broker_use_ssl = tls
     app.conf.update(
         task_default_queue="semantik",
         task_serializer="json",
@@ -75,6 +78,7 @@ def make_app(broker_url: str, *, publishing: bool = False) -> Celery:
             "unacked_restore_interval": 5,
             "unacked_restore_throttle": 1,
             "global_keyprefix": "semantik:celery:",
+            **options,
         },
         beat_schedule={TICK: {"task": TICK, "schedule": _TICK_S, "options": {"expires": _TICK_EXPIRES_S, "queue": "maintenance"}}},
     )

@@ -15,12 +15,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 
+from semantik.kit import redis_place
 from semantik.kit.errors import Misconfigured
+from semantik.kit.redis_place import NoPlace
 
 PREFIX = "SEMANTIK_"
 _IGNORED_PREFIX = "SEMANTIK_TEST_"
@@ -58,7 +60,8 @@ class Settings(BaseModel):
     database_slow_query_s: float = Field(1.0, gt=0, description="Statements that take so long are logged, by the function that asked.")
     redis_url: SecretStr | None = Field(
         None,
-        description="Redis that carries live events and rate limits. On PostgreSQL with it, jobs run in `semantik worker` processes.",
+        description="Redis that carries live events and rate limits: redis://, rediss:// (TLS), redis+sentinel://host,host/service/0. "
+        "On PostgreSQL with it, jobs run in `semantik worker` processes.",
     )
     broker_url: SecretStr | None = Field(
         None, description="Redis that carries doorbells to workers. Unset: the next database number of SEMANTIK_REDIS_URL."
@@ -170,6 +173,13 @@ class Settings(BaseModel):
     def _split(cls, value: object) -> object:
         return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
+    @field_validator("redis_url")
+    @classmethod
+    def _is_a_place(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and urlsplit(value.get_secret_value()).scheme != "unix":
+            redis_place.parse(value.get_secret_value())
+        return value
+
     @property
     def sqlalchemy_url(self) -> str:
         if self.database_url is not None:
@@ -189,14 +199,13 @@ class Settings(BaseModel):
         """
         if self.broker_url is not None:
             return self.broker_url.get_secret_value()
-        parts = urlsplit(self.redis_url.get_secret_value() if self.redis_url is not None else "")
-        number = parts.path.strip("/") or "0"
-        if parts.scheme not in ("redis", "rediss") or not number.isdecimal():
+        try:
+            return redis_place.beside(self.redis_url.get_secret_value() if self.redis_url is not None else "")
+        except NoPlace as error:
             raise Misconfigured(
-                "no Redis for doorbells can be told from SEMANTIK_REDIS_URL",
+                f"no Redis for doorbells can be told from SEMANTIK_REDIS_URL: {error}",
                 hint="Set SEMANTIK_BROKER_URL, for example to redis://127.0.0.1:6379/1.",
-            )
-        return urlunsplit(parts._replace(path=f"/{int(number) + 1}"))
+            ) from error
 
     @property
     def loopback_only(self) -> bool:

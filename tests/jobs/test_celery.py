@@ -6,13 +6,12 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
 
 import pytest
 import redis
 import sqlalchemy as sa
 
-from semantik.jobs.dispatch_celery import TICK, CeleryBell, CeleryDispatcher, make_app
+from semantik.jobs.dispatch_celery import TICK, CeleryBell, make_app
 from semantik.jobs.states import Status
 from semantik.jobs.store import workers
 from semantik.kit.clock import now
@@ -21,73 +20,19 @@ from semantik.tables.jobs import jobs, schedules
 from tests import services
 from tests.jobs.conftest import World
 from tests.jobs.forks import Zygote
-from tests.jobs.zygote import EFFECTS, Five, Where
+from tests.jobs.hiring import (  # noqa: F401 - some are fixtures
+    Hire,
+    broker_fixture,
+    effects,
+    hire_fixture,
+    moving,
+    ringing_fixture,
+    server_fixture,
+    zygote_fixture,
+)  # fmt: skip
+from tests.jobs.zygote import Five, Where
 
 pytestmark = [pytest.mark.slow, pytest.mark.crash, pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)]
-
-Hire = Callable[..., int]
-
-
-@pytest.fixture(scope="module")
-def zygote() -> Iterator[Zygote]:
-    opened = Zygote()
-    yield opened
-    opened.close()
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[services.Redis]:
-    with services.redis_server() as opened:
-        yield opened
-
-
-@pytest.fixture
-def broker(server: services.Redis) -> services.Redis:
-    with redis.Redis.from_url(server.url) as client:
-        client.flushall()
-    return server
-
-
-@pytest.fixture
-def hire(zygote: Zygote, broker: services.Redis, database_url: str) -> Iterator[Hire]:
-    """Starts a worker; its pid. Whoever is left at the end of the test is killed."""
-    hired: list[int] = []
-
-    def start(**options: object) -> int:
-        hired.append(zygote.start(database_url, celery=True, broker=broker.url, **{"ttl_s": 2, **options}))
-        return hired[-1]
-
-    yield start
-    for pid in hired:
-        if pid in zygote.alive:
-            zygote.kill(pid)
-
-
-@pytest.fixture
-async def ringing(world: World, broker: services.Redis) -> AsyncIterator[World]:
-    """The process that enqueues, with a bell."""
-    async with world.database.write() as session:
-        await session.run_sync(lambda bound: EFFECTS.create(bound.connection()))
-        await session.commit()
-    dispatcher = CeleryDispatcher(world.runtime, broker.url)
-    await dispatcher.start()
-    yield world
-    await dispatcher.stop()
-
-
-async def effects(world: World) -> list[int]:
-    """How often each item of each job took effect."""
-    async with world.database.read() as session:
-        return list(await session.scalars(sa.select(sa.func.count()).select_from(EFFECTS).group_by(EFFECTS.c.job_id, EFFECTS.c.item_key)))
-
-
-async def moving(world: World, job_id: str, *, within_s: float = 60) -> int:
-    """The process that runs the job, once it has done an item."""
-    end = time.monotonic() + within_s
-    while (job := await world.job(job_id)).done == 0 or job.lease_owner is None:
-        assert time.monotonic() < end, f"nobody works on the job: {job.status}"
-        await asyncio.sleep(0.02)
-    return int(job.lease_owner.split(":")[1])
 
 
 @pytest.mark.parametrize("pool", ["threads", "prefork"])

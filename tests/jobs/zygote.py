@@ -20,8 +20,12 @@ from typing import Any, ClassVar, cast
 import sqlalchemy as sa
 
 from semantik.auth.actor import system
+from semantik.engines.events.base import EventBus
 from semantik.engines.events.memory import MemoryEvents
 from semantik.engines.events.redis import RedisEvents
+from semantik.engines.limits.base import Buckets, Rate
+from semantik.engines.limits.memory import MemoryBuckets
+from semantik.engines.limits.redis import RedisBuckets
 from semantik.jobs import failpoints, rescue
 from semantik.jobs.context import JobContext
 from semantik.jobs.dispatch import Dispatcher
@@ -34,7 +38,7 @@ from semantik.jobs.store import control
 from semantik.jobs.values import Effect, Item, JobArgs
 from semantik.jobs.worker_celery import run
 from semantik.jobs.worker_process import Plan
-from semantik.kit import clock, logs
+from semantik.kit import clock, logs, redis_place
 from semantik.kit.database import AsyncSession, Database, open_database
 from semantik.kit.errors import Misconfigured
 from semantik.kit.ids import TenantId
@@ -102,6 +106,29 @@ async def where(ctx: JobContext, args: Where) -> dict[str, Any]:
     return {"pid": os.getpid(), "loop": id(asyncio.get_running_loop()), "engine": id(ctx.runtime.database.engine)}
 
 
+class Draw(JobArgs):
+    """Draws single tokens from a bucket that all workers share; `fails`: what they were for fails, and they are given back."""
+
+    kind: ClassVar[str] = "draw"
+    bucket: str
+    per_s: float
+    burst: float
+    draws: int
+    fails: bool = False
+
+
+@handles(Draw)
+async def draw(ctx: JobContext, args: Draw) -> dict[str, Any]:
+    rate = Rate(args.per_s, args.burst)
+    for _ in range(args.draws):
+        while wait := await ctx.runtime.buckets.take(args.bucket, 1, rate):
+            await ctx.check()
+            await asyncio.sleep(min(wait, 0.2))
+        if args.fails:
+            await ctx.runtime.buckets.settle(args.bucket, taken=1, used=0, rate=rate)
+    return {"pid": os.getpid()}
+
+
 async def work(command: dict[str, Any]) -> None:
     """One process of slots: makes the job it was told to, and works until every job has ended, or for ever."""
     runtime = open_runtime(command)
@@ -140,9 +167,14 @@ def open_runtime(command: dict[str, Any]) -> Runtime:
     """A runtime with nothing but what jobs need."""
     settings = Settings(data_dir=Path("/nonexistent"), job_lease_ttl_s=command.get("ttl_s", 30), job_concurrency=command.get("slots", 1))
     nothing = cast(Any, None)
-    events = RedisEvents(command["broker"].removesuffix("/0") + "/1") if command.get("broker") else MemoryEvents()
     database = open_database(command["url"], pool_size=4, max_overflow=4)
-    return Runtime(settings=settings, database=database, keyring=nothing, blobs=nothing, vectors=nothing, extractor=nothing, events=events)
+    events: EventBus = MemoryEvents()
+    buckets: Buckets = MemoryBuckets()
+    if broker := command.get("broker"):
+        beside = redis_place.beside(broker)
+        events, buckets = RedisEvents(beside), RedisBuckets(beside, workers=4)
+    engines = {"keyring": nothing, "blobs": nothing, "vectors": nothing, "extractor": nothing}
+    return Runtime(settings=settings, database=database, events=events, buckets=buckets, **engines)
 
 
 async def _make(database: Database, command: dict[str, Any]) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import ssl
 from pathlib import Path
 
 import pytest
 
-from semantik.kit import settings
+from semantik.kit import redis_place, settings
 from semantik.kit.errors import Misconfigured
 
 SECRET = "a secret of more than 32 characters, really"
@@ -91,6 +92,8 @@ def test_every_setting_says_what_it_is() -> None:
         ("redis://10.0.0.5", None, "redis://10.0.0.5/1"),
         ("rediss://:secret@cache:6380/3?ssl_cert_reqs=none", None, "rediss://:secret@cache:6380/4?ssl_cert_reqs=none"),
         ("redis://10.0.0.5/0", "redis://other/0", "redis://other/0"),
+        ("redis+sentinel://:pw@one,two:26380/jobs/2", None, "redis+sentinel://:pw@one,two:26380/jobs/3"),
+        ("rediss+sentinel://one", None, "rediss+sentinel://one/mymaster/1"),
     ],
 )
 def test_doorbells_have_a_redis_database_of_their_own(redis: str, named: str | None, broker: str) -> None:
@@ -108,3 +111,29 @@ def test_a_broker_that_cannot_be_told_is_asked_for() -> None:
     with pytest.raises(Misconfigured, match="no Redis for doorbells") as refused:
         _ = chosen.broker
     assert "SEMANTIK_BROKER_URL" in str(refused.value.hint)
+
+
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("http://cache", "not by http"),
+        ("redis://cache/jobs", "the database of a Redis is a number"),
+        ("redis://one,two", "several hosts are sentinels"),
+        ("redis://cache:port", "the port of a Redis is a number"),
+        ("rediss://cache?ssl_ca=/ca.pem", "no option ssl_ca"),
+    ],
+)
+def test_an_address_of_redis_that_cannot_be_understood_is_refused_at_the_start(url: str, says: str) -> None:
+    with pytest.raises(Misconfigured, match=says) as refused:
+        settings.load({"SEMANTIK_REDIS_URL": url}, None)
+    assert "SEMANTIK_REDIS_URL" in refused.value.detail and "cache" not in refused.value.detail
+
+
+def test_a_redis_is_told_to_its_clients_in_their_words() -> None:
+    assert redis_place.for_kombu("redis://u:p%40w@cache:6390/4") == ("redis://u:p%40w@cache:6390/4", {}, None)
+    address, options, tls = redis_place.for_kombu("rediss+sentinel://:pw@one,two:7/jobs/2?ssl_ca_certs=/ca.pem&sentinel_password=s")
+    assert address == "sentinel://:pw@one:26379/2;sentinel://:pw@two:7/2"
+    assert tls == {"ssl_cert_reqs": ssl.CERT_REQUIRED, "ssl_check_hostname": True, "ssl_ca_certs": "/ca.pem"}
+    assert options["master_name"] == "jobs"
+    assert {"password": "s", "ssl": True, **tls}.items() <= options["sentinel_kwargs"].items()
+    assert redis_place.parse("redis://u:p%40w@cache").password == "p@w"

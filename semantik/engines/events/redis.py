@@ -13,13 +13,11 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from semantik.engines.events.base import Event, EventBus, EventsUnavailable, Subscription
 from semantik.kit import logs
+from semantik.kit.redis_link import RedisLink
 
 log = logs.get(__name__)
 
@@ -28,6 +26,8 @@ _PUBLISH_S = 2.0
 # Within the two seconds that a health check has.
 _CHECK_S = 1.5
 _BLOCK_MS = 2000
+# A reader that was told nothing for so long, though it asked for two seconds only, has a dead connection.
+_READ_S = 10.0
 # Where a fresh reader starts: a little in the past, because readers drop by `seq` what they know.
 _BACK_MS = 1000
 
@@ -44,9 +44,9 @@ return 1
 
 class RedisEvents(EventBus):
     def __init__(self, url: str) -> None:
-        once = Retry(NoBackoff(), 0)
-        self._writer = Redis.from_url(url, socket_timeout=_PUBLISH_S, socket_connect_timeout=_PUBLISH_S, retry=once, decode_responses=True)
-        self._reader = Redis.from_url(url, socket_timeout=None, socket_connect_timeout=_PUBLISH_S, retry=once, decode_responses=True)
+        self._writing = RedisLink(url, connect_s=_PUBLISH_S, answer_s=_PUBLISH_S)
+        self._reading = RedisLink(url, connect_s=_PUBLISH_S, answer_s=_READ_S)
+        self._writer, self._reader = self._writing.client, self._reading.client
         self._publish = self._writer.register_script(_PUBLISH)
         self._subscriptions: list[Subscription] = []
         self._following: asyncio.Task[None] | None = None
@@ -111,8 +111,8 @@ class RedisEvents(EventBus):
         for subscription in list(self._subscriptions):
             subscription.end()
         self._subscriptions.clear()
-        await self._writer.aclose()
-        await self._reader.aclose()
+        await self._writing.close()
+        await self._reading.close()
 
 
 def _entries(answer: Any) -> list[tuple[str, dict[str, str]]]:

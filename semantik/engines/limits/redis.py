@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from semantik.engines.limits.base import Buckets, Rate
 from semantik.engines.limits.memory import MemoryBuckets
 from semantik.kit import logs
+from semantik.kit.redis_link import RedisLink
 
 log = logs.get(__name__)
 
@@ -46,9 +44,8 @@ class RedisBuckets(Buckets):
     """While Redis does not answer, each process keeps to its share, `1 / workers` of the rate, by itself."""
 
     def __init__(self, url: str, *, workers: int = 1) -> None:
-        once = Retry(NoBackoff(), 0)
-        self._redis = Redis.from_url(url, socket_timeout=_TIMEOUT_S, socket_connect_timeout=_TIMEOUT_S, retry=once, decode_responses=True)
-        self._script = self._redis.register_script(_SCRIPT)
+        self._link = RedisLink(url, connect_s=_TIMEOUT_S, answer_s=_TIMEOUT_S)
+        self._script = self._link.client.register_script(_SCRIPT)
         self._alone = MemoryBuckets()
         self._workers = workers
         self._is_alone = False
@@ -72,7 +69,7 @@ class RedisBuckets(Buckets):
             await self._alone.block(key, seconds)
 
     async def close(self) -> None:
-        await self._redis.aclose()
+        await self._link.close()
 
     async def _run(self, key: str, what: str, amount: float, rate: Rate) -> float:
         answer = float(await self._script(keys=[f"semantik:bucket:{key}"], args=[what, amount, rate.per_s, rate.burst]))
