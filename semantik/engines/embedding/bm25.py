@@ -17,7 +17,7 @@ import numpy as np
 
 from semantik.engines.embedding.function_words import FUNCTION_WORDS
 from semantik.engines.embedding.language import spoken
-from semantik.engines.embedding.terms import cut, plain, run_terms, runs
+from semantik.engines.embedding.terms import RUN, cut, plain, run_terms
 from semantik.kit.sparse import SparseVector
 
 # Best mean over the development sets of bench/retrieval among k1 .9-1.5 and b .4-.75; flat near the optimum.
@@ -73,7 +73,7 @@ class Marks:
     def __init__(self, wanted: Mapping[int, str]) -> None:
         """`wanted` is that of `query_vector`."""
         self._wanted = wanted
-        self._seen: dict[tuple[str, str | None], tuple[tuple[int, int, int], ...]] = {}
+        self._seen: dict[str | None, dict[str, list[tuple[int, int, int]]]] = {}
 
     def of(self, text: str, language: str | None) -> tuple[list[tuple[int, int]], list[str]]:
         """Where the wanted terms stand in `text`, and which of their surfaces were met.
@@ -82,13 +82,18 @@ class Marks:
         """
         met: dict[int, None] = {}
         found: set[tuple[int, int]] = set()
-        for run, kind, start in runs(text):
-            seen = self._seen.get((run, language))
+        known = self._seen.setdefault(language, {})
+        for match in RUN.finditer(text):
+            run = match.group()
+            seen = known.get(run)
             if seen is None:
-                seen = self._seen[run, language] = self._look(run_terms(run, kind, language))
-            for id, at, until in seen:
-                met[id] = None
-                found.add((start + at, start + until))
+                terms = run_terms(run, match.lastgroup, language)
+                seen = known[run] = [(id, at, until) for key, at, until in terms if (id := term_id(key)) in self._wanted]
+            if seen:
+                start = match.start()
+                for id, at, until in seen:
+                    met[id] = None
+                    found.add((start + at, start + until))
         spans = sorted(found)
         if any(end - start > 1 for start, end in spans):
             # A single Han character matches everywhere; it is shown only when nothing longer was found.
@@ -100,9 +105,6 @@ class Marks:
             else:
                 joined.append((start, end))
         return joined, list(dict.fromkeys(self._wanted[id] for id in met))
-
-    def _look(self, terms: Iterable[tuple[str, int, int]]) -> tuple[tuple[int, int, int], ...]:
-        return tuple((id, at, until) for key, at, until in terms if (id := term_id(key)) in self._wanted)
 
 
 @lru_cache(maxsize=65_536)

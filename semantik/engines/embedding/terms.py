@@ -72,7 +72,7 @@ _MARKS = _marks()
 _WORD = rf"(?:(?![{_HAN}{_HANGUL}{_UNSPACED}])[\w{_MARKS}])"
 # ASCII first and in one go: most words are nothing else.
 _WORDS = rf"(?:[A-Za-z0-9_]++|{_WORD})+"
-_RUN = re.compile(rf"(?P<words>{_WORDS}(?:[-./:@,]{_WORDS})*)|(?P<han>[{_HAN}]+)|(?P<hangul>[{_HANGUL}]+)|(?P<unspaced>[{_UNSPACED}]+)")
+RUN = re.compile(rf"(?P<words>{_WORDS}(?:[-./:@,]{_WORDS})*)|(?P<han>[{_HAN}]+)|(?P<hangul>[{_HANGUL}]+)|(?P<unspaced>[{_UNSPACED}]+)")
 _SINGLE = re.compile(_WORDS)
 _CLUSTER = re.compile(rf"[เ-ไ]?[^{_MARKS}][{_MARKS}ะ-ฺๅ-๎]*")
 _THOUSANDS = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?")
@@ -82,19 +82,14 @@ _ASCII_WORD = re.compile(r"[A-Za-z0-9_]+")
 
 def cut(text: str, language: str | None) -> Iterator[Term]:
     """The terms of `text` in order of appearance, repeated as often as they occur. `language`: ISO 639-1; None reads as English."""
-    for run, kind, start in runs(text):
-        for key, at, until in run_terms(run, kind, language):
+    for run in RUN.finditer(text):
+        start = run.start()
+        for key, at, until in run_terms(run.group(), run.lastgroup, language):
             yield Term(key, start + at, start + until)
 
 
-def runs(text: str) -> Iterator[tuple[str, str, int]]:
-    """The parts of `text` that hold terms, the kind of each, and where it starts. Terms depend on nothing beyond their run."""
-    for run in _RUN.finditer(text):
-        yield run.group(), run.lastgroup or "words", run.start()
-
-
-def run_terms(run: str, kind: str, language: str | None) -> Iterable[tuple[str, int, int]]:
-    """The terms of a run, with their spans in it."""
+def run_terms(run: str, kind: str | None, language: str | None) -> Iterable[tuple[str, int, int]]:
+    """The terms of a match of `RUN` (`kind` is its last group) with their spans in it. They depend on nothing beyond it."""
     match kind:
         case "han":
             return _grams(run, [(i, i + 1) for i in range(len(run))], (1, 2))

@@ -81,9 +81,8 @@ class _Side:
     def floor(self) -> float:
         return min(self.z.values(), default=0.0)
 
-    def evidence(self, ids: Sequence[str]) -> list[Evidence | None]:
-        ranks, scores, z = self.ranks, self.scores, self.z
-        return [Evidence(ranks.get(id), scores[id], z[id]) if id in scores else None for id in ids]
+    def evidence(self, id: str) -> Evidence | None:
+        return Evidence(self.ranks.get(id), self.scores[id], self.z[id]) if id in self.scores else None
 
     def nearness(self, ids: Sequence[str]) -> list[float]:
         """How far each passage has come from random towards equal, in [0, 1]; a model's own range of cosines drops out."""
@@ -94,6 +93,15 @@ class _Side:
         """The share of the query's `words` that each passage holds, by what they weigh, in [0, 1]. A word is at most as rare as 1 of n."""
         scores, whole = self.scores, max(1, words) * math.log1p(max(1, self.sampled))
         return [min(1.0, scores.get(id, 0.0) / whole) for id in ids]
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    dense: _Side | None
+    sparse: _Side | None
+
+    def __call__(self, id: str) -> tuple[Evidence | None, Evidence | None]:
+        return self.dense.evidence(id) if self.dense else None, self.sparse.evidence(id) if self.sparse else None
 
 
 def fuse(answer: Answer, *, words: int = 1, foreign: bool = False, shape: Shape = CHOSEN) -> list[Candidate]:
@@ -117,11 +125,11 @@ def fuse(answer: Answer, *, words: int = 1, foreign: bool = False, shape: Shape 
     # What tells nothing of this query is no evidence against a passage either.
     fit = DENSE if weights.sparse == 0 else SPARSE if weights.dense == 0 else HYBRID
     sampled = max((side.sampled for side in (dense, sparse) if side is not None), default=0)
-    nothing, none = [0.0] * len(ids), [None] * len(ids)
+    nothing = [0.0] * len(ids)
     proofs = zip(dense.nearness(ids) if dense else nothing, sparse.coverage(ids, words) if sparse else nothing, strict=True)
     scores = accumulate((fit.share(nearness, coverage, sampled) for nearness, coverage in proofs), min)
-    rows = zip(best, scores, dense.evidence(ids) if dense else none, sparse.evidence(ids) if sparse else none, strict=True)
-    return [Candidate(id, score, -less, meaning, keywords, weights) for (less, id), score, meaning, keywords in rows]
+    told = _Told(dense, sparse)
+    return [Candidate(id, score, -less, weights, told) for (less, id), score in zip(best, scores, strict=True)]
 
 
 def _side(side: SideResult | None, *, cap: float) -> _Side | None:
