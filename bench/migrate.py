@@ -31,24 +31,30 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--chunks", type=int, default=1_000_000)
     arguments.add_argument("--share-index", action="store_true", help="move rows only")
+    arguments.add_argument("--data", type=Path, help="folder to keep the source in; one that is filled is used again")
+    arguments.add_argument("--fill", action="store_true", help="only fill --data")
     arguments.add_argument("--back", action="store_true", help="and back to SQLite")
     chosen = arguments.parse_args()
     before = machine.describe()
     rows = []
     with tempfile.TemporaryDirectory(prefix="semantik-bench-") as scratch, services.postgres(durable=True) as server:
         root = Path(scratch)
-        small_folder(root / "papers", 50)
-        _semantik(root, root / "data", "ingest", str(root / "papers"), code=None)
-        grow(root / "data", chosen.chunks)
+        data = chosen.data or root / "data"
+        if not (data / "semantik.db").exists():
+            small_folder(root / "papers", 50)
+            _semantik(root, data, "ingest", str(root / "papers"), code=None)
+            grow(data, chosen.chunks)
+        if chosen.fill:
+            return
         url = server.url("postgres")
         home = f"sqlite:///{root / 'home.db'}" if chosen.share_index else str(root / "home")
         there = root / ".env.server"
-        folder = root / "data" if chosen.share_index else root / "server"
+        folder = data if chosen.share_index else root / "server"
         # Originals stay where they are: grown documents have none.
-        there.write_text(f"SEMANTIK_DATA_DIR={folder}\nSEMANTIK_DATABASE_URL={url}\nSEMANTIK_BLOBS_URL=file://{root / 'data' / 'blobs'}\n")
-        rows.append(_moved(f"{chosen.chunks:,} chunks to PostgreSQL", root, root / "data", str(there)))
+        there.write_text(f"SEMANTIK_DATA_DIR={folder}\nSEMANTIK_DATABASE_URL={url}\nSEMANTIK_BLOBS_URL=file://{data / 'blobs'}\n")
+        rows.append(_moved(f"{chosen.chunks:,} chunks to PostgreSQL", root, data, str(there)))
         if chosen.back:
-            shared = {"SEMANTIK_DATABASE_URL": url, "SEMANTIK_BLOBS_URL": f"file://{root / 'data' / 'blobs'}"}
+            shared = {"SEMANTIK_DATABASE_URL": url, "SEMANTIK_BLOBS_URL": f"file://{data / 'blobs'}"}
             rows.append(_moved("and back to SQLite", root, folder, home, **shared))
     machine.report("migrate", "rows, " + ("index shared" if chosen.share_index else "index filled anew"), COLUMNS, rows)
     machine.keep("migrate", {"columns": COLUMNS, "rows": rows, "chunks": chosen.chunks, "share_index": chosen.share_index}, before)

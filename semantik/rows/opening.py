@@ -17,6 +17,7 @@ from sqlalchemy.engine import URL, make_url
 from semantik.kit.database_errors import in_our_words
 
 _CONNECT_S = 10
+_ALONE = 7302520
 
 # So that whoever carries rows between two need not import the library that opens them.
 Connection = sa.Connection
@@ -51,6 +52,19 @@ def writing(url: str) -> Iterator[sa.Connection]:
             yield connection
     finally:
         engine.dispose()
+
+
+@contextmanager
+def alone(url: str) -> Iterator[bool]:
+    """Says whether nobody else is in such a block of this database, from whatever machine. A SQLite file has its folder's lock."""
+    if make_url(url).get_backend_name() == "sqlite":
+        yield True
+        return
+    with writing(url) as connection:
+        # The lock is the connection's, not the transaction's, which would otherwise stand open for hours.
+        with connection.begin():
+            taken = bool(connection.scalar(sa.select(sa.func.pg_try_advisory_lock(_ALONE))))
+        yield taken
 
 
 def place(url: str) -> str:

@@ -68,3 +68,20 @@ def test_those_who_share_a_folder_keep_an_owner_out_and_an_owner_them(tmp_path: 
     with pytest.raises(ownership.DataDirBusy, match=f"process {os.getpid()}"):
         ownership.share(tmp_path)
     owner.release()
+
+
+def test_who_only_reads_a_folder_keeps_others_out_and_changes_nothing(tmp_path: Path) -> None:
+    with ownership.held(tmp_path):
+        assert list(tmp_path.iterdir()) == [], "a folder that nobody ever owned"
+    ownership.claim(tmp_path).release()
+    before = (tmp_path / "owner.lock").read_bytes()
+    with ownership.held(tmp_path):
+        with pytest.raises(ownership.DataDirBusy):
+            ownership.claim(tmp_path)
+        with pytest.raises(ownership.DataDirBusy), ownership.held(tmp_path):
+            pass
+        assert (tmp_path / "owner.lock").read_bytes() == before
+    owner = ownership.claim(tmp_path)
+    with pytest.raises(ownership.DataDirBusy, match=f"process {os.getpid()}"), ownership.held(tmp_path):
+        pass
+    owner.release()

@@ -67,3 +67,27 @@ def test_two_that_start_at_once_agree_on_the_keys(tmp_path: Path) -> None:
         thread.join()
     assert len(found) == 8
     assert len(set(found)) == 1
+
+
+def test_another_installation_takes_over_the_keys_and_never_loses_its_own(tmp_path: Path) -> None:
+    source = secrets.open_keyring(tmp_path, None)
+    sealed = source.seal(b"a password")
+    target, taken, named = tmp_path / "target", tmp_path / "taken", tmp_path / "named"
+
+    secrets.carry(source, target, None)
+    secrets.carry(source, target, None)
+    assert secrets.open_keyring(target, None).unseal(sealed) == b"a password"
+    assert stat.S_IMODE((target / "keys.json").stat().st_mode) == 0o600
+
+    taken.mkdir()
+    own = secrets.open_keyring(taken, None)
+    with pytest.raises(secrets.KeysDiffer, match=r"keys\.json"):
+        secrets.carry(source, taken, None)
+    assert secrets.open_keyring(taken, None) == own
+    with pytest.raises(secrets.KeysDiffer, match="SEMANTIK_SECRET_KEY"):
+        secrets.carry(source, named, "x" * 40)
+
+    given = secrets.open_keyring(tmp_path, "y" * 40)
+    secrets.carry(given, named, "y" * 40)
+    secrets.carry(given, named, None)
+    assert secrets.open_keyring(named, None).unseal(given.seal(b"another")) == b"another"

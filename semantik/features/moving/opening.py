@@ -20,7 +20,7 @@ from semantik.kit.errors import Conflict
 from semantik.kit.secrets import Keyring, carry, open_keyring
 from semantik.kit.settings import Settings
 from semantik.rows import moves
-from semantik.rows.opening import Connection, encoding, exists, has_table, place, processes, reading, revision
+from semantik.rows.opening import Connection, alone, encoding, exists, has_table, place, processes, reading, revision
 from semantik.rows.order import moved
 from semantik.rows.pages import count, pages
 from semantik.runtime import open_blobs
@@ -76,6 +76,8 @@ def claimed(ends: Ends) -> Iterator[None]:
     with ExitStack() as stack:
         if ends.folder:
             stack.callback(ownership.claim(ends.target.data_dir).release)
+        if ends.rows and not stack.enter_context(alone(ends.target.sqlalchemy_url)):
+            raise TargetUnfit(f"another migration fills {place(ends.target.sqlalchemy_url)}", hint="Wait for it; this one can go on then.")
         if ends.rows:
             migrations.upgrade(ends.target.sqlalchemy_url)
         yield

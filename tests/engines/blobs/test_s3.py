@@ -36,11 +36,18 @@ def tenant() -> TenantId:
 def opened(tmp_path: Path) -> Opener:
     @asynccontextmanager
     async def opening(endpoint: str, *, bucket: str = "tests", key: str | None = services.S3_KEY, secret: str | None = services.S3_SECRET,
-                      copies_bytes: int = 64 << 20) -> AsyncIterator[S3Blobs]:  # fmt: skip
+                      copies_bytes: int = 64 << 20, read_only: bool = False) -> AsyncIterator[S3Blobs]:  # fmt: skip
         place = location.parse(f"s3://{bucket}/some/prefix?endpoint={endpoint}")
         assert isinstance(place, location.BucketPlace)
         store = await open_s3(
-            place, access_key=key, secret_key=secret, copies_dir=tmp_path / "copies", copies_bytes=copies_bytes, part_bytes=PART, attempts=3
+            place,
+            access_key=key,
+            secret_key=secret,
+            copies_dir=tmp_path / "copies",
+            copies_bytes=copies_bytes,
+            part_bytes=PART,
+            attempts=3,
+            read_only=read_only,
         )
         yield store
         await store.close()
@@ -74,6 +81,16 @@ async def test_wrong_keys_and_a_missing_bucket_are_said_at_start(opened: Opener,
                 pass
         assert "SEMANTIK_BLOBS" in (caught.value.hint or "") + caught.value.detail or "Set both" in (caught.value.hint or "")
         assert "wrong" not in caught.value.detail
+
+
+async def test_a_key_that_may_only_read_opens_a_store_to_read_from(opened: Opener, s3_endpoint: str, tenant: TenantId) -> None:
+    async with opened(s3_endpoint) as store:
+        ref = await store.put(tenant, pieces(b"an original"))
+    async with opened(s3_endpoint, key=services.S3_READER_KEY, read_only=True) as store:
+        assert b"".join([piece async for piece in store.read(tenant, ref.hash)]) == b"an original"
+        assert await store.size(tenant, ref.hash) == 11
+        with pytest.raises(BlobsUnavailable, match="may not do that"):
+            await store.put(tenant, pieces(b"another"))
 
 
 async def test_without_keys_of_its_own_it_takes_those_of_the_aws_environment(

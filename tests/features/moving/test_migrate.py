@@ -18,7 +18,8 @@ from semantik.features.moving.ends import BadTarget, ends
 from semantik.kit import ownership
 from semantik.kit.secrets import open_keyring
 from semantik.kit.settings import Settings
-from semantik.rows.opening import reading, writing
+from semantik.kit.walls import APP_ROLE
+from semantik.rows.opening import alone, reading, writing
 from semantik.rows.pages import count
 from semantik.tables.documents import documents
 from semantik.tables.jobs import jobs
@@ -162,6 +163,23 @@ def test_a_planted_difference_is_named_and_the_target_refused(source: Semantik, 
     assert "the verification found: jobs: " in refused.stderr and "Go on with the source" in refused.stderr
 
 
+def test_index_and_files_alone_move_beside_a_database_that_stays(source: Semantik, tmp_path: Path, qdrant: str) -> None:
+    before = fingerprints(source.data_dir)
+    lost = next(path for path in sorted((source.data_dir / "blobs").rglob("*")) if path.is_file())
+    lost.unlink()
+    del before[str(lost.relative_to(source.data_dir))]
+
+    found = source.json("migrate", "--to", qdrant, "--to", f"file://{tmp_path / 'files'}")
+
+    assert found["proved"]
+    assert found["notes"] == ["1 files are missing at the source; syncing their sources stores them anew."]
+    what = {check["what"].partition(" ")[0] for check in found["checks"]}
+    assert what == {"files", "index", "searches", "recall"}, "rows stay where they are"
+    assert fingerprints(source.data_dir) == before
+    settings = {"SEMANTIK_QDRANT_URL": qdrant, "SEMANTIK_BLOBS_URL": f"file://{tmp_path / 'files'}"}
+    assert Semantik(source.data_dir, settings).answers()[0][0].startswith("A letter about the boiler")
+
+
 def test_what_cannot_be_migrated_is_refused_and_nothing_is_written(source: Semantik, tmp_path: Path, postgresql_url: str) -> None:
     to = ("migrate", "--to", postgresql_url)
     owner = ownership.claim(source.data_dir)
@@ -172,6 +190,9 @@ def test_what_cannot_be_migrated_is_refused_and_nothing_is_written(source: Seman
     assert "no database" in Semantik(tmp_path / "nowhere", {}).run(*to, code=1).stderr
     assert "does not hold all rows" in source.run(*to, "--verify", code=1).stderr
     assert set(sums(postgresql_url).values()) == {one for one in sums(postgresql_url).values() if one.rows == 0}
+
+    with alone(postgresql_url) as first:
+        assert first and "another migration fills" in source.run(*to, code=1).stderr
 
     (tmp_path / "other").mkdir()
     other = Semantik(tmp_path / "other" / "data", {})
@@ -228,3 +249,22 @@ def test_a_target_in_another_encoding_is_refused(source: Semantik, postgres_serv
         assert "is kept in LATIN1" in source.run("migrate", "--to", postgres_server.url("latin"), code=1).stderr
     finally:
         administer(postgres_server, "DROP DATABASE latin")
+
+
+def test_an_ordinary_user_who_owns_the_database_is_enough(source: Semantik, tmp_path: Path, postgres_server: services.Postgres) -> None:
+    """Neither superuser nor past the policies, as it is on a server of somebody else's; there, and as the source of the way back."""
+    for statement in (
+        f"DO $$ BEGIN CREATE ROLE {APP_ROLE} NOLOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$",
+        f"CREATE ROLE mover LOGIN IN ROLE {APP_ROLE}",
+        "CREATE DATABASE moved OWNER mover",
+    ):
+        administer(postgres_server, statement)
+    url = postgres_server.url("moved").replace("postgres@", "mover@")
+    try:
+        assert source.json("migrate", "--to", url)["proved"]
+        server = Semantik(source.data_dir, {"SEMANTIK_DATABASE_URL": url})
+        assert {row["name"] for row in server.json("collections", "list")} == {"House", "Second"}
+        assert server.json("migrate", "--to", f"sqlite:///{tmp_path / 'back.db'}")["proved"]
+    finally:
+        administer(postgres_server, "DROP DATABASE moved WITH (FORCE)")
+        administer(postgres_server, "DROP ROLE mover")
