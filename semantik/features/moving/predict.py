@@ -16,7 +16,7 @@ _PASSES = 3.5
 _SAMPLED_PAGES = 3
 # By bench/migrate on two cores. A bucket over a slow line takes as long as the line does.
 _FILE_S, _FILE_BYTES_S = 0.004, 40e6
-_POINT_S = 0.0012
+_POINT_S = 0.0006
 
 
 def predict(held: Held) -> Prediction:
