@@ -259,6 +259,7 @@ def open_sql(settings: Settings) -> Database:
         pool_recycle_s=settings.database_pool_recycle_s,
         statement_timeout_s=settings.database_statement_timeout_s,
         lock_timeout_s=settings.database_lock_timeout_s,
+        idle_transaction_timeout_s=settings.database_idle_transaction_timeout_s,
         slow_query_s=settings.database_slow_query_s,
     )
 

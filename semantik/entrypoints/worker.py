@@ -53,11 +53,16 @@ def run(
 
 
 def of_a_process(settings: Settings, wanted: Plan) -> Settings:
-    """The settings of one worker process. There are more beside it: it reads and embeds on one core each and keeps few connections."""
+    """The settings of one worker process. There are more beside it: it reads and embeds on one core each and keeps few connections.
+
+    A process that freezes inside a transaction holds the row of its job: the database cuts it off when its lease is over.
+    """
     alone = {name: 1 for name in ("extract_workers", "embedding_threads") if getattr(settings, name) == 0}
     connections = min(settings.database_pool_size, 4 + 2 * wanted.slots_of_a_process)
     overflow = min(settings.database_max_overflow, 2 * connections)
-    return settings.model_copy(update={**alone, "database_pool_size": connections, "database_max_overflow": overflow})
+    still_s = min(settings.database_idle_transaction_timeout_s, max(30, settings.job_lease_ttl_s))
+    limits = {"database_pool_size": connections, "database_max_overflow": overflow, "database_idle_transaction_timeout_s": still_s}
+    return settings.model_copy(update={**alone, **limits})
 
 
 def plan(settings: Settings, *, queues: Sequence[str], pool: str, concurrency: int | None, autoscale: str | None) -> Plan:

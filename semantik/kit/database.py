@@ -116,6 +116,7 @@ def open_database(
     pool_recycle_s: int = 3600,
     statement_timeout_s: float = 120,
     lock_timeout_s: float = 20,
+    idle_transaction_timeout_s: float = 300,
     slow_query_s: float = 1.0,
 ) -> Database:
     """Makes the engines; connects lazily. `url` is `sqlite:///path` or `postgresql://...`.
@@ -129,7 +130,13 @@ def open_database(
     else:
         # The role with the connection itself: whatever it does, the policies hold for it from its first statement.
         options = [f"-c role={walls.APP_ROLE}"]
-        for name, seconds in {"statement_timeout": statement_timeout_s, "lock_timeout": lock_timeout_s}.items():
+        limits = {
+            "statement_timeout": statement_timeout_s,
+            "lock_timeout": lock_timeout_s,
+            # Who freezes inside a transaction holds its rows: without this nobody could take them back.
+            "idle_in_transaction_session_timeout": idle_transaction_timeout_s,
+        }
+        for name, seconds in limits.items():
             options.append(f"-c {name}={round(1000 * seconds)}")
         reader = writer = near = create_async_engine(
             parsed.set(drivername="postgresql+psycopg"),

@@ -90,6 +90,8 @@ def translated(error: DBAPIError) -> Exception:
             return DatabaseBusy("another change holds the same rows", retry_after_s=_BUSY_RETRY_S)
         case "57014":
             return DatabaseBusy("a statement took longer than SEMANTIK_DATABASE_STATEMENT_TIMEOUT_S allows", retry_after_s=_BUSY_RETRY_S)
+        case "25P03":
+            return DatabaseUnavailable("a transaction stood still for too long and was ended", retry_after_s=_BUSY_RETRY_S)
         case "53300":
             return DatabaseBusy("the database server takes no more connections", retry_after_s=_BUSY_RETRY_S)
         case "53100":

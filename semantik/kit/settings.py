@@ -57,6 +57,9 @@ class Settings(BaseModel):
     database_pool_recycle_s: Positive = Field(3600, description="Age at which a connection to PostgreSQL is replaced.")
     database_statement_timeout_s: Positive = Field(120, description="Longest time that PostgreSQL may take for one statement.")
     database_lock_timeout_s: Positive = Field(20, description="Longest time that a statement waits for a lock of PostgreSQL.")
+    database_idle_transaction_timeout_s: Positive = Field(
+        300, description="Longest time that a transaction of PostgreSQL may stand still; in a worker the lease at most, or 30 seconds."
+    )
     database_slow_query_s: float = Field(1.0, gt=0, description="Statements that take so long are logged, by the function that asked.")
     redis_url: SecretStr | None = Field(
         None,

@@ -55,6 +55,14 @@ class _Storm:
         self.paused: dict[str, float] = {}
 
     async def run(self, kills: int, effects: int) -> None:
+        # Beside what users ask: they may wait for a row that a frozen one holds.
+        waking = asyncio.create_task(self._wake())
+        try:
+            await self._run(kills, effects)
+        finally:
+            waking.cancel()
+
+    async def _run(self, kills: int, effects: int) -> None:
         await self._enqueue(12)
         await self._chords(3)
         until = time.monotonic() + 900
@@ -96,12 +104,17 @@ class _Storm:
             return self.lane.zygote.start(self.lane.url, celery=True, broker=self.lane.broker.url, pool=pool, **given)
         return self.lane.zygote.start(self.lane.url, forever=True, **given)
 
+    async def _wake(self) -> None:
+        while True:
+            await asyncio.sleep(0.1)
+            now = time.monotonic()
+            for pid in [one for one, at in self.frozen.items() if at < now]:
+                del self.frozen[pid]
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(pid, signal.SIGCONT)
+
     def _settle_signals(self) -> None:
         now = time.monotonic()
-        for pid in [one for one, at in self.frozen.items() if at < now]:
-            del self.frozen[pid]
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(pid, signal.SIGCONT)
         for pid in [one for one, at in self.dying.items() if at < now and one in self.alive]:
             self.alive.remove(pid)
             del self.dying[pid]

@@ -35,6 +35,7 @@ def test_a_process_of_a_worker_reads_and_embeds_on_one_core_unless_told_otherwis
     settings = worker.of_a_process(Settings(embedding_threads=3), plan())
     assert (settings.extract_workers, settings.embedding_threads) == (1, 3)
     assert (settings.database_pool_size, settings.database_max_overflow) == (6, 12)
+    assert settings.database_idle_transaction_timeout_s == 30
     assert worker.of_a_process(Settings(database_pool_size=2, database_max_overflow=0), plan()).database_pool_size == 2
 
 

@@ -105,6 +105,21 @@ async def test_a_frozen_worker_that_wakes_up_writes_nothing(database: Database, 
     await check(database)
 
 
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+async def test_a_worker_frozen_inside_a_transaction_is_cut_off_by_the_database(
+    database: Database, database_url: str, tenant: str, zygote: Zygote
+) -> None:
+    """It holds the row of its job, and so would keep it from everybody for as long as it stands there."""
+    frozen = zygote.start(database_url, tenant=tenant, ttl_s=1, failpoints="in_step_before_commit=stop@2")
+    assert until_state(frozen, "T") == "T"
+    try:
+        assert zygote.run(database_url, alone=False, ttl_s=1) == 0
+    finally:
+        os.kill(frozen, signal.SIGCONT)
+    assert zygote.wait(frozen) == 0
+    assert (await check(database)).losses == 1
+
+
 async def test_a_worker_whose_loop_hangs_longer_than_its_lease_is_fenced_off(
     database: Database, database_url: str, tenant: str, zygote: Zygote
 ) -> None:

@@ -167,7 +167,7 @@ def open_runtime(command: dict[str, Any]) -> Runtime:
     """A runtime with nothing but what jobs need."""
     settings = Settings(data_dir=Path("/nonexistent"), job_lease_ttl_s=command.get("ttl_s", 30), job_concurrency=command.get("slots", 1))
     nothing = cast(Any, None)
-    database = open_database(command["url"], pool_size=4, max_overflow=4)
+    database = open_database(command["url"], pool_size=4, max_overflow=4, idle_transaction_timeout_s=settings.job_lease_ttl_s)
     events: EventBus = MemoryEvents()
     buckets: Buckets = MemoryBuckets()
     if broker := command.get("broker"):
