@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from semantik.features.activity import jobs as activity
+from semantik.features.archives import jobs as archives
 from semantik.features.collections import jobs as collections
 from semantik.features.ingestion import jobs as ingestion
 
-MODULES = (activity, collections, ingestion)
+MODULES = (activity, archives, collections, ingestion)

@@ -25,6 +25,7 @@ FEATURES = (
     "sources",
     "ingestion",
     "documents",
+    "archives",
     "search",
     "activity",
     "dead_letters",

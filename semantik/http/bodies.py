@@ -18,7 +18,7 @@ from semantik.http.problems import Refused
 from semantik.kit.errors import InvalidInput, TooLarge
 
 # Uploads stream to disk and are bounded file by file by the route that takes them.
-_UPLOADS = re.compile(r"/api/v1/collections/[^/]+/uploads/?")
+_UPLOADS = re.compile(r"/api/v1/collections/([^/]+/uploads|import)/?")
 _MAX_INTEGER_DIGITS = 18
 _MAX_QUERY_BYTES = 32 * 1024
 _MAX_DEPTH = 100

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -23,13 +23,14 @@ _BLOCK_BYTES = 4 * 1024 * 1024
 MAX_BLOCK_BYTES = 512 * 1024 * 1024
 
 
-def blocks(table: sa.Table, rows: Sequence[Row]) -> Iterator[bytes]:
-    """The rows (values in the order of the table's columns) as blocks."""
-    head = _line([column.name for column in table.columns])
-    plain = [_plain(column) for column in table.columns]
+def blocks(table: sa.Table, rows: Sequence[Row], *, leave_out: Collection[str] = ()) -> Iterator[bytes]:
+    """The rows (values in the order of the table's columns) as blocks, without the columns that are to be left out."""
+    kept = [(number, column) for number, column in enumerate(table.columns) if column.name not in leave_out]
+    head = _line([column.name for _, column in kept])
+    plain = [(number, _plain(column)) for number, column in kept]
     lines, size = [head], len(head)
     for row in rows:
-        lines.append(_line([None if value is None else turn(value) for turn, value in zip(plain, row, strict=True)]))
+        lines.append(_line([None if row[number] is None else turn(row[number]) for number, turn in plain]))
         size += len(lines[-1])
         if size > _BLOCK_BYTES:
             yield b"".join(lines)
@@ -111,6 +112,16 @@ def _typed(column: sa.Column[Any]) -> Callable[[Any], Any]:
 
         return check
 
+    def limited(turn: Callable[[Any], Any], fits: Callable[[Any], bool]) -> Callable[[Any], Any]:
+        def check(value: Any) -> Any:
+            if not fits(turn(value)):
+                raise wrong()
+            return value
+
+        return check
+
+    bound = 2**63 if isinstance(column.type, sa.BigInteger) else 2**31
+    length = getattr(column.type, "length", None)
     match column.type:
         case sa.JSON():
             return lambda value: value
@@ -123,9 +134,9 @@ def _typed(column: sa.Column[Any]) -> Callable[[Any], Any]:
         case sa.Float():
             return lambda value: float(of(int, float)(value))
         case sa.Integer():
-            return of(int)
+            return limited(of(int), lambda number: -bound <= number < bound)
         case _:
-            return of(str)
+            return limited(of(str), lambda text: length is None or len(text) <= length)
 
 
 def _time(text: str) -> datetime:

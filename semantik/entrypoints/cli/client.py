@@ -9,7 +9,7 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn, TypeVar
 
 import httpx2
 
@@ -17,7 +17,7 @@ from semantik.entrypoints.cli import console, lookup
 from semantik.entrypoints.cli.options import chosen
 from semantik.kit import logs, ownership
 from semantik.kit import settings as settings_module
-from semantik.kit.errors import Misconfigured, SemantikError, Unavailable
+from semantik.kit.errors import InvalidInput, Misconfigured, SemantikError, Unavailable
 from semantik.kit.settings import Settings
 
 if TYPE_CHECKING:
@@ -68,15 +68,30 @@ class Client:
             parts = [("files", (name.rpartition("/")[2], stack.enter_context(open(file, "rb")))) for name, file in files.items()]
             return await self._call("POST", path, files=parts, data={"path": list(files)})
 
+    async def send_file(self, path: str, file: Path, **form: str | None) -> Any:
+        try:
+            with open(file, "rb") as content:
+                data = {name: value for name, value in form.items() if value is not None}
+                return await self._call("POST", path, files={"file": (file.name, content)}, data=data)
+        except OSError as error:
+            raise InvalidInput(f"{file} cannot be read: {error.strerror}") from error
+
     async def download(self, path: str, target: Path) -> int:
-        async with self._http.stream("GET", "/api/v1" + path) as answer:
-            if answer.status_code >= 400:
-                await answer.aread()
-                _refuse(answer)
-            size = 0
-            with open(target, "wb") as file:
+        with open(target, "wb") as file:
+            return await self.download_into(path, file)
+
+    async def download_into(self, path: str, file: BinaryIO) -> int:
+        """Returns how many bytes came. Raises `ServerSilent` when the answer breaks off."""
+        size = 0
+        try:
+            async with self._http.stream("GET", "/api/v1" + path) as answer:
+                if answer.status_code >= 400:
+                    await answer.aread()
+                    _refuse(answer)
                 async for piece in answer.aiter_bytes():
                     size += file.write(piece)
+        except httpx2.TransportError as error:
+            raise ServerSilent(f"the answer of the server broke off after {size:,} bytes ({type(error).__name__})") from error
         return size
 
     async def every(self, path: str, **query: Any) -> AsyncIterator[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -111,3 +112,39 @@ def delete(name: Name, yes: Annotated[bool, typer.Option("--yes", help="Do not a
         return await waiting.until_ended(api, job["job_id"]) if api.in_process else job
 
     client.run(work)
+
+
+@app.command()
+def export(
+    name: Name,
+    file: Annotated[Path, typer.Argument(help="File to write. It appears when it is whole; one of that name is never replaced.")],
+) -> None:
+    """Write a collection with originals, chunks, vectors and settings into one file."""
+    from semantik.entrypoints.cli import client, lookup
+    from semantik.features.archives.files import appearing
+
+    async def work(api: client.Client) -> int:
+        path = f"/collections/{await lookup.collection_id(api, name)}/export"
+        with appearing(file) as writing:
+            return await api.download_into(path, writing)
+
+    console.say(f"{file}: {client.run(work):,} bytes")
+
+
+@app.command("import")
+def import_(
+    file: Annotated[Path, typer.Argument(help="A file that an export wrote.")],
+    name: Annotated[str | None, typer.Option("--name", help="What to call it, instead of its own name.")] = None,
+) -> None:
+    """Take in a collection from such a file; prints its id. Nothing is embedded when the model is the same."""
+    from semantik.entrypoints.cli import client, waiting
+
+    async def work(api: client.Client) -> Any:
+        return await waiting.until_ended(api, (await api.send_file("/collections/import", file, name=name))["job_id"])
+
+    job = client.run(work)
+    if job["status"] != "completed":
+        console.note(f"error: {(job['error'] or {}).get('message') or job['status']}")
+        raise typer.Exit(console.PROBLEM)
+    console.say(job["result"]["collection_id"])
+    console.note(f"{job['result']['name']}: {job['result']['documents']:,} documents, {job['result']['chunks']:,} chunks")

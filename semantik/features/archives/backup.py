@@ -14,7 +14,7 @@ import json
 import re
 import tempfile
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
-from contextlib import AsyncExitStack, closing
+from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -133,8 +133,8 @@ async def _contents(chosen: Settings, blobs: BlobStore, facts: dict[str, Any], t
     """All bytes of the backup; `facts` are complete when they have been."""
     framer = Framer()
     with tempfile.TemporaryFile("w+", encoding="ascii") as names:
-        with closing(_rows(chosen, framer, facts, names, told)) as rows:
-            while (piece := await run_cpu(next, rows, None)) is not None:
+        async with aclosing(files.threaded(_rows(chosen, framer, facts, names, told))) as rows:
+            async for piece in rows:
                 yield piece
         names.seek(0)
         told(f"{facts['files']:,} stored files")

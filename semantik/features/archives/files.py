@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import fcntl
 import hashlib
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -71,6 +72,23 @@ def opened(source: Path) -> Iterator[BinaryIO]:
         raise FileUnusable(f"{source} cannot be read: {error.strerror}") from error
     with file:
         yield file
+
+
+async def threaded(pieces: Generator[bytes, None, None]) -> AsyncGenerator[bytes, None]:
+    """What a blocking generator gives, one step of it at a time on a thread; closed when nobody wants more."""
+    step: asyncio.Task[bytes | None] | None = None
+    try:
+        while True:
+            step = asyncio.create_task(run_cpu(next, pieces, None))
+            # Shielded: a thread cannot be cancelled, and a generator not be closed while it runs.
+            piece = await asyncio.shield(step)
+            if piece is None:
+                return
+            yield piece
+    finally:
+        if step is not None:
+            await asyncio.wait({step})
+        await run_cpu(pieces.close)
 
 
 async def packed(framer: Framer, blobs: BlobStore, tenant: TenantId, blob_hash: str, name: str) -> AsyncIterator[bytes]:

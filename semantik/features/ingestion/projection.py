@@ -11,13 +11,31 @@ import numpy as np
 from semantik.engines.chunking import headings
 from semantik.engines.embedding import bm25
 from semantik.engines.embedding.base import Tokenizer
-from semantik.engines.vectors.base import Point
+from semantik.engines.vectors.base import Point, Space
+from semantik.features.ingestion import repository
 from semantik.features.ingestion.publish import payload
+from semantik.jobs.context import JobContext
+from semantik.kit.concurrency import run_cpu
 
 
 def points(tenant_id: str, rows: Sequence[Any], tokenizer: Tokenizer) -> list[Point]:
     """`rows`: of `repository.projection_page`. A row without a vector becomes a point that only words find."""
     return [_point(tenant_id, row, tokenizer) for row in rows]
+
+
+async def fill(ctx: JobContext, space: Space, ids: Sequence[str]) -> None:
+    """Writes the points of these chunks from their rows, durably."""
+    async with ctx.read() as session:
+        rows = await repository.projection_page(session, ctx.actor, space.key, "", len(ids), ids=ids)
+    await put(ctx, space, rows)
+
+
+async def put(ctx: JobContext, space: Space, rows: Sequence[Any]) -> None:
+    if not rows:
+        return
+    tokenizer = (await ctx.runtime.text_model(rows[0]["embedding_model"])).tokenizer
+    await ctx.runtime.vectors.upsert(space, await run_cpu(points, ctx.actor.tenant_id, rows, tokenizer))
+    await ctx.runtime.vectors.flush(space)
 
 
 def embedded_text(row: Any, tokenizer: Tokenizer) -> str:

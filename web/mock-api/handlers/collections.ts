@@ -78,6 +78,27 @@ export function collections(db: Db): HttpHandler[] {
         return HttpResponse.json({ job_id: job.id }, { status: 202 });
       }),
     ),
+    http.get(
+      `${V1}/collections/:id/export`,
+      guarded(({ params }) => {
+        const row = db.collections.find((c) => c.id === params.id);
+        return row ? new HttpResponse(JSON.stringify(row)) : missing("collection");
+      }),
+    ),
+    http.post(
+      `${V1}/collections/import`,
+      guarded(async ({ request }) => {
+        const file = (await request.formData()).get("file") as File;
+        if (!(await file.slice(0, 100).text()).includes("manifest.json"))
+          return problem(
+            422,
+            "archive_damaged",
+            "The file is no archive of Semantik: it does not begin with a manifest.",
+          );
+        const job = createJob(db, { kind: "import_collection", title: "Import Papers", queue: "io" });
+        return HttpResponse.json({ job_id: job.id }, { status: 202 });
+      }),
+    ),
     http.post(
       `${V1}/chunking/preview`,
       guarded(async ({ request }) => {

@@ -6,40 +6,38 @@ import type { Uploaded } from "./types";
 
 export type Sending = { name: string; path: string; file: File };
 
-export async function upload(
-  collection: string,
-  files: readonly Sending[],
-  { onProgress, signal }: { onProgress: (loaded: number, total: number) => void; signal?: AbortSignal },
-): Promise<Uploaded> {
+type Watch = { onProgress?: (loaded: number, total: number) => void; signal?: AbortSignal };
+
+export async function upload(collection: string, files: readonly Sending[], watch: Watch): Promise<Uploaded> {
+  const body = new FormData();
+  for (const { file, name } of files) body.append("files", file, name);
+  // Paths only when a folder was dropped: they keep its structure.
+  if (files.some(({ path, name }) => path !== name)) for (const { path } of files) body.append("path", path);
+  return sendForm<Uploaded>(`/api/v1/collections/${encodeURIComponent(collection)}/uploads`, body, watch);
+}
+
+/** Posts a form with files in it; what comes back is what the caller says. */
+export async function sendForm<Answer>(path: string, body: FormData, watch: Watch = {}): Promise<Answer> {
   if (session.isStale()) await refresh();
   try {
-    return await send(collection, files, onProgress, signal);
+    return await send<Answer>(path, body, watch);
   } catch (error) {
     if (error instanceof ProblemError && error.problem.status === 401 && (await refresh())) {
-      return send(collection, files, onProgress, signal);
+      return send<Answer>(path, body, watch);
     }
     throw error;
   }
 }
 
-function send(
-  collection: string,
-  files: readonly Sending[],
-  onProgress: (loaded: number, total: number) => void,
-  signal?: AbortSignal,
-): Promise<Uploaded> {
-  const body = new FormData();
-  for (const { file, name } of files) body.append("files", file, name);
-  // Paths only when a folder was dropped: they keep its structure.
-  if (files.some(({ path, name }) => path !== name)) for (const { path } of files) body.append("path", path);
+function send<Answer>(path: string, body: FormData, { onProgress, signal }: Watch): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
-    request.open("POST", `/api/v1/collections/${encodeURIComponent(collection)}/uploads`);
+    request.open("POST", path);
     request.responseType = "text";
     const token = session.token();
     if (token) request.setRequestHeader("Authorization", `Bearer ${token}`);
     request.setRequestHeader(MARK.name, MARK.value);
-    request.upload.onprogress = (event) => onProgress(event.loaded, event.total);
+    if (onProgress) request.upload.onprogress = (event) => onProgress(event.loaded, event.total);
     request.onload = () => {
       let answer: unknown = null;
       try {
@@ -47,7 +45,7 @@ function send(
       } catch {
         // Not JSON: the status decides below.
       }
-      if (request.status >= 200 && request.status < 300 && answer) resolve(answer as Uploaded);
+      if (request.status >= 200 && request.status < 300 && answer) resolve(answer as Answer);
       else
         reject(
           new ProblemError(parseProblem(answer, request.status || 500, request.getResponseHeader("X-Request-ID"))),

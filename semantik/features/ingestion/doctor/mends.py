@@ -67,7 +67,7 @@ async def mend(ctx: JobContext, faults: Sequence[Fault]) -> Mended:
                 await _embed_again(ctx, done, found)
             case Kind.POINT_MISSING | Kind.POINT_DIFFERS:
                 for space, ids in _by_space(found).items():
-                    await _fill(ctx, space, await _rows(ctx, space, ids))
+                    await projection.fill(ctx, space, ids)
                 done.counts[kind] += len(found)
             case Kind.POINT_UNNAMED:
                 for space, ids in _by_space(found).items():
@@ -173,7 +173,7 @@ async def _embed_again(ctx: JobContext, done: Mended, found: Sequence[Fault]) ->
             texts = [await run_cpu(projection.embedded_text, row, encoder.tokenizer) for row in rows]
             vectors = (await _embedded(ctx, encoder, texts)).astype("<f2")
             fresh = {row["embedding_hash"]: vector.tobytes() for row, vector in zip(rows, vectors, strict=True)}
-            await _fill(ctx, space, [{**row, "vector": fresh[row["embedding_hash"]]} for row in rows])
+            await projection.put(ctx, space, [{**row, "vector": fresh[row["embedding_hash"]]} for row in rows])
             done.effects.append(_kept(ctx, encoder.spec.key, fresh))
             done.counts.update(kinds[row["id"]] for row in rows)
 
@@ -198,14 +198,6 @@ async def _embedded(ctx: JobContext, encoder: Encoder, texts: Sequence[str]) -> 
 async def _rows(ctx: JobContext, space: Space, ids: Sequence[str]) -> list[Mapping[Any, Any]]:
     async with ctx.read() as session:
         return await repository.projection_page(session, ctx.actor, space.key, "", len(ids), ids=ids)
-
-
-async def _fill(ctx: JobContext, space: Space, rows: Sequence[Mapping[Any, Any]]) -> None:
-    if not rows:
-        return
-    tokenizer = (await ctx.runtime.text_model(rows[0]["embedding_model"])).tokenizer
-    await ctx.runtime.vectors.upsert(space, await run_cpu(projection.points, ctx.actor.tenant_id, rows, tokenizer))
-    await ctx.runtime.vectors.flush(space)
 
 
 def _by_space(found: Sequence[Fault]) -> dict[Space, list[str]]:

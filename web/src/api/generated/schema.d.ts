@@ -125,6 +125,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/collections/import": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Everything gets new ids, so the same bundle may be taken in again. Nothing is embedded when the model is the same */
+        post: operations["collections_import_collection"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/collections/{collection_id}": {
         parameters: {
             query?: never;
@@ -142,6 +159,23 @@ export interface paths {
         head?: never;
         /** Rename or describe a collection */
         patch: operations["collections_change_collection"];
+        trace?: never;
+    };
+    "/api/v1/collections/{collection_id}/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Originals, chunks, vectors and settings, of one moment. It is written while it is read: one that breaks off is refused later */
+        get: operations["collections_export_collection"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
     "/api/v1/collections/{collection_id}/failures": {
@@ -1199,6 +1233,19 @@ export interface components {
             /** To Cursor */
             to_cursor: unknown;
         };
+        /** Body_import_collection */
+        Body_import_collection: {
+            /**
+             * File
+             * @description A bundle that an export wrote.
+             */
+            file: string;
+            /**
+             * Name
+             * @description Name of the new collection, in place of its own.
+             */
+            name?: string | null;
+        };
         /** Body_upload_files */
         Body_upload_files: {
             /**
@@ -1993,6 +2040,14 @@ export interface components {
              * @example the passage nearest in meaning stands 4.3 standard deviations above random ones, so a deviation in meaning counts 2.8 times one in keywords
              */
             why: string;
+        };
+        /**
+         * ImportAccepted
+         * @description The bundle is stored; a job takes it in, and its result names the collection.
+         */
+        ImportAccepted: {
+            /** Job Id */
+            job_id: string;
         };
         /**
          * Job
@@ -5732,6 +5787,228 @@ export interface operations {
             };
         };
     };
+    collections_import_collection: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "multipart/form-data": components["schemas"]["Body_import_collection"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImportAccepted"];
+                };
+            };
+            /** @description The body cannot be read */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unreadable_body",
+                     *       "detail": "what happened, with the values in it",
+                     *       "hint": null,
+                     *       "instance": "/api/v1/...",
+                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
+                     *       "status": 400,
+                     *       "title": "The body cannot be read",
+                     *       "type": "/docs/errors#unreadable_body"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Log in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unauthenticated",
+                     *       "detail": "what happened, with the values in it",
+                     *       "hint": null,
+                     *       "instance": "/api/v1/...",
+                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
+                     *       "status": 401,
+                     *       "title": "Log in first",
+                     *       "type": "/docs/errors#unauthenticated"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "forbidden",
+                     *       "detail": "what happened, with the values in it",
+                     *       "hint": null,
+                     *       "instance": "/api/v1/...",
+                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
+                     *       "status": 403,
+                     *       "title": "Not allowed",
+                     *       "type": "/docs/errors#forbidden"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request does not fit the present state */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "conflict",
+                     *       "detail": "what happened, with the values in it",
+                     *       "hint": null,
+                     *       "instance": "/api/v1/...",
+                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
+                     *       "status": 409,
+                     *       "title": "The request does not fit the present state",
+                     *       "type": "/docs/errors#conflict"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "too_large",
+                     *       "detail": "what happened, with the values in it",
+                     *       "hint": null,
+                     *       "instance": "/api/v1/...",
+                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
+                     *       "status": 413,
+                     *       "title": "Too large",
+                     *       "type": "/docs/errors#too_large"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This media type is not understood here */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "wrong_media_type",
+                     *       "detail": "what happened, with the values in it",
+                     *       "hint": null,
+                     *       "instance": "/api/v1/...",
+                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
+                     *       "status": 415,
+                     *       "title": "This media type is not understood here",
+                     *       "type": "/docs/errors#wrong_media_type"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request holds a value that cannot be used */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "invalid_input",
+                     *       "detail": "what happened, with the values in it",
+                     *       "hint": null,
+                     *       "instance": "/api/v1/...",
+                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
+                     *       "status": 422,
+                     *       "title": "The request holds a value that cannot be used",
+                     *       "type": "/docs/errors#invalid_input"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "rate_limited",
+                     *       "detail": "what happened, with the values in it",
+                     *       "hint": null,
+                     *       "instance": "/api/v1/...",
+                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
+                     *       "status": 429,
+                     *       "title": "Too many requests",
+                     *       "type": "/docs/errors#rate_limited"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not available at the moment */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unavailable",
+                     *       "detail": "what happened, with the values in it",
+                     *       "hint": null,
+                     *       "instance": "/api/v1/...",
+                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
+                     *       "status": 503,
+                     *       "title": "Not available at the moment",
+                     *       "type": "/docs/errors#unavailable"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     collections_get_collection: {
         parameters: {
             query?: never;
@@ -6215,6 +6492,161 @@ export interface operations {
                      *       "status": 415,
                      *       "title": "This media type is not understood here",
                      *       "type": "/docs/errors#wrong_media_type"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request holds a value that cannot be used */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "invalid_input",
+                     *       "detail": "what happened, with the values in it",
+                     *       "hint": null,
+                     *       "instance": "/api/v1/...",
+                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
+                     *       "status": 422,
+                     *       "title": "The request holds a value that cannot be used",
+                     *       "type": "/docs/errors#invalid_input"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "rate_limited",
+                     *       "detail": "what happened, with the values in it",
+                     *       "hint": null,
+                     *       "instance": "/api/v1/...",
+                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
+                     *       "status": 429,
+                     *       "title": "Too many requests",
+                     *       "type": "/docs/errors#rate_limited"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not available at the moment */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unavailable",
+                     *       "detail": "what happened, with the values in it",
+                     *       "hint": null,
+                     *       "instance": "/api/v1/...",
+                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
+                     *       "status": 503,
+                     *       "title": "Not available at the moment",
+                     *       "type": "/docs/errors#unavailable"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    collections_export_collection: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                collection_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Log in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unauthenticated",
+                     *       "detail": "what happened, with the values in it",
+                     *       "hint": null,
+                     *       "instance": "/api/v1/...",
+                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
+                     *       "status": 401,
+                     *       "title": "Log in first",
+                     *       "type": "/docs/errors#unauthenticated"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "forbidden",
+                     *       "detail": "what happened, with the values in it",
+                     *       "hint": null,
+                     *       "instance": "/api/v1/...",
+                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
+                     *       "status": 403,
+                     *       "title": "Not allowed",
+                     *       "type": "/docs/errors#forbidden"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "not_found",
+                     *       "detail": "what happened, with the values in it",
+                     *       "hint": null,
+                     *       "instance": "/api/v1/...",
+                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
+                     *       "status": 404,
+                     *       "title": "Not found",
+                     *       "type": "/docs/errors#not_found"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];

@@ -1,6 +1,7 @@
 /** A collection's settings: its name, how it was indexed, and its end. */
 import { useState } from "react";
 import { useNavigate } from "react-router";
+import { download } from "@/api/client";
 import { problemLine, problemOf } from "@/api/problem";
 import { count } from "@/lib/format";
 import { paths } from "@/lib/paths";
@@ -20,6 +21,7 @@ export function CollectionSettings() {
   const navigate = useNavigate();
   const change = useChangeCollection();
   const remove = useDeleteCollection();
+  const [saving, setSaving] = useState(false);
   const [name, setName] = useState(collection.name);
   const [description, setDescription] = useState(collection.description);
   const path = { collection_id: collection.id };
@@ -79,6 +81,30 @@ export function CollectionSettings() {
             <code>{collection.id}</code>
           </Fact>
         </Facts>
+      </Section>
+
+      <Section title="Export collection">
+        <p>
+          One file with originals, passages and vectors, for another installation or workspace. Take large ones with{" "}
+          <code>semantik collections export</code>.
+        </p>
+        <p>
+          <Button
+            icon="download"
+            busy={saving}
+            onClick={() => {
+              setSaving(true);
+              download(
+                `/api/v1/collections/${encodeURIComponent(collection.id)}/export`,
+                `${collection.name}.semantik-collection`,
+              )
+                .catch((error) => tell(problemLine(error), { tone: "bad" }))
+                .finally(() => setSaving(false));
+            }}
+          >
+            Export
+          </Button>
+        </p>
       </Section>
 
       <Section title="Delete collection">

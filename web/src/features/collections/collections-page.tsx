@@ -1,7 +1,7 @@
 /** All collections. */
 import { useRef } from "react";
 import { Link, useSearchParams } from "react-router";
-import { problemOf } from "@/api/problem";
+import { problemLine, problemOf } from "@/api/problem";
 import { count } from "@/lib/format";
 import { paths } from "@/lib/paths";
 import { Button, buttonClass } from "@/ui/button";
@@ -12,14 +12,17 @@ import { Page } from "@/ui/page";
 import { SkeletonRows } from "@/ui/skeleton";
 import table from "@/ui/table.module.css";
 import { Ago } from "@/ui/time";
+import { tell } from "@/ui/toast";
 import { useListKeys } from "@/ui/use-list-keys";
 import styles from "./collections.module.css";
-import { useCollections } from "./use-collections";
+import { useCollections, useImportCollection } from "./use-collections";
 
 export function CollectionsPage() {
   const [params] = useSearchParams();
   const list = useCollections(params.get("q") ?? "");
   const rows = useRef<HTMLTableSectionElement>(null);
+  const input = useRef<HTMLInputElement>(null);
+  const bring = useImportCollection();
   useListKeys(rows);
   const collections = list.data?.pages.flatMap((page) => page.items) ?? [];
 
@@ -27,10 +30,34 @@ export function CollectionsPage() {
     <Page
       title="Collections"
       actions={
-        <Link to={paths.newCollection()} className={buttonClass(collections.length ? "plain" : "primary")}>
-          <Icon name="plus" />
-          Create collection
-        </Link>
+        <>
+          <Button icon="upload" busy={bring.isPending} onClick={() => input.current?.click()}>
+            Import
+          </Button>
+          <input
+            ref={input}
+            type="file"
+            hidden
+            aria-label="Bundle to import"
+            onChange={(event) => {
+              const file = event.target.files?.[0];
+              event.target.value = "";
+              if (!file) return;
+              bring.mutate(file, {
+                onSuccess: ({ job_id }) =>
+                  tell("The collection is listed once all of it is here.", {
+                    href: paths.job(job_id),
+                    action: "Watch",
+                  }),
+                onError: (error) => tell(problemLine(error), { tone: "bad" }),
+              });
+            }}
+          />
+          <Link to={paths.newCollection()} className={buttonClass(collections.length ? "plain" : "primary")}>
+            <Icon name="plus" />
+            Create collection
+          </Link>
+        </>
       }
     >
       {list.isError && (

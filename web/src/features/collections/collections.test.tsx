@@ -123,6 +123,21 @@ describe("collections", () => {
     await waitFor(() => expect(screen.queryByRole("link", { name: "Laboratory" })).not.toBeInTheDocument());
   });
 
+  it("come in from one file, or say why not", async () => {
+    const { user } = open("/collections");
+    await screen.findByRole("heading", { level: 1, name: "Collections" });
+    const input = screen.getByLabelText("Bundle to import");
+    const answer = (body: object, status: number) =>
+      server.use(http.post("*/api/v1/collections/import", () => HttpResponse.json(body, { status })));
+    answer({ code: "archive_damaged", detail: "the file is no archive of Semantik", status: 422 }, 422);
+    await user.upload(input, new File(["x"], "holiday.jpg"));
+    expect(await screen.findByText(/no archive of Semantik/)).toBeVisible();
+    answer({ job_id: "job-1" }, 202);
+    await user.upload(input, new File(["x"], "Papers.semantik-collection"));
+    expect(await screen.findByText("The collection is listed once all of it is here.")).toBeVisible();
+    expect(screen.getByRole("link", { name: "Watch" })).toHaveAttribute("href", "/jobs/job-1");
+  });
+
   it("that are gone say so", async () => {
     open("/collections/none");
     expect(await screen.findByRole("alert")).toHaveTextContent("There is no such collection.");

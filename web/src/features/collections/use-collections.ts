@@ -1,10 +1,11 @@
 /** Collections: the list, one, and what can be done to it. */
-import { useQueryClient } from "@tanstack/react-query";
+import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useOutletContext } from "react-router";
 import { api, PAGED } from "@/api/client";
 import { usePollEvery } from "@/api/live";
 import { refetch } from "@/api/query";
 import type { Chunking, Collection } from "@/api/types";
+import { sendForm } from "@/api/upload";
 
 const LIST = "/api/v1/collections";
 const ONE = "/api/v1/collections/{collection_id}";
@@ -44,6 +45,19 @@ export function useCreateCollection() {
 export function useChangeCollection() {
   const cache = useQueryClient();
   return api.useMutation("patch", ONE, { onSuccess: () => refetch(cache, LIST, ONE) });
+}
+
+/** Takes in a bundle; the job names the collection once it is there. */
+export function useImportCollection() {
+  const cache = useQueryClient();
+  return useMutation({
+    mutationFn: (file: File) => {
+      const body = new FormData();
+      body.append("file", file);
+      return sendForm<{ job_id: string }>("/api/v1/collections/import", body);
+    },
+    onSuccess: () => refetch(cache, LIST, "/api/v1/jobs"),
+  });
 }
 
 export function useDeleteCollection() {

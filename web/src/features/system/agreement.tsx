@@ -28,7 +28,7 @@ export function Agreement() {
   const newest = last.data?.items[0];
   const job = useJob(newest?.id ?? "", { enabled: newest !== undefined });
   const busy = job.data !== undefined && !isEnded(job.data.status) && job.data.status !== "paused";
-  const why = busy ? "A comparison is under way." : undefined;
+  const why = busy ? "A comparison is under way." : null;
   const ask = (fix: boolean) => start.mutate({ body: { fix, hashes: true } });
 
   return (
@@ -54,10 +54,10 @@ export function Agreement() {
         </Notice>
       )}
       <p>
-        <Button disabled={busy || start.isPending} title={why} onClick={() => ask(false)}>
+        <Button why={why} busy={start.isPending} onClick={() => ask(false)}>
           Compare
         </Button>{" "}
-        <Button disabled={busy || start.isPending} title={why} onClick={() => ask(true)}>
+        <Button why={why} busy={start.isPending} onClick={() => ask(true)}>
           Compare and mend
         </Button>
       </p>

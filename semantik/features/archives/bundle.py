@@ -1,0 +1,91 @@
+"""The bundle of one collection: a file that another installation, another tenant, or the same one takes in as a new collection.
+
+docs/guide/bundle.md is its description for others. Ids in it only tie its own rows together: whoever takes it in gives new ones.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+from semantik.engines.chunking.base import ChunkingSettings
+from semantik.kit.archive import Archive, ArchiveDamaged
+
+FORMAT, VERSION = "semantik-collection", 1
+ENDING = ".semantik-collection"
+NAMES = re.compile(r"rows/(sources|documents|embeddings|chunks)/\d{6,12}\.jsonl|blobs/[0-9a-f]{64}")
+
+M = TypeVar("M", bound=BaseModel)
+_Short = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class Chunking(_Part):
+    strategy: Literal["recursive", "markdown", "tokens", "sentences"]
+    max_tokens: int = Field(ge=16, le=100_000)
+    overlap_tokens: int = Field(ge=0, le=100_000)
+
+    def settings(self) -> ChunkingSettings:
+        return ChunkingSettings(**self.model_dump())
+
+
+class Described(_Part):
+    """The collection itself."""
+
+    name: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+    description: Annotated[str, StringConstraints(max_length=5000)]
+    chunking: Chunking
+    language: Annotated[str, StringConstraints(pattern="^(auto|[a-z]{2})$")]
+    generation: int = Field(ge=1, le=1_000_000)
+    mean_terms: float | None = Field(gt=0, allow_inf_nan=False)
+
+
+class Model(_Part):
+    """Equal keys give equal vectors: then none is computed again."""
+
+    name: _Short
+    key: _Short
+    dimensions: int = Field(ge=1, le=100_000)
+
+
+class Manifest(_Part):
+    format: str
+    version: int
+    semantik: str
+    made_at: str
+    collection: Described
+    model: Model
+
+
+class End(_Part):
+    documents: int = Field(ge=0)
+    chunks: int = Field(ge=0)
+    files: int = Field(ge=0)
+    problem_count: int = Field(ge=0)
+
+
+def manifest_of(archive: Archive) -> Manifest:
+    """Raises `ArchiveDamaged` for what is no bundle, or one of a later form."""
+    found = archive.manifest()
+    if found.get("format") != FORMAT:
+        raise ArchiveDamaged("the file is no bundle of a collection", hint="Backups of a whole installation: semantik restore.")
+    if found.get("version") != VERSION:
+        raise ArchiveDamaged(f"the bundle has form {found.get('version')!r}, and this version of Semantik reads form {VERSION}")
+    return _valid(Manifest, found, "manifest")
+
+
+def end_of(facts: dict[str, Any]) -> End:
+    return _valid(End, facts, "end")
+
+
+def _valid(model: type[M], found: dict[str, Any], what: str) -> M:
+    try:
+        return model.model_validate(found)
+    except ValidationError as error:
+        problem = error.errors(include_url=False, include_input=False, include_context=False)[0]
+        raise ArchiveDamaged(f"the bundle's {what} has no usable {'.'.join(map(str, problem['loc']))}") from error

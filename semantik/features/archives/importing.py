@@ -1,0 +1,182 @@
+"""Takes a bundle in as a new collection of the job's tenant. Nothing is embedded when the model is the same.
+
+The whole file is read through first. Then the collection is made under its tombstone, and rows, files, vectors and points
+follow in the order of the bundle, a member a step; only the last step shows it. Ids follow from the job, so a step that is
+repeated after a crash writes the same rows. What gives up is removed by the job that removes any deleted collection.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from semantik.engines.blobs.base import BlobMissing
+from semantik.engines.chunking.check import check as check_chunking
+from semantik.engines.embedding.base import TextModel
+from semantik.engines.vectors.base import Space
+from semantik.features.archives import bundle, files, repository, rows_in
+from semantik.features.archives.job_args import ImportCollection
+from semantik.features.collections.job_args import DeleteCollection
+from semantik.features.ingestion import projection
+from semantik.features.ingestion.removal import forget_files
+from semantik.features.ingestion.service import enqueue_ingest
+from semantik.jobs.context import JobContext
+from semantik.jobs.failpoints import fp
+from semantik.jobs.interruptions import Cancelled
+from semantik.jobs.queue import enqueue
+from semantik.jobs.retry import PermanentFailure
+from semantik.kit.archive import Archive, ArchiveDamaged, Member
+from semantik.kit.concurrency import run_cpu
+from semantik.kit.database import AsyncSession
+from semantik.rows.lines import MAX_BLOCK_BYTES
+
+_ROWS_A_STEP = 500
+_REFERS = {"documents": (("source_id", "sources"),), "chunks": (("document_id", "documents"),)}
+_MADE = {"sources": rows_in.sources, "documents": rows_in.documents, "embeddings": rows_in.embeddings}
+
+
+class BundleGone(PermanentFailure):
+    code = "bundle_gone"
+
+
+class BundleUnfit(PermanentFailure):
+    code = "bundle_unfit"
+
+
+async def bring_in(ctx: JobContext, args: ImportCollection) -> dict[str, Any]:
+    try:
+        async with ctx.runtime.blobs.local(ctx.actor.tenant_id, args.bundle) as path:
+            with files.opened(path) as file:
+                archive = Archive(file, bundle.NAMES)
+                result = await _Import(ctx, args, archive, bundle.manifest_of(archive)).run()
+    except BlobMissing as error:
+        raise BundleGone("the uploaded bundle is no longer stored", hint="Upload it again.") from error
+    except ArchiveDamaged as error:
+        await _give_up(ctx, args)
+        raise BundleUnfit(error.detail, hint="Nothing of it was kept. Export the collection again.") from error
+    except Cancelled:
+        await _give_up(ctx, args)
+        raise
+    await forget_files(ctx, [args.bundle], older_than_s=0)
+    return result
+
+
+async def _give_up(ctx: JobContext, args: ImportCollection) -> None:
+    """Has removed what is there of the collection, which nobody ever saw, and the bundle."""
+    collection_id = rows_in.collection_id_of(ctx.job.id)
+    async with ctx.step() as session:
+        await enqueue(
+            session,
+            DeleteCollection(collection_id=collection_id),
+            actor=ctx.actor,
+            title="Remove what an import left",
+            collection_id=collection_id,
+            dedup_key=collection_id,
+        )
+    await forget_files(ctx, [args.bundle], older_than_s=0)
+
+
+class _Import:
+    """One bundle on its way in."""
+
+    def __init__(self, ctx: JobContext, args: ImportCollection, archive: Archive, manifest: bundle.Manifest) -> None:
+        self._ctx, self._args, self._archive, self._manifest = ctx, args, archive, manifest
+        self._id = rows_in.collection_id_of(ctx.job.id)
+
+    async def run(self) -> dict[str, Any]:
+        ctx, manifest = self._ctx, self._manifest
+        await ctx.progress(message="Reading the bundle through")
+        facts = bundle.end_of(await run_cpu(self._archive.verify))
+        model = await ctx.runtime.text_model(manifest.model.name)
+        same = (model.spec.key, model.spec.dimensions) == (manifest.model.key, manifest.model.dimensions)
+        check_chunking(manifest.collection.chunking.settings(), model.spec)
+        space = await ctx.runtime.space(manifest.model.name)
+        await ctx.runtime.vectors.ensure(space)
+        into = rows_in.Into(ctx.job.id, self._id, manifest, same, ctx.runtime.settings)
+        await self._begin(facts, model, space)
+        for member in self._archive.members(int((ctx.job.cursor or {}).get("at", 0))):
+            await ctx.check()
+            await self._take(member, into, model, space)
+            fp("bundle_member_taken")
+        name = await self._show()
+        return {
+            "collection_id": self._id,
+            "name": name,
+            "documents": facts.documents,
+            "chunks": facts.chunks if same else 0,
+            "files": facts.files,
+            "files_missing": facts.problem_count,
+            "embedded_again": not same,
+        }
+
+    async def _begin(self, facts: bundle.End, model: TextModel, space: Space) -> None:
+        described = self._manifest.collection
+        values = {
+            **described.model_dump(),
+            "id": self._id,
+            # Until it is shown nobody sees the name, and two that are on their way may have the same.
+            "name": self._args.name or described.name,
+            "embedding_model": model.spec.name,
+        }
+        async with self._ctx.step(total=facts.documents + facts.chunks + facts.files) as session:
+            await repository.add_collection(session, self._ctx.actor, values, space=space.key, dimensions=space.dimensions)
+
+    async def _take(self, member: Member, into: rows_in.Into, model: TextModel, space: Space) -> None:
+        kind, _, rest = member.name.partition("/")
+        if kind == "blobs":
+            await self._take_file(member, rest)
+        elif kind == "rows":
+            await self._take_rows(member, rest.partition("/")[0], into, model, space)
+
+    async def _take_file(self, member: Member, blob_hash: str) -> None:
+        if not await files.unpacked(self._archive, member, self._ctx.runtime.blobs, self._ctx.actor.tenant_id, blob_hash):
+            raise ArchiveDamaged("a file of the bundle is not the one that it is named for")
+        async with self._ctx.step(cursor={"at": member.next}, done=1, message="Storing files"):
+            pass
+
+    async def _take_rows(self, member: Member, name: str, into: rows_in.Into, model: TextModel, space: Space) -> None:
+        if not into.same and name in ("embeddings", "chunks"):
+            return
+        ctx = self._ctx
+        given = await run_cpu(rows_in.read, name, self._archive.read(member, most=MAX_BLOCK_BYTES))
+        if name == "chunks":
+            rows = await run_cpu(rows_in.chunks, into, given, model.tokenizer)
+        else:
+            rows = await run_cpu(_MADE[name], into, given)
+        for start in range(0, len(rows), _ROWS_A_STEP):
+            some = rows[start : start + _ROWS_A_STEP]
+            async with ctx.step(message=f"Taking in {name}") as session:
+                await repository.add_rows(session, ctx.actor, name, await self._tied(session, name, some))
+            if name == "chunks":
+                await projection.fill(ctx, space, [row["id"] for row in some])
+        done = len(rows) if name in ("documents", "chunks") else 0
+        async with ctx.step(cursor={"at": member.next}, done=done):
+            pass
+
+    async def _tied(self, session: AsyncSession, name: str, rows: list[rows_in.Row]) -> list[rows_in.Row]:
+        """The rows, if what they refer to is there. A member whose archive was deleted stands for itself."""
+        for column, table in _REFERS.get(name, ()):
+            wanted = {row[column] for row in rows}
+            if wanted - await repository.there(session, self._ctx.actor, table, wanted):
+                raise ArchiveDamaged(f"{name} of the bundle refer to {table} that it does not hold")
+        if name != "documents":
+            return rows
+        parents = {row["parent_id"] for row in rows if row["parent_id"] is not None}
+        there = await repository.there(session, self._ctx.actor, name, parents) | {row["id"] for row in rows}
+        return [row if row["parent_id"] in there else {**row, "parent_id": None} for row in rows]
+
+    async def _show(self) -> str:
+        ctx = self._ctx
+        while True:
+            async with ctx.step(message="Showing the collection") as session:
+                settled = await repository.settle(
+                    session, ctx.actor, self._id, coming=rows_in.COMING, to_read=rows_in.TO_READ, limit=_ROWS_A_STEP
+                )
+            if settled < _ROWS_A_STEP:
+                break
+        async with ctx.step() as session:
+            name = await repository.free_name(session, ctx.actor, self._args.name or self._manifest.collection.name)
+            for source_id in await repository.publish(session, ctx.actor, self._id, name):
+                await enqueue_ingest(
+                    session, ctx.actor, source_id=source_id, collection_id=self._id, title=f"Read what came into {name}", listing=False
+                )
+        return name
