@@ -10,6 +10,14 @@ test.describe("on a new server", () => {
     await expect(world.getByRole("link", { name: "Create a collection" })).toBeVisible();
     await expect(world).toHaveURL("/search");
   });
+
+  test("a set-up link pasted into a tab that is open already is taken", async ({ world }) => {
+    await world.goto("/setup");
+    await expect(world.getByLabel("Set-up token")).toBeVisible();
+    await world.goto("/setup#token=mock-token");
+    await expect(world.getByLabel("Set-up token")).toHaveCount(0);
+    await expect(world).toHaveURL("/setup");
+  });
 });
 
 test.describe("logged out", () => {

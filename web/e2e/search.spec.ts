@@ -31,8 +31,33 @@ test("filters live in the URL and survive a reload", async ({ world }) => {
   await world.getByLabel("Language").selectOption("de");
   await expect(world).toHaveURL(/language=de/);
   await world.reload();
+  await expect(world.getByRole("button", { name: "Remove the filter German" })).toBeVisible();
+  await world.getByRole("button", { name: "Filter (1)" }).click();
   await expect(world.getByLabel("Language")).toHaveValue("de");
-  await expect(world.getByRole("button", { name: "Filter (1)" })).toBeVisible();
+  await world.getByRole("button", { name: "Remove the filter German" }).click();
+  await expect(world).toHaveURL("/search?q=boiler");
+});
+
+test("a tried question is asked with one click or with the keyboard", async ({ world }) => {
+  await world.goto("/search");
+  await world.getByRole("button", { name: /What does error E04 mean/ }).focus();
+  await world.keyboard.press("Enter");
+  await expect(world.getByText(/Code E04 means that the flame went out/)).toBeVisible();
+  await expect(world.getByRole("searchbox", { name: "Search your documents" })).toHaveValue(
+    "What does error E04 mean?",
+  );
+});
+
+test("the link of a passage opens it in another tab", async ({ world, context, baseURL }) => {
+  await context.grantPermissions(["clipboard-read", "clipboard-write"], { origin: new URL(baseURL ?? "").origin });
+  await world.goto("/search?q=what+does+error+E04+mean");
+  await world.getByRole("button", { name: "Copy link" }).first().click();
+  await expect(world.getByText("The link to this passage is copied.")).toBeVisible();
+  const link = await world.evaluate(() => navigator.clipboard.readText());
+  const other = await context.newPage();
+  await other.goto(link);
+  await expect(other.locator("[data-passage]").first()).toBeInViewport();
+  await expect(other.locator("[data-passage]").first()).toContainText("E04");
 });
 
 test("? shows the keys", async ({ world }) => {

@@ -19,6 +19,7 @@ export type Db = {
   signedIn: boolean;
   user: S["User"];
   password: string;
+  questions: S["Question"][];
   collections: Omit<S["Collection"], "ledger" | "sources" | "chunks">[];
   sources: Omit<S["Source"], "ledger">[];
   documents: Row[];

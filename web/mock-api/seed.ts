@@ -142,6 +142,7 @@ export function seed(scenario: Scenario = "full", { archive: large = 10_000 } = 
     signedIn: scenario !== "fresh" && scenario !== "out",
     user: { id: newId(), email: "ada@example.org", name: "Ada Vance", role: "admin", tenant_id: newId() },
     password: "reading room 42",
+    questions: [],
     collections: [],
     sources: [],
     documents: [],
@@ -237,6 +238,15 @@ export function seed(scenario: Scenario = "full", { archive: large = 10_000 } = 
   };
 
   const house = collection("House and building", "Manuals, letters and contracts of Linden Street 14.", 3);
+  db.questions.push(
+    ...(
+      [
+        ["What does error E04 mean?", "en", "a fault code, in a manual"],
+        ["Wann wird der Filter gewechselt?", "de", "asked in German, answered in English"],
+        ["How is the boiler serviced?", "en", "two letters and a contract"],
+      ] as const
+    ).map(([question, language, about]) => ({ question, language, about, collection_id: house.id })),
+  );
   const folder = source(house.id, "directory", "linden-street", {
     path: "/srv/documents/linden-street",
     include: [],

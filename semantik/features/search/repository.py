@@ -15,6 +15,7 @@ from semantik.features.search.values import Passage, Searchable
 from semantik.kit.database import among
 from semantik.tables.collections import collections, generations
 from semantik.tables.documents import chunks, documents, vector_spaces
+from semantik.tables.sources import sources
 
 # Putting a statement together takes as long as running it, so each is made once for an actor. (How many are kept, each some 30 KB.)
 _KEPT = 64
@@ -45,6 +46,13 @@ def _searchable(actor: Actor, every: bool) -> sa.Select[Any]:
         .order_by(collections.c.id)
     )
     return statement if every else statement.where(collections.c.id.in_(sa.bindparam("wanted", expanding=True)))
+
+
+async def folder_sources(session: AsyncSession, actor: Actor, collection_name: str) -> list[tuple[str, str]]:
+    """(collection id, folder) of the directory sources in the collection of this name."""
+    statement = access.readable_sources(actor).where(sources.c.kind == "directory", collections.c.name == collection_name)
+    rows = await session.execute(statement.with_only_columns(sources.c.collection_id, sources.c.settings))
+    return [(row.collection_id, str(row.settings["path"])) for row in rows]
 
 
 async def languages(session: AsyncSession, actor: Actor, ids: Sequence[str]) -> list[str | None]:

@@ -262,3 +262,14 @@ def _explanation(hit: Hit) -> HitExplanation:
 
 def _numbers(evidence: Evidence) -> dict[str, Any]:
     return {"rank": evidence.rank, "score": round(evidence.score, 4), "z": round(evidence.z, 3)}
+
+
+class Question(BaseModel):
+    question: str = Field(examples=["What does error E-417 mean?"])
+    language: str = Field(examples=["en"])
+    about: str = Field(description="What is special about its answer.", examples=["a fault code, in an EPUB manual"])
+    collection_id: str = Field(description="Where the answer lies.", examples=["0197d7c2-1a0d-7c3b-8e9f-41c5908d2b3e"])
+
+
+class Questions(BaseModel):
+    items: list[Question]

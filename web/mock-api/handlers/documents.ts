@@ -154,6 +154,10 @@ export function documents(db: Db): HttpHandler[] {
         return HttpResponse.json({ job_id: job.id }, { status: 202 });
       }),
     ),
+    http.get(
+      `${V1}/search/questions`,
+      guarded(() => HttpResponse.json({ items: db.questions })),
+    ),
     http.post(
       `${V1}/search`,
       guarded(async ({ request }) => {

@@ -4,29 +4,29 @@ import { LiveWord } from "@/features/activity/live-word";
 import { DeadCount } from "@/features/dead-letters/dead-count";
 import { paths } from "@/lib/paths";
 import { Page } from "@/ui/page";
-import tabs from "@/ui/tabs.module.css";
+import { Tabs, tabClass, tabCountClass } from "@/ui/tabs";
 
 export function JobsFrame() {
   return (
     <Page title="Jobs" lead={<LiveWord />}>
-      <nav className={tabs.tabs} aria-label="Jobs">
-        <NavLink end to={paths.jobs()} className={tabs.tab}>
+      <Tabs label="Jobs">
+        <NavLink end to={paths.jobs()} className={tabClass}>
           All jobs
         </NavLink>
-        <NavLink to={paths.deadLetters()} className={tabs.tab}>
+        <NavLink to={paths.deadLetters()} className={tabClass}>
           Dead letters
-          <DeadCount className={tabs.count} />
+          <DeadCount className={tabCountClass} />
         </NavLink>
-        <NavLink to={paths.schedules()} className={tabs.tab}>
+        <NavLink to={paths.schedules()} className={tabClass}>
           Schedules
         </NavLink>
-        <NavLink to={paths.queues()} className={tabs.tab}>
+        <NavLink to={paths.queues()} className={tabClass}>
           Queues
         </NavLink>
-        <NavLink to={paths.workers()} className={tabs.tab}>
+        <NavLink to={paths.workers()} className={tabClass}>
           Workers
         </NavLink>
-      </nav>
+      </Tabs>
       <Outlet />
     </Page>
   );

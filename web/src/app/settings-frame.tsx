@@ -2,22 +2,22 @@
 import { NavLink, Outlet } from "react-router";
 import { paths } from "@/lib/paths";
 import { Page } from "@/ui/page";
-import tabs from "@/ui/tabs.module.css";
+import { Tabs, tabClass } from "@/ui/tabs";
 
 export function SettingsFrame() {
   return (
     <Page title="Settings">
-      <nav className={tabs.tabs} aria-label="Settings">
-        <NavLink end to={paths.settings()} className={tabs.tab}>
+      <Tabs label="Settings">
+        <NavLink end to={paths.settings()} className={tabClass}>
           Profile
         </NavLink>
-        <NavLink to={paths.settingsKeys()} className={tabs.tab}>
+        <NavLink to={paths.settingsKeys()} className={tabClass}>
           API keys
         </NavLink>
-        <NavLink to={paths.settingsAbout()} className={tabs.tab}>
+        <NavLink to={paths.settingsAbout()} className={tabClass}>
           About
         </NavLink>
-      </nav>
+      </Tabs>
       <Outlet />
     </Page>
   );

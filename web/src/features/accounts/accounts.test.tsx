@@ -23,6 +23,19 @@ describe("set-up", () => {
     expect(location.hash).toBe("");
   });
 
+  it("takes the token of a link that is pasted into a tab already open here", async () => {
+    history.replaceState(null, "", "/setup");
+    const { user, url } = open("/setup", world("fresh"));
+    await user.type(await screen.findByLabelText("Set-up token"), "an old one");
+    location.hash = "token=mock-token";
+    await waitFor(() => expect(screen.queryByLabelText("Set-up token")).not.toBeInTheDocument());
+    expect(location.hash).toBe("");
+    await user.type(screen.getByLabelText("E-mail"), "ada@example.org");
+    await user.type(screen.getByLabelText("Password"), "a quiet reading room");
+    await user.click(screen.getByRole("button", { name: "Create account" }));
+    await waitFor(() => expect(url()).toBe("/search"));
+  });
+
   it("says what is wrong with a token", async () => {
     history.replaceState(null, "", "/setup");
     const { user } = open("/setup", world("fresh"));

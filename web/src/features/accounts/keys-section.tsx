@@ -5,6 +5,7 @@ import { api } from "@/api/client";
 import { problemLine, problemOf } from "@/api/problem";
 import { refetch } from "@/api/query";
 import type { ApiKey, Scope } from "@/api/types";
+import { copy } from "@/lib/copy";
 import { day } from "@/lib/format";
 import { Button } from "@/ui/button";
 import { Form, FormActions, SelectField, TextField } from "@/ui/field";
@@ -176,7 +177,10 @@ function Shown({ apiKey, name, onDone }: { apiKey: string; name: string; onDone:
         <Button
           icon={copied ? "check" : "copy"}
           onClick={() => {
-            void navigator.clipboard.writeText(apiKey).then(() => setCopied(true));
+            void copy(apiKey).then((done) => {
+              if (done) setCopied(true);
+              else tell("This browser does not let the page copy: mark the key and copy it by hand.", { tone: "bad" });
+            });
           }}
         >
           {copied ? "Copied" : "Copy key"}

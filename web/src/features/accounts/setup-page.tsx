@@ -17,13 +17,18 @@ function tokenFromUrl(): string {
   );
 }
 
+/** A used or shared link must not stay in the history. */
+function forget() {
+  history.replaceState(history.state, "", paths.setup());
+}
+
 const SHORTEST = 8;
 
 export function SetupPage() {
   const navigate = useNavigate();
   const state = api.useQuery("get", "/api/v1/setup", {}, { staleTime: 0 });
   const setup = api.useMutation("post", "/api/v1/setup");
-  const [fromUrl] = useState(tokenFromUrl);
+  const [fromUrl, setFromUrl] = useState(tokenFromUrl);
   const [token, setToken] = useState(fromUrl);
   const [name, setName] = useState("");
   const [email, setEmail] = useState("");
@@ -31,8 +36,20 @@ export function SetupPage() {
   const [tried, setTried] = useState(false);
 
   useEffect(() => {
-    // A used or shared link must not stay in the history.
-    if (fromUrl) history.replaceState(history.state, "", paths.setup());
+    // A link pasted into a tab that shows this page already changes the fragment alone: nothing is loaded anew.
+    const onPaste = () => {
+      const found = tokenFromUrl();
+      if (!found) return;
+      setFromUrl(found);
+      setToken(found);
+      forget();
+    };
+    window.addEventListener("hashchange", onPaste);
+    return () => window.removeEventListener("hashchange", onPaste);
+  }, []);
+
+  useEffect(() => {
+    if (fromUrl) forget();
   }, [fromUrl]);
 
   const problem = setup.error ? problemOf(setup.error) : null;

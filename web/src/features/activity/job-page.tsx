@@ -13,7 +13,7 @@ import { Fact, Facts, Page } from "@/ui/page";
 import { Progress } from "@/ui/progress";
 import { Skeleton, SkeletonRows } from "@/ui/skeleton";
 import { JobStatus } from "@/ui/status";
-import tabs from "@/ui/tabs.module.css";
+import { Tabs, tabClass, tabCountClass } from "@/ui/tabs";
 import { Ago, useNow } from "@/ui/time";
 import { tell } from "@/ui/toast";
 import styles from "./activity.module.css";
@@ -90,7 +90,7 @@ export function JobPage() {
       <Prediction job={job} />
       <BudgetPause job={job} />
       <WhyNot job={job} />
-      <nav className={tabs.tabs} aria-label="Job">
+      <Tabs label="Job">
         <TabLink id={id} name="timeline" current={tab}>
           Timeline
         </TabLink>
@@ -111,7 +111,7 @@ export function JobPage() {
         <TabLink id={id} name="details" current={tab}>
           Details
         </TabLink>
-      </nav>
+      </Tabs>
       {tab === "timeline" && <Timeline job={job} moving={moving} />}
       {tab === "log" && <Log job={job} moving={moving} />}
       {tab === "graph" && <Graph job={job} moving={moving} />}
@@ -138,12 +138,12 @@ function TabLink({
   return (
     <Link
       to={paths.job(id, { tab: name === "timeline" ? null : name })}
-      className={tabs.tab}
+      className={tabClass}
       aria-current={name === current ? "page" : undefined}
       preventScrollReset
     >
       {children}
-      {n ? <span className={tabs.count}>{count(n)}</span> : null}
+      {n ? <span className={tabCountClass}>{count(n)}</span> : null}
     </Link>
   );
 }

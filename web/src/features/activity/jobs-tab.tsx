@@ -7,6 +7,7 @@ import { count } from "@/lib/format";
 import { paths, withParam } from "@/lib/paths";
 import { isActive, sentence } from "@/lib/words";
 import { Button } from "@/ui/button";
+import { CollectionPicker } from "@/ui/collection-picker";
 import { Bar, Counters, Pickers } from "@/ui/counters";
 import { Picker } from "@/ui/field";
 import { Empty, ProblemNotice } from "@/ui/notice";
@@ -56,18 +57,11 @@ export function JobsTab() {
               </option>
             ))}
           </Picker>
-          <Picker
-            label="Collection"
+          <CollectionPicker
             value={filter.collection ?? ""}
-            onChange={(e) => set("collection", e.target.value)}
-          >
-            <option value="">Any collection</option>
-            {collections.data?.items.map((collection) => (
-              <option key={collection.id} value={collection.id}>
-                {collection.name}
-              </option>
-            ))}
-          </Picker>
+            collections={collections.data?.items}
+            onChoose={(id) => set("collection", id)}
+          />
         </Pickers>
       </Bar>
       {filtered && list.data && <Bulk filter={filter} verbs={list.data.pages[0]?.verbs ?? {}} />}

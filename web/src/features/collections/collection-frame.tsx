@@ -13,7 +13,7 @@ import { LedgerBar, LedgerSum } from "@/ui/ledger";
 import { ProblemNotice } from "@/ui/notice";
 import { Page } from "@/ui/page";
 import { Skeleton, SkeletonRows } from "@/ui/skeleton";
-import tabs from "@/ui/tabs.module.css";
+import { Tabs, tabClass, tabCountClass } from "@/ui/tabs";
 import styles from "./collections.module.css";
 import { UploadList } from "./upload-list";
 import { startUploads } from "./uploads";
@@ -131,21 +131,21 @@ export function CollectionFrame() {
           )}
         </div>
         <UploadList collection={id} />
-        <nav className={tabs.tabs} aria-label="Collection">
-          <NavLink end to={paths.collection(id)} className={tabs.tab}>
+        <Tabs label="Collection">
+          <NavLink end to={paths.collection(id)} className={tabClass}>
             Documents
           </NavLink>
-          <NavLink to={paths.collectionSources(id)} className={tabs.tab}>
+          <NavLink to={paths.collectionSources(id)} className={tabClass}>
             Sources
           </NavLink>
-          <NavLink to={paths.collectionFailures(id)} className={tabs.tab}>
+          <NavLink to={paths.collectionFailures(id)} className={tabClass}>
             Failures
-            {troubled > 0 && <span className={tabs.count}>{count(troubled)}</span>}
+            {troubled > 0 && <span className={tabCountClass}>{count(troubled)}</span>}
           </NavLink>
-          <NavLink to={paths.collectionSettings(id)} className={tabs.tab}>
+          <NavLink to={paths.collectionSettings(id)} className={tabClass}>
             Settings
           </NavLink>
-        </nav>
+        </Tabs>
         {collection ? <Outlet context={{ collection }} /> : <SkeletonRows />}
       </Page>
       {over && (

@@ -3,7 +3,7 @@ import { useState } from "react";
 import { useNavigate } from "react-router";
 import { download } from "@/api/client";
 import { problemLine, problemOf } from "@/api/problem";
-import { count } from "@/lib/format";
+import { count, counted } from "@/lib/format";
 import { paths } from "@/lib/paths";
 import { sentence } from "@/lib/words";
 import { Button } from "@/ui/button";
@@ -71,7 +71,7 @@ export function CollectionSettings() {
             {count(collection.chunking.overlap_tokens)} shared
           </Fact>
           <Fact name="Size">
-            {count(collection.ledger.listed)} documents, {count(collection.chunks)} passages
+            {counted(collection.ledger.listed, "document")}, {counted(collection.chunks, "passage")}
           </Fact>
           <Fact name="Index generation">{collection.generation}</Fact>
           <Fact name="Created">

@@ -103,7 +103,7 @@ export function CollectionsPage() {
                 </td>
                 <td className={table.number}>
                   {count(collection.ledger.listed)}
-                  <span className={styles.unit}> documents</span>
+                  <span className={styles.unit}> {collection.ledger.listed === 1 ? "document" : "documents"}</span>
                 </td>
                 <td className={`${table.number} ${table.wide}`}>{count(collection.chunks)}</td>
                 <td className={`${table.number} ${table.dim}`}>

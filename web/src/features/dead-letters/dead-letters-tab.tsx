@@ -7,6 +7,7 @@ import { asSentence, count, counted } from "@/lib/format";
 import { paths, withParam } from "@/lib/paths";
 import { codeWords, sentence } from "@/lib/words";
 import { Button } from "@/ui/button";
+import { CollectionPicker } from "@/ui/collection-picker";
 import { Bar, Counters, Pickers } from "@/ui/counters";
 import { Picker } from "@/ui/field";
 import { Empty, ProblemNotice } from "@/ui/notice";
@@ -38,8 +39,16 @@ export function DeadLettersTab() {
         <Counters
           label="Dead letters by kind"
           counters={[
-            { key: "job", count: first?.failed_jobs ?? 0, word: "failed jobs" },
-            { key: "item", count: first?.failed_items ?? 0, word: "failed items" },
+            {
+              key: "job",
+              count: first?.failed_jobs ?? 0,
+              word: first?.failed_jobs === 1 ? "failed job" : "failed jobs",
+            },
+            {
+              key: "item",
+              count: first?.failed_items ?? 0,
+              word: first?.failed_items === 1 ? "failed item" : "failed items",
+            },
           ].filter(({ key, count: n }) => n > 0 || filter.what === key)}
           chosen={filter.what}
           onChoose={(key) => set("what", key)}
@@ -54,18 +63,11 @@ export function DeadLettersTab() {
             ))}
             {filter.code && !codes.has(filter.code) && <option value={filter.code}>{codeWords(filter.code)}</option>}
           </Picker>
-          <Picker
-            label="Collection"
+          <CollectionPicker
             value={filter.collection ?? ""}
-            onChange={(e) => set("collection", e.target.value)}
-          >
-            <option value="">Any collection</option>
-            {collections.data?.items.map((collection) => (
-              <option key={collection.id} value={collection.id}>
-                {collection.name}
-              </option>
-            ))}
-          </Picker>
+            collections={collections.data?.items}
+            onChoose={(id) => set("collection", id)}
+          />
           {total > 0 && (
             <Button
               small

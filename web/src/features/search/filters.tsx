@@ -1,9 +1,11 @@
 /** What narrows a search: kind, language, tag, dates, several collections at once. */
-import { type FormEvent, useState } from "react";
+import { type FormEvent, useEffect, useState } from "react";
 import type { Collection } from "@/api/types";
+import { day } from "@/lib/format";
 import { CheckField, SelectField, TextField } from "@/ui/field";
+import { Icon } from "@/ui/icon";
 import styles from "./search.module.css";
-import type { SearchState } from "./use-search";
+import { NO_FILTERS, type SearchState } from "./use-search";
 
 const KINDS: [string, string][] = [
   ["application/pdf", "PDF"],
@@ -51,6 +53,7 @@ export function Filters({
   change: (next: Partial<SearchState>) => void;
 }) {
   const [tag, setTag] = useState(state.tag);
+  useEffect(() => setTag(state.tag), [state.tag]);
   const commitTag = (event: FormEvent) => {
     event.preventDefault();
     change({ tag: tag.trim() });
@@ -110,5 +113,41 @@ export function Filters({
         </fieldset>
       )}
     </section>
+  );
+}
+
+/** What narrows the search now, each with its way out. */
+export function FilterChips({ state, change }: { state: SearchState; change: (next: Partial<SearchState>) => void }) {
+  const named = (list: [string, string][], value: string) => list.find(([one]) => one === value)?.[1] ?? value;
+  const chips: [keyof SearchState, string][] = [];
+  if (state.media) chips.push(["media", named(KINDS, state.media)]);
+  if (state.language) chips.push(["language", named(LANGUAGES, state.language)]);
+  if (state.tag) chips.push(["tag", `tag ${state.tag}`]);
+  if (state.after) chips.push(["after", `after ${day(state.after)}`]);
+  if (state.before) chips.push(["before", `before ${day(state.before)}`]);
+  if (chips.length === 0) return null;
+  return (
+    <ul className={styles.chips} aria-label="Filters in use">
+      {chips.map(([field, words]) => (
+        <li key={field}>
+          <button
+            type="button"
+            className={styles.chip}
+            aria-label={`Remove the filter ${words}`}
+            onClick={() => change({ [field]: "" })}
+          >
+            {words}
+            <Icon name="cross" size={12} />
+          </button>
+        </li>
+      ))}
+      {chips.length > 1 && (
+        <li>
+          <button type="button" className={styles.quiet} onClick={() => change(NO_FILTERS)}>
+            Clear all
+          </button>
+        </li>
+      )}
+    </ul>
   );
 }

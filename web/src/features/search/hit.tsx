@@ -3,6 +3,7 @@ import { useState } from "react";
 import { Link, useLocation } from "react-router";
 import { problemLine } from "@/api/problem";
 import type { Hit } from "@/api/types";
+import { copy } from "@/lib/copy";
 import { counted } from "@/lib/format";
 import { paths } from "@/lib/paths";
 import { writeSpans } from "@/lib/spans";
@@ -10,6 +11,7 @@ import { Highlighted } from "@/ui/highlight";
 import { Icon } from "@/ui/icon";
 import { Notice } from "@/ui/notice";
 import { SkeletonText } from "@/ui/skeleton";
+import { tell } from "@/ui/toast";
 import styles from "./search.module.css";
 import { type SearchState, useMorePassages } from "./use-search";
 import { Why } from "./why";
@@ -74,6 +76,21 @@ export function HitView({ hit, state, several }: { hit: Hit; state: SearchState;
         <span className={styles.score} title="How well this passage fits, from 0 to 1">
           {hit.score.toFixed(2)}
         </span>
+        <button
+          type="button"
+          className={styles.quiet}
+          onClick={() => {
+            const link = new URL(linkTo(hit, ""), location.origin).href;
+            void copy(link).then((done) =>
+              tell(done ? "The link to this passage is copied." : `Copy it by hand: ${link}`, {
+                tone: done ? "idle" : "bad",
+              }),
+            );
+          }}
+        >
+          <Icon name="copy" size={12} />
+          Copy link
+        </button>
         {hit.explain && (
           <button type="button" aria-expanded={why} className={styles.quiet} onClick={() => setWhy(!why)}>
             why?

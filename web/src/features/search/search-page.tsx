@@ -3,19 +3,29 @@ import { useEffect, useRef, useState } from "react";
 import { Link, useLocation, useNavigationType } from "react-router";
 import { problemOf } from "@/api/problem";
 import { useAllCollections } from "@/api/queries";
+import type { Collection } from "@/api/types";
 import { count } from "@/lib/format";
 import { paths } from "@/lib/paths";
 import { Button, buttonClass } from "@/ui/button";
+import { CollectionPicker } from "@/ui/collection-picker";
 import { Picker } from "@/ui/field";
 import { Icon } from "@/ui/icon";
 import { Empty, Notice, ProblemNotice } from "@/ui/notice";
 import { useTitle } from "@/ui/page";
 import { SkeletonText } from "@/ui/skeleton";
 import { useListKeys } from "@/ui/use-list-keys";
-import { Filters } from "./filters";
+import { FilterChips, Filters } from "./filters";
 import { HitView } from "./hit";
 import styles from "./search.module.css";
-import { countFilters, MODES, useSearch, useSearchState } from "./use-search";
+import {
+  countFilters,
+  MODES,
+  NO_FILTERS,
+  rememberedScope,
+  useQuestions,
+  useSearch,
+  useSearchState,
+} from "./use-search";
 
 export function SearchPage() {
   const { state, change } = useSearchState();
@@ -25,6 +35,14 @@ export function SearchPage() {
   const list = useRef<HTMLOListElement>(null);
   useListKeys(list);
   useTitle(state.q || "Search");
+
+  // Whoever comes without a question searches where they searched last; "All collections" is remembered as well, as nothing.
+  const bare = state.q === "" && state.in.length === 0;
+  useEffect(() => {
+    const ids = collections.data?.items.map(({ id }) => id);
+    const scope = bare ? rememberedScope().filter((id) => ids?.includes(id)) : [];
+    if (scope.length > 0) change({ in: scope }, { replace: true });
+  });
 
   const filters = countFilters(state);
   const known = collections.data?.items ?? [];
@@ -46,45 +64,41 @@ export function SearchPage() {
             </option>
           ))}
         </Picker>
-        <Picker
+        <CollectionPicker
           label="Search in"
+          any="All collections"
           value={state.in.length > 1 ? "several" : (state.in[0] ?? "")}
-          onChange={(e) => change({ in: e.target.value ? [e.target.value] : [] })}
+          collections={known}
+          onChoose={(id) => change({ in: id ? [id] : [] })}
         >
-          <option value="">All collections</option>
           {state.in.length > 1 && <option value="several">{state.in.length} collections</option>}
-          {known.map((collection) => (
-            <option key={collection.id} value={collection.id}>
-              {collection.name}
-            </option>
-          ))}
-        </Picker>
-        <Button
-          look="quiet"
-          small
-          icon="filter"
-          aria-expanded={filtering || filters > 0}
-          onClick={() => setFiltering(!filtering)}
-        >
+        </CollectionPicker>
+        <Button look="quiet" small icon="filter" aria-expanded={filtering} onClick={() => setFiltering(!filtering)}>
           {filters > 0 ? `Filter (${filters})` : "Filter"}
         </Button>
         {first && asked && !search.isPlaceholderData && (
           <span className={styles.took}>{`${Math.round(first.took_ms)} ms`}</span>
         )}
       </div>
-      {(filtering || filters > 0) && <Filters state={state} collections={known} change={change} />}
+      <FilterChips state={state} change={change} />
+      {filtering && <Filters state={state} collections={known} change={change} />}
 
       {!asked ? (
-        <Start known={collections.data ? known.length : null} />
-      ) : search.isError ? (
-        <ProblemNotice
-          problem={problemOf(search.error)}
-          actions={
-            <Button icon="retry" small onClick={() => void search.refetch()}>
-              Search again
-            </Button>
-          }
+        <Start
+          collections={collections.data?.items}
+          onAsk={(question, collection) => change({ ...NO_FILTERS, q: question, in: scopeFor(state.in, collection) })}
         />
+      ) : search.isError ? (
+        <div className={styles.trouble}>
+          <ProblemNotice
+            problem={problemOf(search.error)}
+            actions={
+              <Button icon="retry" small onClick={() => void search.refetch()}>
+                Search again
+              </Button>
+            }
+          />
+        </div>
       ) : search.isPending ? (
         <div className={styles.waiting}>
           <SkeletonText lines={4} />
@@ -102,9 +116,7 @@ export function SearchPage() {
             <Empty
               action={
                 filters > 0 || state.in.length > 0 ? (
-                  <Button onClick={() => change({ in: [], media: "", language: "", tag: "", after: "", before: "" })}>
-                    Search everything without filters
-                  </Button>
+                  <Button onClick={() => change({ ...NO_FILTERS, in: [] })}>Search everything without filters</Button>
                 ) : (
                   <Link to={paths.collections()} className={buttonClass()}>
                     See what is indexed
@@ -179,9 +191,21 @@ function SearchBox({ q, onSubmit }: { q: string; onSubmit: (q: string) => void }
   );
 }
 
-function Start({ known }: { known: number | null }) {
-  if (known === null) return null;
-  if (known === 0)
+/** A sample question is asked where its answer lies: in all collections, or in that one when the scope would leave it out. */
+const scopeFor = (scope: readonly string[], collection: string) =>
+  scope.length === 0 || scope.includes(collection) ? [...scope] : [collection];
+
+/** Before the first question: what may be asked, or what is still to be done. */
+function Start({
+  collections,
+  onAsk,
+}: {
+  collections: readonly Collection[] | undefined;
+  onAsk: (question: string, collection: string) => void;
+}) {
+  const questions = useQuestions(collections !== undefined && collections.length > 0);
+  if (!collections || (collections.length > 0 && questions.isPending)) return null;
+  if (collections.length === 0)
     return (
       <Empty
         action={
@@ -193,10 +217,51 @@ function Start({ known }: { known: number | null }) {
         There is nothing to search yet. A collection holds documents that are searched together.
       </Empty>
     );
+  const [first] = collections;
+  if (first && collections.every((collection) => collection.ledger.listed === 0))
+    return (
+      <Empty
+        action={
+          <span className={styles.steps}>
+            <Link to={paths.newSource(first.id)} className={buttonClass("primary")}>
+              Add a folder
+            </Link>
+            <Link to={paths.collection(first.id)} className={buttonClass()}>
+              Upload files
+            </Link>
+          </span>
+        }
+      >
+        There is nothing to search yet: “{first.name}” holds no documents.
+      </Empty>
+    );
+  const tried = questions.data?.items ?? [];
   return (
     <div className={styles.start}>
-      <p>Ask in your own words or in any language; names and numbers are found as they are written.</p>
-      <p>
+      {tried.length > 0 ? (
+        <>
+          <h2 className={styles.startTitle}>Questions to the sample corpus</h2>
+          <ul className={styles.tried}>
+            {tried.map(({ question, language, about, collection_id }) => (
+              <li key={question}>
+                <button type="button" onClick={() => onAsk(question, collection_id)}>
+                  <span lang={language} dir="auto" className={styles.question}>
+                    {question}
+                  </span>
+                  <span className={styles.about}>{about}</span>
+                </button>
+              </li>
+            ))}
+          </ul>
+          <p>
+            Then ask your own files: <Link to={paths.newCollection()}>create a collection</Link>, and add a folder or
+            drop files on it.
+          </p>
+        </>
+      ) : (
+        <p>Ask in your own words or in any language; names and numbers are found as they are written.</p>
+      )}
+      <p className={styles.keysHint}>
         <kbd>?</kbd> shows the keys.
       </p>
     </div>

@@ -1,7 +1,7 @@
 import { waitFor, within } from "@testing-library/react";
 import { HttpResponse, http } from "msw";
 import { describe, expect, it } from "vitest";
-import { open, screen, world } from "@/test/app";
+import { ids, open, screen, world } from "@/test/app";
 import { server } from "@/test/server";
 
 describe("search", () => {
@@ -100,6 +100,80 @@ describe("search", () => {
     open("/search", world("empty"));
     expect(await screen.findByText(/There is nothing to search yet/)).toBeVisible();
     expect(screen.getByRole("link", { name: "Create a collection" })).toHaveAttribute("href", "/collections/new");
+  });
+
+  it("offers tried questions where the sample is indexed, and asks one with a click", async () => {
+    const { user, url } = open("/search");
+    const tried = await screen.findByRole("button", { name: /What does error E04 mean/ });
+    expect(tried).toHaveTextContent("a fault code, in a manual");
+    expect(screen.getByText("Wann wird der Filter gewechselt?")).toHaveAttribute("lang", "de");
+    await user.click(tried);
+    expect(url()).toBe("/search?q=What+does+error+E04+mean%3F");
+    expect(await screen.findByText("E04", { selector: "mark" })).toBeVisible();
+  });
+
+  it("asks a tried question where its answer lies, when the scope would leave that out", async () => {
+    const db = world();
+    const { user, url } = open(`/search?in=${ids(db).lab}`, db);
+    await user.click(await screen.findByRole("button", { name: /What does error E04 mean/ }));
+    expect(url()).toBe(`/search?in=${ids(db).house}&q=What+does+error+E04+mean%3F`);
+  });
+
+  it("leads to a folder or an upload when the collections are empty", async () => {
+    const db = world();
+    db.documents = [];
+    db.sources = [];
+    open("/search", db);
+    const [first] = db.collections;
+    expect(
+      await screen.findByText(`There is nothing to search yet: “${first?.name}” holds no documents.`),
+    ).toBeVisible();
+    expect(screen.getByRole("link", { name: "Add a folder" })).toHaveAttribute(
+      "href",
+      `/collections/${first?.id}/sources/new`,
+    );
+    expect(screen.getByRole("link", { name: "Upload files" })).toHaveAttribute("href", `/collections/${first?.id}`);
+  });
+
+  it("remembers the collection until all are chosen", async () => {
+    const db = world();
+    const { house } = ids(db);
+    const { user, url, router } = open("/search", db);
+    await screen.findByRole("option", { name: "House and building" });
+    await user.selectOptions(screen.getByRole("combobox", { name: "Search in" }), "House and building");
+    await router.navigate("/jobs");
+    await router.navigate("/search");
+    await waitFor(() => expect(url()).toBe(`/search?in=${house}`));
+    await user.selectOptions(screen.getByRole("combobox", { name: "Search in" }), "All collections");
+    await router.navigate("/jobs");
+    await router.navigate("/search");
+    await screen.findByRole("button", { name: /What does error E04 mean/ });
+    expect(url()).toBe("/search");
+  });
+
+  it("shows each filter as a chip that takes it away", async () => {
+    const { user, url } = open("/search?q=boiler&language=en&tag=manual&after=2020-01-02");
+    const chips = await screen.findByRole("list", { name: "Filters in use" });
+    expect(within(chips).getByText("after 2 Jan 2020")).toBeVisible();
+    await user.click(screen.getByRole("button", { name: "Filter (3)" }));
+    expect(screen.getByLabelText("Tag")).toHaveValue("manual");
+    await user.click(within(chips).getByRole("button", { name: "Remove the filter tag manual" }));
+    expect(url()).toBe("/search?q=boiler&language=en&after=2020-01-02");
+    expect(screen.getByLabelText("Tag")).toHaveValue("");
+    await user.click(within(chips).getByRole("button", { name: "Clear all" }));
+    expect(url()).toBe("/search?q=boiler");
+    expect(screen.queryByRole("list", { name: "Filters in use" })).not.toBeInTheDocument();
+  });
+
+  it("copies a link that opens the passage, without the way back", async () => {
+    const { user } = open("/search?q=filter+pressure");
+    await user.click((await screen.findAllByRole("button", { name: "Copy link" }))[0] as HTMLElement);
+    expect(await screen.findByText("The link to this passage is copied.")).toBeVisible();
+    const link = new URL(await navigator.clipboard.readText());
+    expect(link.origin).toBe("http://semantik.test");
+    expect(link.pathname).toMatch(/^\/documents\//);
+    expect(link.searchParams.get("chunk")).toBeTruthy();
+    expect(link.searchParams.has("from")).toBe(false);
   });
 
   it("is reached by / from any page, and j walks the hits", async () => {

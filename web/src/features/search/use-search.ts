@@ -2,7 +2,7 @@
 import { keepPreviousData, useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import { useMemo } from "react";
 import { useSearchParams } from "react-router";
-import { client } from "@/api/client";
+import { api, client } from "@/api/client";
 import type { SearchRequest } from "@/api/types";
 
 export const MODES = [
@@ -22,6 +22,8 @@ export type SearchState = {
   after: string;
   before: string;
 };
+
+export const NO_FILTERS = { media: "", language: "", tag: "", after: "", before: "" } satisfies Partial<SearchState>;
 
 const FIELDS = ["q", "in", "mode", "media", "language", "tag", "after", "before"] as const;
 const DAY = /^\d{4}-\d{2}-\d{2}$/;
@@ -61,6 +63,26 @@ export function toRequest(state: SearchState): SearchRequest {
   };
 }
 
+const SCOPE = "semantik.search.in";
+
+/** The collections one searched in last; an address that names its own, or a question, goes before them. */
+export function rememberedScope(): string[] {
+  try {
+    return localStorage.getItem(SCOPE)?.split(",").filter(Boolean) ?? [];
+  } catch {
+    return [];
+  }
+}
+
+function rememberScope(collections: readonly string[]) {
+  try {
+    if (collections.length) localStorage.setItem(SCOPE, collections.join(","));
+    else localStorage.removeItem(SCOPE);
+  } catch {
+    // A closed storage forgets; nothing else is lost.
+  }
+}
+
 export function countFilters(state: SearchState): number {
   return [state.media, state.language, state.tag, state.after, state.before].filter(Boolean).length;
 }
@@ -69,6 +91,7 @@ export function useSearchState() {
   const [params, setParams] = useSearchParams();
   const state = useMemo(() => readState(params), [params]);
   const change = (next: Partial<SearchState>, { replace = false } = {}) => {
+    if (next.in) rememberScope(next.in);
     setParams(
       (old) => {
         const out = new URLSearchParams(old);
@@ -105,6 +128,11 @@ export function useSearch(state: SearchState) {
     staleTime: 60_000,
     refetchOnWindowFocus: false,
   });
+}
+
+/** Tried questions about the sample corpus, where it is indexed. */
+export function useQuestions(enabled: boolean) {
+  return api.useQuery("get", "/api/v1/search/questions", {}, { enabled, staleTime: 300_000 });
 }
 
 /** The other passages of one document, for the same question. */

@@ -67,7 +67,9 @@ export function AboutSection() {
                       </Status>
                     )}
                   </td>
-                  <td className={table.number}>{count(model.dimensions)}</td>
+                  <td className={table.number} data-word="dimensions">
+                    {count(model.dimensions)}
+                  </td>
                   <td className={table.number}>{model.max_tokens ? `${count(model.max_tokens)} tokens` : "–"}</td>
                 </tr>
               ))}
