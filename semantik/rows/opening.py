@@ -15,9 +15,11 @@ import sqlalchemy as sa
 from sqlalchemy.engine import URL, make_url
 
 from semantik.kit.database_errors import in_our_words
+from semantik.kit.errors import Misconfigured
 
 _CONNECT_S = 10
 _ALONE = 7302520
+_SYNTAX = "Write postgresql://user@host:5432/name or sqlite:///file."
 
 # So that whoever carries rows between two need not import the library that opens them.
 Connection = sa.Connection
@@ -30,7 +32,7 @@ def reading(url: str, *, still: bool = False) -> Iterator[sa.Connection]:
     `still`: nobody writes it meanwhile, which the caller knows because it holds the folder. SQLite then leaves not even a lock
     beside the file. Otherwise a server may go on: the block sees the rows as they were at its first statement.
     """
-    parsed = make_url(url)
+    parsed = _address(url)
     if parsed.get_backend_name() == "sqlite":
         engine = _sqlite_read_only(Path(str(parsed.database)), still=still)
     else:
@@ -45,7 +47,7 @@ def reading(url: str, *, still: bool = False) -> Iterator[sa.Connection]:
 @contextmanager
 def writing(url: str) -> Iterator[sa.Connection]:
     """A connection that may write everything. The caller says `with connection.begin()` around what belongs together."""
-    parsed = make_url(url)
+    parsed = _address(url)
     engine = _sqlite(Path(str(parsed.database))) if parsed.get_backend_name() == "sqlite" else _postgresql(parsed)
     try:
         with in_our_words(), engine.connect() as connection:
@@ -57,7 +59,7 @@ def writing(url: str) -> Iterator[sa.Connection]:
 @contextmanager
 def alone(url: str) -> Iterator[bool]:
     """Says whether nobody else is in such a block of this database, from whatever machine. A SQLite file has its folder's lock."""
-    if make_url(url).get_backend_name() == "sqlite":
+    if _address(url).get_backend_name() == "sqlite":
         yield True
         return
     with writing(url) as connection:
@@ -69,7 +71,7 @@ def alone(url: str) -> Iterator[bool]:
 
 def place(url: str) -> str:
     """Where a database lies, for people and for comparing: without user and password."""
-    parsed = make_url(url)
+    parsed = _address(url)
     if parsed.get_backend_name() == "sqlite":
         return f"sqlite:///{Path(str(parsed.database)).resolve()}"
     return f"postgresql://{parsed.host or 'localhost'}:{parsed.port or 5432}/{parsed.database}"
@@ -77,7 +79,7 @@ def place(url: str) -> str:
 
 def exists(url: str) -> bool:
     """Whether there is a database at all; a server that does not answer is no answer to that."""
-    parsed = make_url(url)
+    parsed = _address(url)
     return parsed.get_backend_name() != "sqlite" or Path(str(parsed.database)).is_file()
 
 
@@ -118,6 +120,17 @@ def encoding(connection: sa.Connection) -> str:
     if connection.dialect.name != "postgresql":
         return "UTF8"
     return str(connection.scalar(sa.text("SELECT pg_encoding_to_char(encoding) FROM pg_database WHERE datname = current_database()")))
+
+
+def _address(url: str) -> URL:
+    """Raises `Misconfigured`, which repeats nothing of the address: it may hold a password."""
+    try:
+        parsed = make_url(url)
+    except (sa.exc.ArgumentError, ValueError):
+        raise Misconfigured("the address of a database cannot be read", hint=_SYNTAX) from None
+    if parsed.get_backend_name() not in ("postgresql", "sqlite"):
+        raise Misconfigured("the address of a database names neither PostgreSQL nor SQLite", hint=_SYNTAX)
+    return parsed
 
 
 def _postgresql(url: URL) -> sa.Engine:

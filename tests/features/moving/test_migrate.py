@@ -16,6 +16,7 @@ import sqlalchemy as sa
 
 from semantik.features.moving.ends import BadTarget, ends
 from semantik.kit import ownership
+from semantik.kit.errors import Misconfigured
 from semantik.kit.secrets import open_keyring
 from semantik.kit.settings import Settings
 from semantik.kit.walls import APP_ROLE
@@ -220,13 +221,21 @@ def test_an_address_says_which_part_moves(tmp_path: Path, to: list[str], rows: b
     assert (found.rows, found.files, found.index) == (rows, files, index)
 
 
-@pytest.mark.parametrize("to", [["nonsense"], ["ftp://x/y"], ["postgresql://a/b", "postgresql://c/d"], ["{same}"]])
-def test_what_is_no_place_is_refused_without_its_password(tmp_path: Path, to: list[str]) -> None:
-    with pytest.raises(BadTarget):
-        ends(Settings(data_dir=tmp_path), [part.replace("{same}", str(tmp_path)) for part in to])
+@pytest.mark.parametrize(
+    "to", [["nonsense"], ["ftp://x/y"], ["postgresql://a/b", "postgresql://c/d"], ["{same}"], ["mysql://u:secret@d/x"]]
+)
+def test_what_is_no_place_is_refused(tmp_path: Path, to: list[str]) -> None:
     with pytest.raises(BadTarget) as raised:
-        ends(Settings(data_dir=tmp_path), ["mysql://user:secret@db/x"])
+        ends(Settings(data_dir=tmp_path), [part.replace("{same}", str(tmp_path)) for part in to])
     assert "secret" not in raised.value.detail
+
+
+@pytest.mark.parametrize("url", ["postgresql://u:secret@host:port/x", "mysql://u:secret@host/x"])
+def test_an_address_that_cannot_be_read_is_not_repeated(tmp_path: Path, url: str) -> None:
+    (tmp_path / "env").write_text(f"SEMANTIK_DATABASE_URL={url}\n")
+    with pytest.raises(Misconfigured, match="the address of a database") as raised:
+        ends(Settings(data_dir=tmp_path), [str(tmp_path / "env")])
+    assert "secret" not in raised.value.detail + str(raised.value.__cause__)
 
 
 def test_an_interrupt_ends_it_between_two_pages_and_the_command_goes_on(source: Semantik, tmp_path: Path) -> None:
