@@ -6,7 +6,6 @@ does no harm; they are noted once they are durable. The source is a snapshot tha
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import islice
@@ -16,7 +15,7 @@ from semantik.engines.vectors.base import Space
 from semantik.features.ingestion import projection
 from semantik.features.moving.ledger import Ledger
 from semantik.features.moving.opening import Held, claimed, keys_and_models, source_files
-from semantik.features.moving.threads import watched
+from semantik.features.moving.threads import together, watched
 from semantik.features.moving.values import Watcher
 from semantik.jobs.failpoints import fp
 from semantik.kit.concurrency import run_cpu
@@ -102,16 +101,8 @@ async def _files(rows: Connection, source: BlobStore, target: BlobStore, ledger:
     if done.ended:
         return
     names = files.named(rows, after=(done.after[0], done.after[1]) if done.after else None)
-    gate = asyncio.Semaphore(_FILES_AT_ONCE)
-
-    async def one(tenant: str, name: str) -> None:
-        async with gate:
-            await _file(source, target, TenantId(tenant), name)
-
     while batch := await run_cpu(_batch, names):
-        async with asyncio.TaskGroup() as group:
-            for tenant, name in batch:
-                group.create_task(one(tenant, name))
+        await together((_file(source, target, TenantId(tenant), name) for tenant, name in batch), at_once=_FILES_AT_ONCE)
         fp("move_file_stored")
         done = Done(list(batch[-1]), done.done + len(batch))
         await run_cpu(ledger.save, "files", done)

@@ -149,8 +149,9 @@ def test_a_planted_difference_is_named_and_the_target_refused(source: Semantik, 
         changed = connection.scalar(sa.select(documents.c.id).where(documents.c.name == "pump.txt").limit(1))
         connection.execute(sa.update(documents).where(documents.c.id == changed).values(title="Not what it was"))
         connection.execute(sa.delete(jobs))
-    text = next(path for path in sorted((target.data_dir / "blobs").rglob("*")) if path.is_file() and path.parent.name != "incoming")
+    text, other = sorted((target.data_dir / "blobs").glob("*/??/*"), key=lambda path: path.name)[:2]
     text.unlink()
+    other.write_bytes(b"x" * other.stat().st_size)
     shutil.rmtree(target.data_dir / "index")
 
     found = source.json("migrate", "--to", str(env), "--verify", code=1)
@@ -158,7 +159,7 @@ def test_a_planted_difference_is_named_and_the_target_refused(source: Semantik, 
     differences = " / ".join(found["differences"])
     assert f"documents: as many rows, with other content ({changed})" in differences
     assert "jobs: " in differences and "rows at the source, 0 at the target" in differences
-    assert f"({text.name[:12]})" in differences
+    assert f"({text.name[:12]}, {other.name[:12]})" in differences
     assert "points belong there, the target holds 0" in differences
     refused = target.run("serve", "--port", "0", code=78)
     assert "the verification found: jobs: " in refused.stderr and "Go on with the source" in refused.stderr
@@ -179,6 +180,15 @@ def test_index_and_files_alone_move_beside_a_database_that_stays(source: Semanti
     assert fingerprints(source.data_dir) == before
     settings = {"SEMANTIK_QDRANT_URL": qdrant, "SEMANTIK_BLOBS_URL": f"file://{tmp_path / 'files'}"}
     assert Semantik(source.data_dir, settings).answers()[0][0].startswith("A letter about the boiler")
+
+
+def test_a_store_that_does_not_answer_is_named_and_the_rest_waits(source: Semantik, tmp_path: Path, s3_endpoint: str) -> None:
+    keys = {"SEMANTIK_BLOBS_ACCESS_KEY": services.S3_KEY, "SEMANTIK_BLOBS_SECRET_KEY": services.S3_SECRET}
+    keyed = Semantik(source.data_dir, keys)
+    to = ("migrate", "--to", f"sqlite:///{tmp_path / 'copy.db'}", "--to")
+    away = keyed.run(*to, f"s3://tests/away?endpoint=http://127.0.0.1:{services.free_port()}", code=75)
+    assert "does not answer" in away.stderr and "Traceback" not in away.stderr
+    assert keyed.json(*to, f"s3://tests/{tmp_path.name}?endpoint={s3_endpoint}")["proved"]
 
 
 def test_what_cannot_be_migrated_is_refused_and_nothing_is_written(source: Semantik, tmp_path: Path, postgresql_url: str) -> None:
