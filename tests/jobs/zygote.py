@@ -35,6 +35,7 @@ from semantik.jobs.handlers import handles
 from semantik.jobs.queue import enqueue
 from semantik.jobs.states import ENDED, Status, WrongState
 from semantik.jobs.store import control
+from semantik.jobs.store.rows import DATABASE_ERRORS
 from semantik.jobs.values import Effect, Item, JobArgs
 from semantik.jobs.worker_celery import run
 from semantik.jobs.worker_process import Plan
@@ -213,10 +214,14 @@ def _acknowledge(command: dict[str, Any], line: str) -> None:
 
 
 async def _open(database: Database) -> bool:
-    async with database.read() as session:
-        # A job whose maker died between pause and resume is paused for good: that is a state to end in, too.
-        settled = [*ENDED, "paused"]
-        return await session.scalar(sa.select(jobs.c.id).where(jobs.c.status.not_in(settled)).limit(1)) is not None
+    # A job whose maker died between pause and resume is paused for good: that is a state to end in, too.
+    settled = [*ENDED, "paused"]
+    try:
+        async with database.read() as session:
+            return await session.scalar(sa.select(jobs.c.id).where(jobs.c.status.not_in(settled)).limit(1)) is not None
+    except DATABASE_ERRORS:
+        # Frozen while it looked, it was cut off: it looks again.
+        return True
 
 
 def _skew(seconds: float) -> None:
