@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageFilter
 
+from semantik import sample
 from semantik.engines.extract.base import Limits, Verdict
 from semantik.testing.extract import Reading
 from tests.engines.extract import samples
@@ -213,3 +214,40 @@ async def test_a_large_table_is_streamed(extract: Read, tmp_path: Path) -> None:
     reading = await extract(path, limits=replace(Limits(), max_chars=2_000_000, memory_bytes=400 * 1024**2))
     assert (reading.outcome.verdict, reading.outcome.code) == (Verdict.PARTIAL, "output_limit")
     assert reading.parts[-1].rows[-1][1] > 30_000
+
+
+MEANT = """R&D at AT&T: "p < 0.05" isn't 5 > 3 *really* #2 caf\u00e9"""
+WRITTEN = "R&amp;D at AT&#38;T: &quot;p &lt; 0.05&quot; isn&apos;t 5 &#x3E; 3 *really* #2 caf&#233;"
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("a.docx", samples.docx(samples.paragraph(WRITTEN) + samples.paragraph("- 1 # next") + samples.paragraph("# no heading"))),
+        ("a.odt", samples.odf("text", f"<office:text><text:p>{WRITTEN}</text:p></office:text>")),
+        (
+            "a.odp",
+            samples.odf(
+                "presentation",
+                f"<office:presentation><draw:page><draw:frame><draw:text-box><text:p>{WRITTEN}</text:p></draw:text-box></draw:frame></draw:page></office:presentation>",
+            ),
+        ),
+        ("a.pptx", samples.pptx([(WRITTEN, "A body.")])),
+        ("a.xlsx", samples.xlsx({"One": samples.row(1, {"A": WRITTEN})})),
+        ("a.epub", samples.epub({"one": f"<p>{WRITTEN}</p>"})),
+        ("a.html", f"<html><body><p>{WRITTEN}</p></body></html>".encode()),
+        ("a.rtf", b"{\\rtf1\\ansi R&D at AT&T: \"p < 0.05\" isn't 5 > 3 *really* #2 caf\\'e9\\par}"),
+    ],
+)
+async def test_what_a_format_writes_in_signs_of_its_own_is_read_as_what_it_means(extract: Read, name: str, data: bytes) -> None:
+    reading = await extract(data, name)
+    assert MEANT in reading.text.replace("\u2019", "'")
+    assert "&" not in reading.text.replace(MEANT, "").replace("R&D", "")
+    assert not any("no heading" in title for _, title in headings(reading))
+
+
+async def test_a_table_of_a_legacy_word_file_holds_tabs_not_entities(extract: Read) -> None:
+    path = Path(sample.__file__).parent / "files" / "manuals" / "wi-12-bearing-fitting.doc"
+    reading = await extract(path.read_bytes(), path.name)
+    assert "Position\tPart\tNumber" in reading.text
+    assert "&#" not in reading.text
