@@ -9,7 +9,8 @@ answer any German question by its articles. Documents keep theirs, which makes t
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
 
@@ -17,7 +18,7 @@ import numpy as np
 
 from semantik.engines.embedding.function_words import FUNCTION_WORDS
 from semantik.engines.embedding.language import spoken
-from semantik.engines.embedding.terms import RUN, cut, plain, run_terms
+from semantik.engines.embedding.terms import RUN, cut, plain, run_terms, wholes
 from semantik.kit.sparse import SparseVector
 
 # Best mean over the development sets of bench/retrieval among k1 .9-1.5 and b .4-.75; flat near the optimum.
@@ -73,27 +74,34 @@ class Marks:
     def __init__(self, wanted: Mapping[int, str]) -> None:
         """`wanted` is that of `query_vector`."""
         self._wanted = wanted
-        self._seen: dict[str | None, dict[str, list[tuple[int, int, int]]]] = {}
+        self._codes = _codes(wanted)
+        self._parts = {part for code in self._codes for part in code}
+        self._seen: dict[str | None, dict[str, _Run]] = {}
 
     def of(self, text: str, language: str | None) -> tuple[list[tuple[int, int]], list[str]]:
         """Where the wanted terms stand in `text`, and which of their surfaces were met.
 
-        Spans are [start, end), ascending and apart from each other: touching ones are joined.
+        Spans are [start, end), ascending and apart from each other: touching ones are joined. The parts of a code count in
+        BM25, and mislead where they are marked: of `E-402` nothing is marked for `E-417`. They are marked where all of them
+        stand together in another form (`E417`), and one letter of an identifier never alone.
         """
         met: dict[int, None] = {}
         found: set[tuple[int, int]] = set()
+        parts: list[tuple[int, int, int, int]] = []
         known = self._seen.setdefault(language, {})
+        passed = 0
         for match in RUN.finditer(text):
             run = match.group()
             seen = known.get(run)
             if seen is None:
-                terms = run_terms(run, match.lastgroup, language)
-                seen = known[run] = [(id, at, until) for key, at, until in terms if (id := term_id(key)) in self._wanted]
-            if seen:
+                seen = known[run] = self._look(run, match.lastgroup, language)
+            if seen.met:
                 start = match.start()
-                for id, at, until in seen:
-                    met[id] = None
-                    found.add((start + at, start + until))
+                met.update(seen.met)
+                found.update((start + at, start + until) for at, until in seen.marked)
+                parts += ((passed + place, id, start + at, start + until) for place, id, at, until in seen.parts)
+            passed += seen.leaves
+        found.update(_standing(self._codes, parts))
         spans = sorted(found)
         if any(end - start > 1 for start, end in spans):
             # A single Han character matches everywhere; it is shown only when nothing longer was found.
@@ -105,6 +113,53 @@ class Marks:
             else:
                 joined.append((start, end))
         return joined, list(dict.fromkeys(self._wanted[id] for id in met))
+
+    def _look(self, run: str, kind: str | None, language: str | None) -> _Run:
+        terms = list(run_terms(run, kind, language))
+        ids = [term_id(key) for key, _, _ in terms]
+        if self._wanted.keys().isdisjoint(ids):
+            return _Run({}, (), (), len(terms) - len(wholes(terms)) if self._codes else 0)
+        around = wholes(terms)
+        leaves = [at for at in range(len(terms)) if at not in around]
+        marked = [
+            (start, end)
+            for id, (key, start, end) in zip(ids, terms, strict=True)
+            if id in self._wanted and id not in self._parts and (end - start > 1 or not around or not key.isascii())
+        ]
+        parts = [(place, ids[at], *terms[at][1:]) for place, at in enumerate(leaves) if ids[at] in self._parts]
+        return _Run(dict.fromkeys(id for id in ids if id in self._wanted), tuple(marked), tuple(parts), len(leaves))
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """What a run of letters holds of the query. `parts` of its codes: (place among the leaves, id, start, end)."""
+
+    met: Mapping[int, None]
+    marked: Sequence[tuple[int, int]]
+    parts: Sequence[tuple[int, int, int, int]]
+    leaves: int
+
+
+def _codes(wanted: Mapping[int, str]) -> list[tuple[int, ...]]:
+    """The identifiers among the wanted surfaces that hold a digit, as the ids of their parts in order."""
+    codes = []
+    for surface in dict.fromkeys(wanted.values()):
+        if surface.isascii() and any(map(str.isdigit, surface)):
+            terms = list(cut(surface, None))
+            around = wholes(terms)
+            parts = tuple(term_id(term.key) for at, term in enumerate(terms) if at not in around)
+            if len(parts) > 1:
+                codes.append(parts)
+    return codes
+
+
+def _standing(codes: Sequence[tuple[int, ...]], parts: Sequence[tuple[int, int, int, int]]) -> Iterator[tuple[int, int]]:
+    """Where all parts of a code stand one after the other, whatever joins them."""
+    for at, (place, id, start, _) in enumerate(parts):
+        for code in codes:
+            following = parts[at : at + len(code)]
+            if id == code[0] and [(one[0], one[1]) for one in following] == list(enumerate(code, place)):
+                yield start, following[-1][3]
 
 
 @lru_cache(maxsize=65_536)

@@ -16,7 +16,7 @@ from __future__ import annotations
 import re
 import threading
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache, lru_cache
 from itertools import chain
 from typing import Any, NamedTuple
@@ -101,6 +101,19 @@ def run_terms(run: str, kind: str | None, language: str | None) -> Iterable[tupl
             return _grams(run, clusters or [(0, len(run))], (2, 3) if len(clusters) > 1 else (1,))
         case _:
             return (_known_words if len(run) <= _MAX_WORD else _words)(run, language or "en")
+
+
+def wholes(terms: Sequence[tuple[str, int, int]]) -> set[int]:
+    """Which of a run's terms are identifiers or part numbers as a whole: others lie within them."""
+    found: set[int] = set()
+    around: list[int] = []
+    for at, (_, start, end) in enumerate(terms):
+        while around and not (terms[around[-1]][1] <= start and end <= terms[around[-1]][2]):
+            around.pop()
+        if around and terms[around[-1]][1:] != (start, end):
+            found.add(around[-1])
+        around.append(at)
+    return found
 
 
 def plain_words(text: str) -> list[str]:

@@ -117,6 +117,37 @@ def test_highlights_show_the_words_as_they_stand() -> None:
     assert asked.indices.dtype == np.uint32
 
 
+@pytest.mark.parametrize(
+    ("query", "text", "marked"),
+    [
+        ("What does E-417 mean?", "E-402: low oil. E-417: bearing hot. E numbers, 417 of them.", ["E-417"]),
+        ("E-417", "Fault E417, also written E 417 or err_e_417.", ["E417", "E 417", "e_417"]),
+        ("AB-1234", "AB-9999 replaces AB-1234 and CD-1234.", ["AB-1234"]),
+        ("1.20.3", "Since 1.20.1, and again in 1.20.3.", ["1.20.3"]),
+        ("417", "E-417 and 417", ["417", "417"]),
+        ("E numbers", "E-402 lists E numbers.", ["E", "numbers"]),
+        ("parse_http_date", "The HTTP date is parsed by parse_http_date.", ["HTTP", "date", "parsed", "parse_http_date"]),
+    ],
+)
+def test_parts_of_a_code_are_marked_only_where_all_of_it_stands(query: str, text: str, marked: list[str]) -> None:
+    spans, _ = bm25.Marks(bm25.query_vector(query, ["en"])[1]).of(text, "en")
+    assert [text[start:end] for start, end in spans] == marked
+
+
+_IDENTIFIER = st.from_regex(r"[A-Za-z]{1,3}[-_./]?[0-9]{1,3}([-.][A-Z0-9]{1,2})?", fullmatch=True)
+
+
+@given(
+    st.lists(_IDENTIFIER | st.sampled_from(["pump", "E", "4", "x"]), min_size=1, max_size=4), st.lists(_IDENTIFIER, min_size=1, max_size=8)
+)
+def test_a_letter_of_an_identifier_is_never_marked_alone(query: list[str], text: list[str]) -> None:
+    shown = " ".join(text)
+    spans, _ = bm25.Marks(bm25.query_vector(" ".join(query), ["en"])[1]).of(shown, "en")
+    for start, end in spans:
+        alone = (start == 0 or shown[start - 1] == " ") and (end == len(shown) or shown[end] == " ")
+        assert end - start > 1 or alone, shown[start:end]
+
+
 def test_longer_texts_and_repeats_weigh_as_bm25_says() -> None:
     once = bm25.document_vector("revenue of the year", "en", 4)
     long = bm25.document_vector("revenue of the year " + "and more words " * 20, "en", 4)
