@@ -4,6 +4,7 @@ import { fileURLToPath } from "node:url";
 import openapiTS, { astToString, COMMENT_HEADER } from "openapi-typescript";
 import { describe, expect, it } from "vitest";
 import { DEFAULT_CHUNKING } from "../src/features/collections/values";
+import { stretches } from "../src/lib/reading";
 import { createHandlers } from "./handlers/index.ts";
 import { seed } from "./seed.ts";
 
@@ -39,5 +40,25 @@ describe.skipIf(!existsSync(snapshot))("the contract (tests/snapshots/openapi.js
       ({ info }) => `${String(info.method)} ${String(info.path).replace("*", "").replace(/:\w+/g, ":id")}`,
     );
     expect(mocked.filter((route) => !known.has(route))).toEqual([]);
+  });
+});
+
+const cases = new URL("../../tests/snapshots/reading.json", import.meta.url);
+
+describe.skipIf(!existsSync(cases))("passages in Markdown (tests/snapshots/reading.json)", () => {
+  it("are shown as on a terminal, wherever they are marked", () => {
+    for (const { media_type, text, shown } of JSON.parse(readFileSync(cases, "utf8")) as {
+      media_type: string | null;
+      text: string;
+      shown: string;
+    }[]) {
+      const everyThird = [...text].flatMap((_, at) => (at % 3 ? [] : [{ start: at, end: at + 1 }]));
+      for (const spans of [[], everyThird, [{ start: 0, end: 9999 }]])
+        expect(
+          stretches(text, media_type, spans)
+            .map((one) => one.text)
+            .join(""),
+        ).toBe(shown);
+    }
   });
 });

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from semantik.entrypoints.cli import client as clients
 from semantik.entrypoints.cli import console
 from semantik.entrypoints.cli.client import Client
 from semantik.entrypoints.cli.lookup import collection_id
+from semantik.entrypoints.cli.reading import Cut, cuts
 
 _BOLD, _PLAIN = "\x1b[1m", "\x1b[0m"
 _PASSAGE_CHARS = 400
@@ -91,12 +92,13 @@ def _passage(hit: dict[str, Any]) -> str:
     end = begin + _PASSAGE_CHARS
     pieces, at = [], begin
     bold, plain = (_BOLD, _PLAIN) if sys.stdout.isatty() else ("", "")
+    left_out = cuts(text, hit["document"]["media_type"])
     for start, stop in marks:
         if start < at or stop > end:
             continue
-        pieces += [_flat(text[at:start]), bold, _flat(text[start:stop]), plain]
+        pieces += [_flat(_read(text, at, start, left_out)), bold, _flat(_read(text, start, stop, left_out)), plain]
         at = stop
-    pieces.append(_flat(text[at:end]))
+    pieces.append(_flat(_read(text, at, end, left_out)))
     return ("… " if begin else "") + "".join(pieces).strip() + (" …" if end < len(text) else "")
 
 
@@ -104,6 +106,16 @@ def _matched(text: str, marks: list[tuple[int, int]], begin: int) -> int:
     """Characters of different words that are marked in the stretch that would begin with this match."""
     words = {text[start:stop].casefold() for start, stop in marks if begin <= start and stop <= begin + _PASSAGE_CHARS - _LEAD_CHARS}
     return sum(len(word) for word in words)
+
+
+def _read(text: str, begin: int, end: int, left_out: Sequence[Cut]) -> str:
+    """text[begin:end] as a reader sees it. What is cut belongs to the stretch in which it begins."""
+    pieces, at = [], begin
+    for start, stop, put in left_out:
+        if start < end and stop > begin:
+            pieces += [text[at : max(at, start)], put if start >= begin else ""]
+            at = max(at, stop)
+    return "".join(pieces) + text[min(at, end) : end]
 
 
 def _flat(text: str) -> str:

@@ -64,7 +64,7 @@ export function HitView({ hit, state, several }: { hit: Hit; state: SearchState;
         </span>
       </div>
       <p className={styles.passage} dir="auto">
-        <Highlighted text={hit.passage.text} spans={hit.highlights} />
+        <Highlighted text={hit.passage.text} spans={hit.highlights} mediaType={hit.document.media_type} />
       </p>
       <div className={styles.foot}>
         {hit.more_in_document > 0 && (
@@ -117,7 +117,7 @@ function More({ hit, state, from }: { hit: Hit; state: SearchState; from: string
               {place(other) ?? other.heading_path.at(-1) ?? "Open"}
             </Link>
             <p className={styles.passage} dir="auto">
-              <Highlighted text={other.passage.text} spans={other.highlights} />
+              <Highlighted text={other.passage.text} spans={other.highlights} mediaType={other.document.media_type} />
             </p>
           </li>
         ))}
