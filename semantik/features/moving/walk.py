@@ -63,7 +63,7 @@ async def _beside_rows(held: Held, runtime: Runtime, ledger: Ledger, watcher: Wa
         finally:
             await store.close()
     if held.ends.index:
-        await _index(held.source, runtime, ledger, watcher)
+        await fill_index(held.source, runtime, ledger, watcher)
 
 
 def _begin(url: str, fingerprint: str) -> None:
@@ -124,7 +124,7 @@ def _batch(names: Iterator[tuple[str, str]]) -> list[tuple[str, str]]:
     return list(islice(names, _FILES_A_STEP))
 
 
-async def _index(rows: Connection, runtime: Runtime, ledger: Ledger, watcher: Watcher) -> None:
+async def fill_index(rows: Connection, runtime: Runtime, ledger: Ledger, watcher: Watcher) -> None:
     """From the rows, not from the source's index: what is computed there is kept in SQL, and an index may be damaged."""
     for key, dimensions in await run_cpu(points.spaces, rows):
         space = Space(key, dimensions)
