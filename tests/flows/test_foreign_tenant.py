@@ -24,7 +24,7 @@ _NAMES = {
     "key_id": "key",
 }
 # Parameters that name no tenant's thing.
-_OF_NOBODY = {"path", "name", "queue", "kind"}
+_OF_NOBODY = {"path", "name", "queue", "kind", "worker_id"}
 _QUERIES = ("collection", "source", "parent", "document", "job", "schedule")
 _BODIES: dict[tuple[str, str], Any] = {
     ("PATCH", "/api/v1/collections/{collection_id}"): {"name": "Taken over"},

@@ -17,8 +17,8 @@ from semantik.kit.ids import TenantId
 
 log = logs.get(__name__)
 
-# Whether a space has grown enough is cheap to ask; what follows takes minutes at lowest priority, so nothing is won by asking sooner.
-_TEND_EVERY_S = 300.0
+# Whether a space has grown enough is cheap to ask, and a large one without its graph answers in three times the time.
+_TEND_EVERY_S = 30.0
 _AGAIN_S = 5.0
 
 
