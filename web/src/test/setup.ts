@@ -2,6 +2,7 @@ import "@testing-library/jest-dom/vitest";
 import { cleanup, configure } from "@testing-library/react";
 import { afterAll, afterEach, beforeAll, vi } from "vitest";
 import { session } from "@/api/session";
+import { dismissAll } from "@/ui/toast";
 import { server } from "./server";
 
 // Machines that run tests are busy; a test that passes never waits this long.
@@ -35,5 +36,6 @@ afterEach(() => {
   sessionStorage.clear();
   localStorage.clear();
   session.forget();
+  dismissAll();
 });
 afterAll(() => server.close());

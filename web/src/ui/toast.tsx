@@ -17,6 +17,10 @@ export function dismiss(id: number) {
   set(toasts.filter((toast) => toast.id !== id));
 }
 
+export function dismissAll() {
+  set([]);
+}
+
 export function tell(text: string, { tone = "idle", href, action }: Partial<Omit<Toast, "id" | "text">> = {}) {
   const id = next++;
   set([...toasts.slice(-2), { id, text, tone, href, action }]);

@@ -6,6 +6,7 @@ import { asSentence, duration, exact } from "@/lib/format";
 import { paths } from "@/lib/paths";
 import { codeWords, endingWords, isEnded, sentence } from "@/lib/words";
 import { Button } from "@/ui/button";
+import { Name } from "@/ui/name";
 import { Empty, ProblemNotice } from "@/ui/notice";
 import { SkeletonRows } from "@/ui/skeleton";
 import { Status } from "@/ui/status";
@@ -92,7 +93,7 @@ export function Items({ job, moving }: { job: Job; moving: boolean }) {
                 <td className={table.main}>
                   {documents ? (
                     <Link to={paths.document(item.key)} className={styles.itemName}>
-                      {item.label ?? item.key}
+                      <Name>{item.label ?? item.key}</Name>
                     </Link>
                   ) : (
                     <span className={styles.itemName}>{name}</span>

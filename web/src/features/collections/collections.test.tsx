@@ -105,6 +105,18 @@ describe("collections", () => {
     expect(await screen.findByText("dropped.txt", { selector: "li *" })).toBeVisible();
   });
 
+  it("show a name whose marks would turn it about as it is, and say how many files were not taken", async () => {
+    const db = world();
+    const files = [new File(["x"], "invoice-\u202efdp.exe.txt"), new File(["MZ"], "setup.exe")];
+    sendFilesBesideTheWire(db, files);
+    const { user } = open(`/collections/${ids(db).lab}`, db);
+    await screen.findByRole("button", { name: "Upload" });
+    const input = screen.getByLabelText("Files to upload");
+    await user.upload(input, files);
+    expect(await screen.findByText("invoice-\\u202efdp.exe.txt", { selector: "li *" })).toBeVisible();
+    expect(await screen.findByRole("heading", { name: "1 file uploaded, 1 not" })).toBeVisible();
+  });
+
   it("are renamed, and deleted only by who types the name", async () => {
     const db = world();
     const { user, url } = open(`/collections/${ids(db).lab}/settings`, db);

@@ -3,9 +3,10 @@ import { useQueryClient } from "@tanstack/react-query";
 import { Link } from "react-router";
 import { api } from "@/api/client";
 import { refetch } from "@/api/query";
-import { asSentence, bytes, counted } from "@/lib/format";
+import { asSentence, bytes, count, counted } from "@/lib/format";
 import { paths } from "@/lib/paths";
 import { Button } from "@/ui/button";
+import { Name } from "@/ui/name";
 import { Progress } from "@/ui/progress";
 import { DocumentState, Status } from "@/ui/status";
 import styles from "./collections.module.css";
@@ -19,11 +20,19 @@ export function UploadList({ collection }: { collection: string }) {
   const rows = useUploads(collection);
   if (rows.length === 0) return null;
   const moving = rows.filter((row) => row.stage === "waiting" || row.stage === "sending").length;
+  const refused = rows.filter((row) => row.stage === "rejected" || row.stage === "failed").length;
+  const taken = [counted(rows.length - refused, "file"), "uploaded"].join(" ");
   let asking = 0;
   return (
     <section className={styles.uploads} aria-label="Uploads">
       <div className={styles.uploadsHead}>
-        <h2>{moving > 0 ? `Uploading ${counted(moving, "file")}` : `${counted(rows.length, "file")} uploaded`}</h2>
+        <h2>
+          {moving > 0
+            ? `Uploading ${counted(moving, "file")}`
+            : refused > 0
+              ? `${taken}, ${count(refused)} not`
+              : taken}
+        </h2>
         {moving === 0 && (
           <Button look="quiet" small onClick={() => clearUploads(collection)}>
             Clear list
@@ -46,7 +55,7 @@ function UploadLine({ row, asks }: { row: UploadRow; asks: boolean }) {
   return (
     <li className={styles.uploadRow}>
       <span className={styles.uploadName} title={row.path}>
-        {row.path}
+        <Name>{row.path}</Name>
       </span>
       <span className={styles.uploadSize}>{bytes(row.size)}</span>
       <span className={styles.uploadFate}>

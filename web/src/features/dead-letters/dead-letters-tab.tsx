@@ -10,6 +10,7 @@ import { Button } from "@/ui/button";
 import { CollectionPicker } from "@/ui/collection-picker";
 import { Bar, Counters, Pickers } from "@/ui/counters";
 import { Picker } from "@/ui/field";
+import { Name } from "@/ui/name";
 import { Empty, ProblemNotice } from "@/ui/notice";
 import { SkeletonRows } from "@/ui/skeleton";
 import { Status } from "@/ui/status";
@@ -156,7 +157,7 @@ function Letter({ letter }: { letter: DeadLetter }) {
           className={table.link}
           data-row=""
         >
-          {name}
+          <Name>{name ?? ""}</Name>
         </Link>
         <span className={table.under} title={reason}>
           {reason}

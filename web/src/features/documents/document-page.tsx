@@ -10,6 +10,7 @@ import { readSpans } from "@/lib/spans";
 import { codeWords } from "@/lib/words";
 import { Button, buttonClass } from "@/ui/button";
 import { Icon } from "@/ui/icon";
+import { Name } from "@/ui/name";
 import { Empty, Notice, ProblemNotice } from "@/ui/notice";
 import { Page, useTitle } from "@/ui/page";
 import { Skeleton, SkeletonText } from "@/ui/skeleton";
@@ -74,7 +75,7 @@ export function DocumentPage() {
               <Link to={paths.collection(document.collection_id)}>{document.collection_name}</Link>
               <span aria-hidden="true"> / </span>
               <span className={styles.path} title={document.path}>
-                {document.path}
+                <Name>{document.path}</Name>
               </span>
             </>
           ) : (
@@ -111,7 +112,9 @@ export function DocumentPage() {
           )}
         </div>
         <article className={styles.article}>
-          <h1 className={styles.title}>{name ?? <Skeleton width="60%" label="Document" />}</h1>
+          <h1 className={styles.title} dir="auto">
+            {name ? <Name>{name}</Name> : <Skeleton width="60%" label="Document" />}
+          </h1>
           {document && <Trouble document={document} />}
           {gone && (
             <Notice icon="warning">

@@ -8,6 +8,7 @@ import { paths, withParam } from "@/lib/paths";
 import { codeWords, DOCUMENT_STATES, documentLook } from "@/lib/words";
 import { Button } from "@/ui/button";
 import { Picker } from "@/ui/field";
+import { Name } from "@/ui/name";
 import { Empty, ProblemNotice } from "@/ui/notice";
 import { SkeletonRows } from "@/ui/skeleton";
 import { DocumentState } from "@/ui/status";
@@ -51,31 +52,34 @@ export function DocumentsTab() {
 
   return (
     <>
-      <div className={styles.bar}>
-        <NameFilter value={filter.q ?? ""} onChange={(q) => set("q", q, true)} />
-        <Picker label="State" value={filter.state ?? ""} onChange={(e) => set("state", e.target.value)}>
-          <option value="">Any state</option>
-          {DOCUMENT_STATES.map((state) => (
-            <option key={state} value={state}>
-              {documentLook(state).word}
-            </option>
-          ))}
-        </Picker>
-        <Picker label="Kind" value={filter.media ?? ""} onChange={(e) => set("media", e.target.value)}>
-          <option value="">Any kind</option>
-          {KINDS.map((kind) => (
-            <option key={kind} value={kind}>
-              {mediaKind(kind)}
-            </option>
-          ))}
-        </Picker>
-        {filtered && (
-          <Button look="quiet" small onClick={() => setParams({})}>
-            Clear filters
-          </Button>
-        )}
-        <span className={styles.total}>{total !== null && list.data ? `${count(total)} found` : ""}</span>
-      </div>
+      {/* Without documents there is nothing to narrow. */}
+      {(filtered || total !== 0) && (
+        <div className={styles.bar}>
+          <NameFilter value={filter.q ?? ""} onChange={(q) => set("q", q, true)} />
+          <Picker label="State" value={filter.state ?? ""} onChange={(e) => set("state", e.target.value)}>
+            <option value="">Any state</option>
+            {DOCUMENT_STATES.map((state) => (
+              <option key={state} value={state}>
+                {documentLook(state).word}
+              </option>
+            ))}
+          </Picker>
+          <Picker label="Kind" value={filter.media ?? ""} onChange={(e) => set("media", e.target.value)}>
+            <option value="">Any kind</option>
+            {KINDS.map((kind) => (
+              <option key={kind} value={kind}>
+                {mediaKind(kind)}
+              </option>
+            ))}
+          </Picker>
+          {filtered && (
+            <Button look="quiet" small onClick={() => setParams({})}>
+              Clear filters
+            </Button>
+          )}
+          <span className={styles.total}>{total !== null && list.data ? `${count(total)} found` : ""}</span>
+        </div>
+      )}
       {filter.code && <p className={styles.scope}>Only: {codeWords(filter.code)}.</p>}
       {filter.parent && <p className={styles.scope}>Only what is inside one archive or mail.</p>}
       {filter.source && <p className={styles.scope}>Only documents of one source.</p>}
@@ -106,13 +110,15 @@ export function DocumentsTab() {
               <tr key={document.id} className={styles.lazy}>
                 <td className={table.main}>
                   <Link to={paths.document(document.id)} className={table.link} data-row="" title={document.path}>
-                    {document.title || document.name}
+                    <Name>{document.title || document.name}</Name>
                   </Link>
                   {document.reason && document.state !== "indexed" ? (
                     <span className={table.under}>{asSentence(document.reason)}</span>
                   ) : (
                     (document.title || document.path !== document.name) && (
-                      <span className={table.under}>{document.path}</span>
+                      <span className={table.under}>
+                        <Name>{document.path}</Name>
+                      </span>
                     )
                   )}
                 </td>

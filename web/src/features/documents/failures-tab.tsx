@@ -8,6 +8,7 @@ import { asSentence, count, counted } from "@/lib/format";
 import { paths } from "@/lib/paths";
 import { codeWords } from "@/lib/words";
 import { Button } from "@/ui/button";
+import { Name } from "@/ui/name";
 import { Empty, ProblemNotice } from "@/ui/notice";
 import { SkeletonRows } from "@/ui/skeleton";
 import { DocumentState } from "@/ui/status";
@@ -104,7 +105,7 @@ export function FailuresTab() {
               <li key={document.id} className={styles.failure}>
                 <div className={styles.failureWords}>
                   <Link to={paths.document(document.id)} className={styles.failureName} title={document.path}>
-                    {document.parent_id ? document.path.replaceAll("!/", " › ") : document.name}
+                    <Name>{document.parent_id ? document.path.replaceAll("!/", " › ") : document.name}</Name>
                   </Link>
                   <p className={styles.reason}>{asSentence(document.reason)}</p>
                 </div>

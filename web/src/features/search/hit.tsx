@@ -9,6 +9,7 @@ import { paths } from "@/lib/paths";
 import { writeSpans } from "@/lib/spans";
 import { Highlighted } from "@/ui/highlight";
 import { Icon } from "@/ui/icon";
+import { Name } from "@/ui/name";
 import { Notice } from "@/ui/notice";
 import { SkeletonText } from "@/ui/skeleton";
 import { tell } from "@/ui/toast";
@@ -55,7 +56,7 @@ export function HitView({ hit, state, several }: { hit: Hit; state: SearchState;
     <li className={styles.hit}>
       <div className={styles.source}>
         <Link to={linkTo(hit, from)} className={styles.name} data-row="" title={hit.document.path}>
-          {name}
+          <Name>{name}</Name>
         </Link>
         {trail.length > 0 && <span className={styles.trail}>{trail.join(" › ")}</span>}
         <span className={styles.where}>
