@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -39,6 +40,9 @@ __all__ = [
     "open_database",
     "upsert",
 ]
+
+
+_FRESH_S = 1.0
 
 
 class OpenedBeforeFork(RuntimeError):
@@ -142,7 +146,6 @@ def open_database(
             parsed.set(drivername="postgresql+psycopg"),
             pool_size=pool_size,
             max_overflow=max_overflow,
-            pool_pre_ping=True,
             pool_recycle=pool_recycle_s,
             pool_timeout=pool_timeout_s,
             connect_args={
@@ -152,6 +155,7 @@ def open_database(
             },
             hide_parameters=True,
         )
+        _ping_after_a_rest(near)
     for engine in {reader, writer, near}:
         slow_queries.watch(engine, at_least_s=slow_query_s)
     return Database(reader, writer, near)
@@ -159,6 +163,29 @@ def open_database(
 
 # The most that SQLite maps; what lies beyond is read.
 _MAPPED_BYTES = 2 * 1024**3
+
+
+def _ping_after_a_rest(engine: AsyncEngine) -> None:
+    """Asks a connection whether it lives before it is used, unless it was used within the last second.
+
+    SQLAlchemy's own `pool_pre_ping` asks each time, which is a tenth of all round trips under load. A connection that died within
+    that second fails its request with 503, and has every older one replaced.
+    """
+
+    @sa.event.listens_for(engine.sync_engine, "checkin")
+    def rests(_: Any, record: sa.pool.ConnectionPoolEntry) -> None:
+        record.info["rests_since"] = time.monotonic()
+
+    @sa.event.listens_for(engine.sync_engine, "checkout")
+    def ping(connection: Any, record: sa.pool.ConnectionPoolEntry, _: Any) -> None:
+        since = record.info.get("rests_since")
+        if since is None or time.monotonic() - since < _FRESH_S:
+            return
+        try:
+            alive = engine.dialect.do_ping(connection)
+        except engine.dialect.loaded_dbapi.Error as error:
+            raise sa.exc.DisconnectionError("the server is gone or was started anew") from error
+        assert alive, "a ping answers or raises"
 
 
 def _sqlite(url: URL, *, pool_size: int, writer: bool = False, near: bool = False) -> AsyncEngine:

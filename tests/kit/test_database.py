@@ -264,3 +264,19 @@ async def test_a_lookup_fails_in_our_words(tmp_path: Path) -> None:
         async with database.lookup() as session:
             await session.execute(sa.text("SELECT 1"))
     await database.close()
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+async def test_a_connection_that_died_while_it_rested_is_replaced_unseen(database: Database, database_url: str) -> None:
+    async def pid() -> int:
+        async with database.read() as session:
+            return int(await session.scalar(sa.text("SELECT pg_backend_pid()")) or 0)
+
+    first, killer = await pid(), open_database(database_url, pool_size=1)
+    assert await pid() == first, "it is used again"
+    async with killer.read() as session:
+        await session.execute(sa.text("SET ROLE postgres"))
+        await session.execute(sa.text(f"SELECT pg_terminate_backend({first})"))
+    await killer.close()
+    await asyncio.sleep(1.1)
+    assert await pid() != first

@@ -60,9 +60,11 @@ async def get(session: AsyncSession, actor: Actor, collection_id: str) -> Collec
 
 
 async def change(session: AsyncSession, actor: Actor, collection_id: str, wanted: CollectionChange) -> Collection:
-    present = await get(session, actor, collection_id)
+    present = await repository.get(session, actor, collection_id)
+    if present is None:
+        raise CollectionUnknown(f"there is no collection {collection_id}")
     values = wanted.model_dump(exclude_none=True)
-    if wanted.name is not None and wanted.name != present.name and await repository.by_name(session, actor, wanted.name) is not None:
+    if wanted.name is not None and wanted.name != present["name"] and await repository.by_name(session, actor, wanted.name) is not None:
         raise NameTaken(f"there is a collection named {wanted.name!r} already", hint="Choose another name.", name=wanted.name)
     if values:
         await repository.change(session, actor, collection_id, values)
