@@ -26,6 +26,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "workers": {"main": {"autoscaling": {"enabled": True}, "concurrency": 2}},
         "ingress": {"enabled": True, "host": "semantik.example.org", "tlsSecret": "tls", "className": "nginx"},
         "podMonitor": {"enabled": True},
+        "networkPolicy": {"enabled": True, "monitoring": [{"namespaceSelector": {"matchLabels": {"name": "monitoring"}}}]},
         "settings": {"SEMANTIK_EXTRACT_MEMORY_BYTES": 2147483648, "SEMANTIK_OCR": False, "SEMANTIK_DATABASE_SLOW_QUERY_S": 0.5},
         "nodeSelector": {"kubernetes.io/arch": "amd64"},
         "serviceAccount": "bucket",
@@ -132,6 +133,24 @@ def test_selectors_meet_their_pods() -> None:
     scaled = [one["spec"]["scaleTargetRef"]["name"] for one in objects if one["kind"] in ("ScaledObject", "HorizontalPodAutoscaler")]
     assert sorted(scaled) == ["here-semantik-api", "here-semantik-worker-main"]
     assert set(scaled) <= deployed
+
+
+def test_network_policies_let_in_what_each_pod_serves() -> None:
+    objects = _rendered(VARIANTS["with everything"])
+    templates = [one["spec"]["template"] for one in objects if one["kind"] in ("Deployment", "Job")]
+    policies = [one["spec"] for one in objects if one["kind"] == "NetworkPolicy"]
+    for template in templates:
+        labels, [container] = template["metadata"]["labels"], template["spec"]["containers"]
+        [policy] = [one for one in policies if _selects(one["podSelector"], labels)]
+        opened = [port["port"] for rule in policy["ingress"] for port in rule["ports"]]
+        assert opened == [port["name"] for port in container.get("ports", [])], labels
+    [worker] = [one for one in policies if one["podSelector"]["matchLabels"].get("semantik/metrics") == "worker"]
+    assert worker["ingress"][0]["from"] == VARIANTS["with everything"]["networkPolicy"]["monitoring"]
+
+
+def _selects(selector: dict[str, Any], labels: dict[str, str]) -> bool:
+    others = selector.get("matchExpressions", [])
+    return selector["matchLabels"].items() <= labels.items() and all(labels[one["key"]] in one["values"] for one in others)
 
 
 def test_workers_scale_by_ready_jobs_of_their_queues() -> None:
