@@ -130,7 +130,7 @@ $(WEBUI): $(NODE)
 # Measuring and writing --------------------------------------------------------------------------------------------
 
 bench: $(TEST)  ## Run every benchmark (long); one of them: make bench-latency, ARGS="..." is passed on
-	@for name in start retrieval ingest latency memory jobs; do $(MAKE) bench-$$name || exit 1; done
+	@for name in start retrieval ingest latency memory jobs server capacity; do $(MAKE) bench-$$name || exit 1; done
 
 bench-%: $(TEST)
 	$(PY) -m bench.$* $(ARGS)

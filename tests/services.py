@@ -65,7 +65,7 @@ _INSTALLS = {18: "pginstall18", 16: "pginstall"}
 
 
 @contextmanager
-def postgres(*, durable: bool = False) -> Iterator[Postgres]:
+def postgres(*, durable: bool = False, buffers: str = "32MB") -> Iterator[Postgres]:
     """Starts a throw-away cluster of `POSTGRES_VERSION`. PostgreSQL refuses root, so root starts it as nobody.
 
     Not `durable`, it is faster, and a crash of it loses what was committed last.
@@ -97,7 +97,7 @@ def postgres(*, durable: bool = False) -> Iterator[Postgres]:
     port = free_port()
     options = [
         *([] if durable else ["fsync=off", "full_page_writes=off", "synchronous_commit=off"]),
-        "shared_buffers=32MB",
+        f"shared_buffers={buffers}",
         "max_connections=120",
         "listen_addresses=127.0.0.1",
     ]

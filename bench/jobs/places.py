@@ -68,7 +68,7 @@ def databases() -> Iterator[dict[str, str]]:
     """The URLs of a fresh, migrated database of each kind. PostgreSQL keeps its promises here: fsync and synchronous commit are on."""
     folder = Path(tempfile.mkdtemp(prefix="semantik-bench-"))
     try:
-        with services.postgres(durable=True) as server:
+        with services.postgres(durable=True, buffers="512MB") as server:
             engine = sa.create_engine(server.url("postgres"), isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
             with engine.connect() as connection:
                 connection.execute(sa.text("CREATE DATABASE bench"))
