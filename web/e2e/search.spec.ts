@@ -48,6 +48,26 @@ test("a tried question is asked with one click or with the keyboard", async ({ w
   );
 });
 
+test("the arrows lead from the box to the answers and Escape out of it", async ({ world }) => {
+  await world.goto("/search?q=boiler");
+  const box = world.getByRole("searchbox", { name: "Search your documents" });
+  const rows = world.locator("main [data-row]");
+  await rows.nth(1).waitFor();
+  await box.focus();
+  await world.keyboard.press("ArrowDown");
+  await expect(rows.nth(0)).toBeFocused();
+  await world.keyboard.press("ArrowDown");
+  await expect(rows.nth(1)).toBeFocused();
+  await world.keyboard.press("ArrowUp");
+  await expect(rows.nth(0)).toBeFocused();
+  await world.keyboard.press("/");
+  await expect(box).toBeFocused();
+  await world.keyboard.press("Escape");
+  await expect(box).not.toBeFocused();
+  await world.keyboard.press("j");
+  await expect(rows.nth(0)).toBeFocused();
+});
+
 test("the link of a passage opens it in another tab", async ({ world, context, baseURL }) => {
   await context.grantPermissions(["clipboard-read", "clipboard-write"], { origin: new URL(baseURL ?? "").origin });
   await world.goto("/search?q=what+does+error+E04+mean");

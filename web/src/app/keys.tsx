@@ -15,7 +15,9 @@ const GO: Record<string, string> = {
 const LIST: [string[], string][] = [
   [["/"], "Search from anywhere"],
   [["⌘ K", "Ctrl K"], "Search from anywhere, also while typing"],
-  [["j", "k"], "Next or previous row"],
+  [["Esc"], "Leave the search box"],
+  [["↓"], "From the search box to the first row"],
+  [["j", "k"], "Next or previous row; on a row also ↓ and ↑"],
   [["Enter"], "Open the row"],
   [["g", "s"], "Go to search"],
   [["g", "c"], "Go to collections"],

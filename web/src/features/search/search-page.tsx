@@ -181,6 +181,17 @@ function SearchBox({ q, onSubmit }: { q: string; onSubmit: (q: string) => void }
           maxLength={8000}
           value={typed}
           onChange={(event) => setTyped(event.target.value)}
+          onKeyDown={(event) => {
+            // Escape gives the keys back to the page; down goes to the first answer, or the first question to try.
+            if (event.key === "Escape") event.currentTarget.blur();
+            if (event.key === "ArrowDown") {
+              const first = document.querySelector<HTMLElement>("main [data-row]");
+              if (first) {
+                event.preventDefault();
+                first.focus();
+              }
+            }
+          }}
         />
         <kbd className={styles.hint}>/</kbd>
         <button type="submit" className={buttonClass("primary", true)}>
@@ -203,6 +214,8 @@ function Start({
   collections: readonly Collection[] | undefined;
   onAsk: (question: string, collection: string) => void;
 }) {
+  const list = useRef<HTMLUListElement>(null);
+  useListKeys(list);
   const questions = useQuestions(collections !== undefined && collections.length > 0);
   if (!collections || (collections.length > 0 && questions.isPending)) return null;
   if (collections.length === 0)
@@ -241,10 +254,10 @@ function Start({
       {tried.length > 0 ? (
         <>
           <h2 className={styles.startTitle}>Questions to the sample corpus</h2>
-          <ul className={styles.tried}>
+          <ul ref={list} className={styles.tried}>
             {tried.map(({ question, language, about, collection_id }) => (
               <li key={question}>
-                <button type="button" onClick={() => onAsk(question, collection_id)}>
+                <button type="button" data-row="" onClick={() => onAsk(question, collection_id)}>
                   <span lang={language} dir="auto" className={styles.question}>
                     {question}
                   </span>
