@@ -41,6 +41,8 @@ POINTS = (
     "ingest_published",
     "ingest_read",
     "ingest_swept",
+    "doctor_mended",
+    "bundle_member_taken",
     "move_begun",
     "move_keys_carried",
     "move_rows_written",

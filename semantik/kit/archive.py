@@ -132,7 +132,8 @@ class Archive:
             # Checks the sum of the header; no extension of the format is followed.
             head = tarfile.TarInfo.frombuf(block, "ascii", "strict")
         except (tarfile.HeaderError, UnicodeDecodeError, ValueError) as error:
-            raise ArchiveDamaged(f"the archive is damaged at byte {at:,}, or is none of ours") from error
+            words = f"the archive is damaged at byte {at:,}" if at else "the file is no archive of Semantik, or damaged at its beginning"
+            raise ArchiveDamaged(words) from error
         if head.type != tarfile.REGTYPE or head.linkname or head.size < 0:
             raise ArchiveDamaged(f"the archive holds something else than plain files at byte {at:,}")
         if head.name not in (MANIFEST, END) and self._names.fullmatch(head.name) is None:

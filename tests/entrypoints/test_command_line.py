@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -195,6 +197,44 @@ def test_a_backup_is_restored_elsewhere_with_its_keys(semantik: Semantik, tmp_pa
     assert keys.stat().st_mode & 0o077 == 0
     assert twice.exit_code == 1 and "has rows" in twice.stderr
     assert "boiler.txt" in found.stdout and "compared: 1 originals, 1 chunks, 1 points" in checked.stdout
+
+
+@pytest.mark.slow
+def test_a_collection_leaves_and_comes_in_even_when_the_import_is_killed(semantik: Semantik, tmp_path: Path) -> None:
+    folder = tmp_path / "papers"
+    folder.mkdir()
+    (folder / "boiler.txt").write_text("The boiler is serviced every October.")
+    semantik("ingest", str(folder), "-c", "House")
+    file = tmp_path / "house.semantik-collection"
+
+    left = semantik("collections", "export", "House", str(file))
+    again = semantik("collections", "export", "House", str(file))
+    came = semantik("collections", "import", str(file), "--name", "Second house")
+    refused = semantik("collections", "import", str(folder / "boiler.txt"))
+    command = [
+        sys.executable,
+        "-m",
+        "semantik.entrypoints.cli.main",
+        "--data-dir",
+        str(tmp_path / "data"),
+        "collections",
+        "import",
+        str(file),
+    ]
+    dying = {**os.environ, "SEMANTIK_TEST_FAILPOINTS": "bundle_member_taken=kill@3"}
+    killed = subprocess.run(command, env=dying, timeout=100, check=False, capture_output=True)
+    job = next(one for one in json.loads(semantik("jobs", "list", "--json").stdout) if one["kind"] == "import_collection")
+    watched = semantik("jobs", "watch", job["id"])
+    listed = {one["name"]: one["chunks"] for one in json.loads(semantik("collections", "list", "--json").stdout)}
+    checked = semantik("doctor")
+
+    assert left.exit_code == 0 and again.exit_code == 1 and "exists already" in again.stderr
+    assert came.exit_code == 0 and "Second house: 1 documents, 1 chunks" in came.stderr
+    assert refused.exit_code == 2 and "no archive of Semantik" in refused.stderr
+    assert killed.returncode == -signal.SIGKILL
+    assert watched.exit_code == 0, watched.output
+    assert listed == {"House": 1, "House (2)": 1, "Second house": 1}
+    assert not [line for line in checked.stdout.splitlines() if line.startswith("BAD") and " found, " in line]
 
 
 @pytest.mark.slow

@@ -2,7 +2,7 @@
 
 The whole file is read through first. Then the collection is made under its tombstone, and rows, files, vectors and points
 follow in the order of the bundle, a member a step; only the last step shows it. Ids follow from the job, so a step that is
-repeated after a crash writes the same rows. What gives up is removed by the job that removes any deleted collection.
+repeated after a crash writes the same rows. A second job waits for the end of this one and removes what was not shown by then.
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ from semantik.features.ingestion.removal import forget_files
 from semantik.features.ingestion.service import enqueue_ingest
 from semantik.jobs.context import JobContext
 from semantik.jobs.failpoints import fp
-from semantik.jobs.interruptions import Cancelled
 from semantik.jobs.queue import enqueue
 from semantik.jobs.retry import PermanentFailure
 from semantik.kit.archive import Archive, ArchiveDamaged, Member
@@ -51,28 +50,10 @@ async def bring_in(ctx: JobContext, args: ImportCollection) -> dict[str, Any]:
     except BlobMissing as error:
         raise BundleGone("the uploaded bundle is no longer stored", hint="Upload it again.") from error
     except ArchiveDamaged as error:
-        await _give_up(ctx, args)
-        raise BundleUnfit(error.detail, hint="Nothing of it was kept. Export the collection again.") from error
-    except Cancelled:
-        await _give_up(ctx, args)
-        raise
+        await forget_files(ctx, [args.bundle], older_than_s=0)
+        raise BundleUnfit(error.detail, hint="Nothing of it is kept. Export the collection again.") from error
     await forget_files(ctx, [args.bundle], older_than_s=0)
     return result
-
-
-async def _give_up(ctx: JobContext, args: ImportCollection) -> None:
-    """Has removed what is there of the collection, which nobody ever saw, and the bundle."""
-    collection_id = rows_in.collection_id_of(ctx.job.id)
-    async with ctx.step() as session:
-        await enqueue(
-            session,
-            DeleteCollection(collection_id=collection_id),
-            actor=ctx.actor,
-            title="Remove what an import left",
-            collection_id=collection_id,
-            dedup_key=collection_id,
-        )
-    await forget_files(ctx, [args.bundle], older_than_s=0)
 
 
 class _Import:
@@ -119,6 +100,17 @@ class _Import:
         }
         async with self._ctx.step(total=facts.documents + facts.chunks + facts.files) as session:
             await repository.add_collection(session, self._ctx.actor, values, space=space.key, dimensions=space.dimensions)
+            # However this job ends: what is still under its tombstone then is removed, and a collection that is shown is let be.
+            await enqueue(
+                session,
+                DeleteCollection(collection_id=self._id),
+                actor=self._ctx.actor,
+                title="Clear away what an import leaves",
+                collection_id=self._id,
+                dedup_key=f"import:{self._id}",
+                depends_on=[self._ctx.job.id],
+                dep_policy="all_finished",
+            )
 
     async def _take(self, member: Member, into: rows_in.Into, model: TextModel, space: Space) -> None:
         kind, _, rest = member.name.partition("/")

@@ -110,7 +110,7 @@ async def retry_failed(collection_id: str, actor: Writer, session: WriteSession,
     return RetryAccepted(job_id=job.id if job else None, documents=count)
 
 
-@router.post("/doctor", status_code=202, summary="Compare all that is stored", operation_id="start_doctor", dependencies=[KEYED])
+@router.post("/doctor", status_code=202, summary="Compare all that is stored", operation_id="start_doctor")
 async def start_doctor(wanted: DoctorRequest, actor: Admin, session: WriteSession) -> SyncAccepted:
     """A job compares the tenant's rows, files, vectors and points; what it found is its result. Only with `fix` it changes anything."""
     return SyncAccepted(job_id=(await service.examine(session, actor, fix=wanted.fix, hashes=wanted.hashes)).id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import tarfile
 from collections.abc import Callable
@@ -15,6 +16,7 @@ import sqlalchemy as sa
 
 from semantik import migrations
 from semantik.auth.actor import Actor
+from semantik.jobs import failpoints
 from semantik.kit import metrics
 from semantik.kit.archive import Framer
 from semantik.kit.database import Database, open_database
@@ -120,6 +122,46 @@ async def test_a_document_taken_in_is_read_again_like_any_upload(client: httpx2.
     assert (await examined(client))["found"] == {}
 
 
+@here
+@pytest.mark.parametrize("point", ["bundle_member_taken=raise@2", "bundle_member_taken=raise@7", "in_step_before_commit=raise@5"])
+async def test_an_import_that_broke_off_goes_on_and_ends_the_same(
+    client: httpx2.AsyncClient, other_client: httpx2.AsyncClient, tmp_path: Path, point: str
+) -> None:
+    given = await fill(client, tmp_path / "papers")
+    content, before = await exported(client, given), await answers_of(client, given)
+    failpoints.arm(point)
+    try:
+        job = await imported(other_client, content)
+    finally:
+        failpoints.arm("")
+    assert (job["status"], job["attempt"]) == ("completed", 2), job
+    assert await answers_of(other_client, job["result"]["collection_id"]) == before
+    assert (await examined(other_client))["found"] == {}
+
+
+@here
+async def test_nobody_sees_a_collection_that_is_still_coming_in_and_nothing_stays_when_it_is_cancelled(
+    client: httpx2.AsyncClient, other_client: httpx2.AsyncClient, other_actor: Actor, database: Database, tmp_path: Path
+) -> None:
+    content = await exported(client, await fill(client, tmp_path / "papers"))
+    failpoints.arm("bundle_member_taken=bug@5")
+    try:
+        answer = await other_client.post("/api/v1/collections/import", files={"file": ("a", content)})
+        job_id = answer.json()["job_id"]
+        while (await other_client.get(f"/api/v1/jobs/{job_id}")).json()["status"] != "queued" or not failpoints._hits[
+            "bundle_member_taken"
+        ]:
+            await asyncio.sleep(0.02)
+        assert (await other_client.get("/api/v1/collections")).json()["items"] == []
+        assert (await other_client.get("/api/v1/documents")).json()["items"] == []
+        assert await search(other_client, "ferry timetable") == []
+        assert (await other_client.post(f"/api/v1/jobs/{job_id}/cancel")).status_code == 200
+    finally:
+        failpoints.arm("")
+    assert (await job_ended(other_client, job_id))["status"] == "cancelled"
+    await _nothing_left(other_client, other_actor, database)
+
+
 def altered(content: bytes, change: Callable[[str, bytes], bytes]) -> bytes:
     """The bundle with some members changed, under a checksum that fits."""
     framer, made = Framer(), b""
@@ -200,11 +242,15 @@ async def test_a_made_up_bundle_is_refused_and_leaves_nothing(
     content = altered(await exported(client, await fill(client, tmp_path / "papers")), HOSTILE[what])
     job = await imported(other_client, content)
     assert job["status"] == "failed", job
-    for one in (await other_client.get("/api/v1/jobs", params={"kind": "delete_collection"})).json()["items"]:
-        assert (await job_ended(other_client, one["id"]))["status"] == "completed"
+    await _nothing_left(other_client, other_actor, database)
+
+
+async def _nothing_left(client: httpx2.AsyncClient, actor: Actor, database: Database) -> None:
+    for one in (await client.get("/api/v1/jobs", params={"kind": "delete_collection"})).json()["items"]:
+        assert (await job_ended(client, one["id"]))["status"] == "completed"
     async with database.read() as session:
         for table in (collections, sources, documents, chunks):
-            assert (await session.execute(sa.select(table).where(table.c.tenant_id == other_actor.tenant_id))).all() == []
+            assert (await session.execute(sa.select(table).where(table.c.tenant_id == actor.tenant_id))).all() == []
 
 
 @here

@@ -17,6 +17,7 @@ import sqlalchemy as sa
 
 from semantik.auth.actor import Actor
 from semantik.engines.vectors.base import Point, Space
+from semantik.jobs import failpoints
 from semantik.kit.clock import now
 from semantik.kit.database import Database
 from semantik.kit.ids import new_id
@@ -184,6 +185,17 @@ async def test_vectors_are_made_again_from_the_chunk_and_equal_those_that_were_l
         after = {row.text_hash: row.vector for row in await session.execute(sa.select(embeddings))}
     assert job["result"]["mended"] == {"vector_missing": len(before)}
     assert after == before
+
+
+async def test_a_mend_that_broke_off_goes_on_and_leaves_nothing_wrong(world: World) -> None:
+    await world.spoil()
+    failpoints.arm("doctor_mended=raise@3")
+    try:
+        job = await world.mended()
+    finally:
+        failpoints.arm("")
+    assert job["attempt"] == 2
+    assert (await world.examined())["result"]["found"] == {}
 
 
 async def test_a_lost_original_is_a_failed_document_with_a_reason_and_never_a_missing_one(world: World) -> None:

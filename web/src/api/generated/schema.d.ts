@@ -8212,10 +8212,7 @@ export interface operations {
     ingestion_start_doctor: {
         parameters: {
             query?: never;
-            header?: {
-                /** @description Any text of your own, new for each request. Sent again with the same request within 24 hours, it brings the first answer (marked by `Idempotency-Replayed: true`) and starts nothing; with another request, 409. */
-                "Idempotency-Key"?: string | null;
-            };
+            header?: never;
             path?: never;
             cookie?: never;
         };
