@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from semantik.jobs.values import Failure
-from semantik.kit.database_errors import DatabaseBusy, DiskFull, WriteConflict
+from semantik.kit.database_errors import DatabaseBusy, DatabaseUnavailable, DiskFull, WriteConflict
 from semantik.kit.errors import (
     Conflict,
     Forbidden,
@@ -108,7 +108,8 @@ def classify(error: BaseException) -> Verdict:
             return Verdict(ErrorClass.RESOURCE, again=True, burns=False, retry_after_s=error.retry_after_s)
         case DiskFull() | MemoryError():
             return Verdict(ErrorClass.RESOURCE, again=True, burns=False, retry_after_s=_RESOURCE_DELAY_S)
-        case WriteConflict() | DatabaseBusy():
+        # However often the database goes away, that is no fault of the job.
+        case WriteConflict() | DatabaseBusy() | DatabaseUnavailable():
             return Verdict(ErrorClass.TRANSIENT, again=True, burns=False, retry_after_s=error.retry_after_s)
         case OSError() if error.errno in _NO_ROOM:
             return Verdict(ErrorClass.RESOURCE, again=True, burns=False, retry_after_s=_RESOURCE_DELAY_S)

@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 KILLED = -signal.SIGKILL
+# A worker that lost the database while it started; a supervisor starts it anew.
+CUT_OFF = 75
 _ROOT = Path(__file__).parents[2]
 
 

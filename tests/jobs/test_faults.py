@@ -21,6 +21,7 @@ from semantik.jobs.store import claims, control
 from semantik.jobs.values import Effect, Item, JobArgs
 from semantik.kit.concurrency import Loops
 from semantik.kit.database import AsyncSession, Database, open_database
+from semantik.kit.database_errors import DatabaseUnavailable
 from semantik.runtime import SilentBell
 from semantik.tables.jobs import job_attempts
 from tests.jobs.conftest import World, runtime_of
@@ -75,6 +76,28 @@ async def test_a_database_that_is_busy_again_and_again_costs_time_and_no_attempt
     job = await world.until(made.id, Status.COMPLETED, within_s=30)
     await dispatcher.stop(grace_s=2)
     assert (job.attempt, job.failed, job.losses, job.outcome) == (1, 0, 0, "ok")
+
+
+class Unlucky(JobArgs):
+    kind: ClassVar[str] = "unlucky"
+
+
+async def test_a_database_that_goes_away_more_often_than_a_job_may_fail_costs_no_attempt(world: World) -> None:
+    tries: list[int] = []
+
+    @handles(Unlucky)
+    async def meet(ctx: JobContext, args: Unlucky) -> None:
+        tries.append(ctx.lease.fence)
+        if len(tries) <= ctx.job.max_attempts + 2:
+            raise DatabaseUnavailable("the database server is shutting down or starting")
+
+    made = await world.put(Unlucky())
+    before = await world.job(made.id)
+    for _ in range(before.max_attempts + 3):
+        await world.age(made.id, available_at=before.created_at)
+        await world.work(at_most=1)
+    job = await world.job(made.id)
+    assert (job.status, job.attempt, len(tries)) == (Status.COMPLETED, 1, before.max_attempts + 3)
 
 
 def _hold(path: str, seconds: float) -> None:

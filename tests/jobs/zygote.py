@@ -138,7 +138,10 @@ async def work(command: dict[str, Any]) -> None:
     dispatcher: Dispatcher = CeleryDispatcher(runtime, command["broker"]) if command.get("api") else LocalDispatcher(runtime)
     if command.get("tenant") and not command.get("api"):
         await _make(runtime.database, command)
-    await dispatcher.start()
+    try:
+        await dispatcher.start()
+    except DATABASE_ERRORS:
+        sys.exit(forks.CUT_OFF)
     asked_to_stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, asked_to_stop.set)
     if command.get("api"):
