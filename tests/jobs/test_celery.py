@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 import redis
@@ -16,7 +20,7 @@ from semantik.jobs.states import Status
 from semantik.jobs.store import workers
 from semantik.kit.clock import now
 from semantik.kit.ids import new_id
-from semantik.tables.jobs import jobs, schedules
+from semantik.tables.jobs import jobs, schedule_fires, schedules
 from tests import services
 from tests.jobs.conftest import World
 from tests.jobs.forks import Zygote
@@ -31,6 +35,8 @@ from tests.jobs.hiring import (  # noqa: F401 - some are fixtures
     zygote_fixture,
 )  # fmt: skip
 from tests.jobs.zygote import Five, Where
+
+ROOT = Path(__file__).parents[2]
 
 pytestmark = [pytest.mark.slow, pytest.mark.crash, pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)]
 
@@ -269,3 +275,53 @@ async def test_five_ticks_of_beats_fire_a_schedule_once(ringing: World, broker: 
         await asyncio.sleep(0.05)
     assert len(fired) == 1
     await ringing.until(fired[0], Status.COMPLETED, within_s=30)
+
+
+def beat(folder: Path, broker: services.Redis, number: int) -> subprocess.Popen[bytes]:
+    """`celery beat`, as somebody starts it who has a fleet of Celery already."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("SEMANTIK_")} | {
+        "SEMANTIK_DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none", "SEMANTIK_QDRANT_URL": "http://127.0.0.1:1",
+        "SEMANTIK_REDIS_URL": broker.url, "SEMANTIK_BROKER_URL": broker.url,
+    }  # fmt: skip
+    arguments = ["-A", "semantik.entrypoints.worker", "beat", "--schedule", str(folder / f"beat-{number}"), "--pidfile="]
+    with (folder / f"beat-{number}.log").open("wb") as log:
+        return subprocess.Popen([sys.executable, "-m", "celery", *arguments], env=environment, cwd=ROOT, stdout=log, stderr=log)
+
+
+async def test_two_beats_send_ticks_and_a_time_fires_once(ringing: World, broker: services.Redis, hire: Hire, tmp_path: Path) -> None:
+    beats = [beat(tmp_path, broker, number) for number in range(2)]
+    try:
+        with redis.Redis.from_url(broker.url) as client:
+            end = time.monotonic() + 60
+            while len(sent := client.lrange("semantik:celery:maintenance", 0, -1)) < 4:
+                assert time.monotonic() < end, (tmp_path / "beat-0.log").read_text()
+                await asyncio.sleep(0.1)
+        assert {json.loads(message)["headers"]["task"] for message in sent} == {TICK}
+        assert len({json.loads(message)["headers"]["origin"] for message in sent}) == 2, "both beats tick"
+        async with ringing.database.write() as session:
+            await session.execute(
+                sa.insert(schedules).values(
+                    id=new_id(), tenant_id=ringing.actor.tenant_id, name="often", kind="five", params={"items": 1}, every_s=3,
+                    timezone="UTC", next_fire_at=now(), overlap="allow", jitter_s=0, catchup_s=3600, created_at=now(),
+                )
+            )  # fmt: skip
+            await session.commit()
+        hire(slots=4)
+        end = time.monotonic() + 40
+        while (counted := await _fires(ringing))[0] < 3:
+            assert time.monotonic() < end
+            await asyncio.sleep(0.1)
+    finally:
+        for one in beats:
+            one.terminate()
+            one.wait(20)
+    assert len(set(counted)) == 1, "as many jobs as times that came"
+
+
+async def _fires(world: World) -> tuple[int, int]:
+    """How many times of the schedule came, and how many jobs they made, at one moment."""
+    times = sa.select(sa.func.count()).select_from(schedule_fires).scalar_subquery()
+    made = sa.select(sa.func.count()).select_from(jobs).where(jobs.c.title == "often").scalar_subquery()
+    async with world.database.read() as session:
+        row = (await session.execute(sa.select(times, made))).one()
+    return row[0], row[1]
