@@ -27,7 +27,7 @@ from semantik.engines.weights import catalog
 from semantik.kit import logs, registry, traces
 from semantik.kit.concurrency import Loops, cpu_count, run_cpu
 from semantik.kit.database import Database, open_database
-from semantik.kit.errors import SemantikError
+from semantik.kit.errors import SemantikError, Unavailable
 from semantik.kit.secrets import Keyring, open_keyring
 from semantik.kit.settings import Settings
 from semantik.rows import moves
@@ -44,12 +44,25 @@ class Bell(Protocol):
         """Wakes up to `n` workers of the queue. Returns at once, never raises; whatever goes wrong, somebody looks anyway."""
         ...
 
+    async def check(self) -> None:
+        """Raises `BellUnheard` when rings do not get through, within two seconds."""
+        ...
+
+
+class BellUnheard(Unavailable):
+    """Nothing is lost: workers look for themselves, and find new jobs some seconds later."""
+
+    code = "broker_unavailable"
+
 
 class SilentBell(Bell):
     """For processes that only enqueue: the workers' own look into the table finds the job."""
 
     def ring(self, queue: str, n: int = 1) -> None:
         """Does nothing."""
+
+    async def check(self) -> None:
+        """There is nothing that could be away."""
 
 
 @dataclass(slots=True)

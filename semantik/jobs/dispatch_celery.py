@@ -25,14 +25,17 @@ from kombu.exceptions import KombuError
 from semantik.jobs.dispatch import Dispatcher
 from semantik.jobs.outbox import Outbox
 from semantik.jobs.upkeep import Upkeep
+from semantik.jobs.values import QUEUES
 from semantik.kit import logs, metrics, redis_place
-from semantik.runtime import Runtime
+from semantik.runtime import BellUnheard, Runtime
 
 log = logs.get(__name__)
 
 DOORBELL = "semantik.doorbell"
 TICK = "semantik.tick"
 _RING_S = 2.0
+# Within the two seconds that a health check has.
+_CHECK_S = 1.5
 # Rings of one queue that wait for the broker; more would be stale before they arrive, and reconcile sends them anew.
 _MOST_WAITING = 64
 _TICK_S = 5.0
@@ -115,6 +118,15 @@ class CeleryBell:
         except self._errors:
             return None
 
+    async def check(self) -> None:
+        try:
+            async with asyncio.timeout(_CHECK_S):
+                depth = await asyncio.to_thread(self.depth, QUEUES[0])
+        except TimeoutError:
+            depth = None
+        if depth is None:
+            raise BellUnheard("the Redis of the doorbells does not answer", retry_after_s=5.0)
+
     def listen(self, worker: str, queues: Sequence[str], *, listens: bool) -> None:
         """Has Celery's side of a worker hear no more doorbells, or hear them again. Without a broker there are none to hear."""
         say = self._app.control.add_consumer if listens else self._app.control.cancel_consumer
@@ -177,3 +189,6 @@ class CeleryDispatcher(Dispatcher):
 
     def ring(self, queue: str, n: int = 1) -> None:
         self._bell.ring(queue, n)
+
+    async def check(self) -> None:
+        await self._bell.check()

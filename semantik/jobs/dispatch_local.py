@@ -69,6 +69,9 @@ class LocalDispatcher(Dispatcher):
             if queue in queues:
                 rung.set()
 
+    async def check(self) -> None:
+        """Those it rings for are in this process."""
+
     async def _serve(self, queues: tuple[str, ...], rung: asyncio.Event) -> None:
         while not self.runner.stopping:
             try:

@@ -29,6 +29,8 @@ export type Db = {
   runs: Record<string, S["Run"][]>;
   queues: Record<string, Pick<S["QueueState"], "paused_at" | "max_running" | "max_per_tenant" | "kinds">>;
   workers: S["Worker"][];
+  /** parts of the server that are down */
+  away: string[];
   keys: S["ApiKey"][];
   models: S["Model"][];
   /** called with each live message */

@@ -161,6 +161,7 @@ export function seed(scenario: Scenario = "full", { archive: large = 10_000 } = 
         },
       ]),
     ),
+    away: [],
     workers: [
       {
         id: "reading-room:4121:a41c09b7d2e1",

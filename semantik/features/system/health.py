@@ -16,7 +16,7 @@ from semantik.jobs.store import workers
 from semantik.kit.concurrency import Loops, run_cpu
 from semantik.kit.database import Database
 from semantik.kit.errors import SemantikError, Unavailable
-from semantik.runtime import Runtime
+from semantik.runtime import Bell, Runtime
 
 _TIMEOUT_S = 2.0
 _RECENT_S = 1.0
@@ -69,6 +69,8 @@ class Checks:
         }
         if runtime.settings.redis_url is not None:
             checks["redis"] = runtime.events.check
+        if runtime.settings.server_mode:
+            checks["broker"] = lambda: _broker(runtime.bell)
         return list(await asyncio.gather(*(_checked(name, check) for name, check in checks.items())))
 
     async def recent(self) -> list[Part]:
@@ -118,6 +120,11 @@ async def _api() -> Mapping[str, Any]:
 
 async def _loops(loops: Loops) -> Mapping[str, Any]:
     loops.check()
+    return {}
+
+
+async def _broker(bell: Bell) -> Mapping[str, Any]:
+    await bell.check()
     return {}
 
 

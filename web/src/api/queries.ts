@@ -24,6 +24,11 @@ export function useVersion() {
   return api.useQuery("get", "/api/v1/version", {}, { staleTime: 300_000 });
 }
 
+/** Which parts of the server are well. Not an error where one is down: the answer says which. */
+export function useReady() {
+  return api.useQuery("get", "/readyz", {}, { refetchInterval: 15_000 });
+}
+
 /** The newest jobs, for the line at the top of the frame and for pages that wait for one. */
 export function useRecentJobs() {
   const poll = usePollEvery(false);

@@ -2,6 +2,7 @@
 import { NavLink, Outlet } from "react-router";
 import { LiveWord } from "@/features/activity/live-word";
 import { DeadCount } from "@/features/dead-letters/dead-count";
+import { PartsAway } from "@/features/system/parts-away";
 import { paths } from "@/lib/paths";
 import { Page } from "@/ui/page";
 import { Tabs, tabClass, tabCountClass } from "@/ui/tabs";
@@ -27,6 +28,7 @@ export function JobsFrame() {
           Workers
         </NavLink>
       </Tabs>
+      <PartsAway />
       <Outlet />
     </Page>
   );

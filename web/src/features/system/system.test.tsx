@@ -12,3 +12,14 @@ describe("agreement", () => {
     );
   });
 });
+
+describe("a part that is away", () => {
+  it("is said on the pages of jobs, with what it means", async () => {
+    const db = world();
+    db.away = ["broker", "vectors"];
+    open("/jobs", db);
+    expect(await screen.findByText(/Workers are not told of new jobs/)).toBeVisible();
+    expect(screen.getByText(/The search index does not answer/)).toBeVisible();
+    expect(screen.queryByText(/Live updates are away/)).toBeNull();
+  });
+});
