@@ -104,6 +104,7 @@ def _steer(semantik: Semantik, folder: Path, log: Path) -> None:
     while "http://" not in log.read_text(errors="replace"):
         assert time.monotonic() < deadline, log.read_text(errors="replace")
         time.sleep(0.1)
+    assert "Context impl" not in log.read_text(), "nobody who starts a server asked how the schema is kept"
     semantik("ingest", str(folder), "-c", "House")
     job = json.loads(semantik("jobs", "list", "--json", "-c", "House").stdout)[0]["id"]
     made = semantik("schedules", "create", "Nightly", "clean_up_jobs", "--cron", "0 3 * * *", "--param", "keep_days=7")
@@ -318,6 +319,17 @@ def test_ids_may_be_cut_and_what_is_not_found_names_the_command_that_lists_it(se
     assert all(one.exit_code == 1 and "See: semantik " in one.stderr and "/api/" not in one.stderr for one in unknown)
     assert revoked.exit_code == 0
     assert none.exit_code == 0 and "nothing was done" in none.stderr
+
+
+@pytest.mark.slow
+def test_doctor_says_which_languages_of_ocr_are_missing_and_which_are_there(semantik: Semantik, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SEMANTIK_OCR", "true")
+    good = semantik("doctor")
+    monkeypatch.setenv("SEMANTIK_OCR_LANGUAGES", "eng+xyz")
+    bad = semantik("doctor")
+
+    assert "reads eng; installed in" in good.stdout
+    assert bad.exit_code == 1 and "xyz.traineddata of SEMANTIK_OCR_LANGUAGES is not in" in bad.stdout and "(there: eng" in bad.stdout
 
 
 def test_a_search_before_anything_is_indexed_says_how_to_start(semantik: Semantik) -> None:
