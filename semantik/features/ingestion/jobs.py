@@ -9,7 +9,7 @@ from typing import Any
 from semantik.engines.blobs.base import STRAY_AGE_S
 from semantik.engines.vectors.base import Space
 from semantik.features.ingestion import checks, due, projection, repository, sync
-from semantik.features.ingestion.doctor import examination
+from semantik.features.ingestion.doctor import examination, looks
 from semantik.features.ingestion.job_args import (
     CheckSources,
     CleanUpStore,
@@ -159,10 +159,9 @@ async def rebuild_index(ctx: JobContext, args: RebuildIndex) -> dict[str, Any]:
 @handles(CleanUpStore)
 async def clean_up_store(ctx: JobContext, args: CleanUpStore) -> dict[str, Any]:
     tenant, removed = ctx.actor.tenant_id, 0
-    names = [name async for name in ctx.runtime.blobs.hashes(tenant, older_than_s=args.older_than_s)]
-    for batch in split(names, ROWS_A_STEP):
+    async for names in looks.batches(ctx.runtime.blobs.hashes(tenant, older_than_s=args.older_than_s), ROWS_A_STEP):
         await ctx.check()
-        removed += await forget_files(ctx, batch, older_than_s=args.older_than_s)
+        removed += await forget_files(ctx, names, older_than_s=args.older_than_s)
     strays = await ctx.runtime.blobs.clean_up(older_than_s=max(args.older_than_s, STRAY_AGE_S))
     vectors = 0
     before = now() - timedelta(seconds=args.older_than_s)

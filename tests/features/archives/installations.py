@@ -67,11 +67,13 @@ async def examined(client: httpx2.AsyncClient) -> dict[str, Any]:
 
 
 @contextmanager
-def empty(kind: str, folder: Path, postgres: Callable[[], services.Postgres]) -> Iterator[Settings]:
+def empty(
+    kind: str, folder: Path, postgres: Callable[[], services.Postgres], bucket: Callable[[], dict[str, Any]] = dict
+) -> Iterator[Settings]:
     """The settings of an installation that is not there yet."""
     common: dict[str, Any] = {"data_dir": folder, "embedding_model": "hashing", "extract_workers": 1, "ocr": False}
-    if kind == "sqlite":
-        yield Settings(**common)
+    if kind in ("sqlite", "bucket"):
+        yield Settings(**common, **(bucket() if kind == "bucket" else {}))
         return
     server, name = postgres(), f"restored_{uuid.uuid4().hex[:12]}"
     administer(server, f'CREATE DATABASE "{name}"')

@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 import tarfile
+import uuid
 from io import BytesIO
 from pathlib import Path
 
@@ -28,6 +29,7 @@ from semantik.kit.settings import Settings
 from semantik.rows import opening, order, sums
 from semantik.runtime import Runtime
 from semantik.tables.documents import embeddings, file_holds
+from tests import services
 from tests.conftest import job_ended
 from tests.features.archives.installations import answers, empty, examined, fill, started
 from tests.flows.steps import make_collection
@@ -59,6 +61,29 @@ async def test_an_installation_comes_back_whole_on_either_kind(
             original = await there.get(f"/api/v1/documents/{next(one['id'] for one in listed if one['path'] == 'alone.html')}/original")
             assert original.content == b"<p>Nobody else has this ferry timetable.</p>"
     assert (tmp_path / "all.backup").stat().st_mode & 0o077 == 0, "whoever reads it reads everything"
+
+
+@here
+async def test_originals_move_into_a_bucket_and_back_into_a_folder(
+    client: httpx2.AsyncClient, actor: Actor, settings: Settings, tmp_path: Path, s3_endpoint: str
+) -> None:
+    bucket = {
+        "blobs_url": f"s3://tests/restored-{uuid.uuid4().hex}?endpoint={s3_endpoint}",
+        "blobs_access_key": services.S3_KEY,
+        "blobs_secret_key": services.S3_SECRET,
+    }
+    await fill(client, tmp_path / "papers")
+    before = await answers(client)
+    await backup.take(settings, tmp_path / "one.backup", told=silent)
+    with empty("bucket", tmp_path / "there", lambda: pytest.fail("not needed"), lambda: bucket) as there:
+        await backup.restore(there, tmp_path / "one.backup", told=silent)
+        taken = await backup.take(there, tmp_path / "two.backup", told=silent)
+    with empty("sqlite", tmp_path / "back", lambda: pytest.fail("not needed")) as back:
+        restored = await backup.restore(back, tmp_path / "two.backup", told=silent)
+        assert (restored.files, restored.problems, taken.problems) == (taken.files, 0, 0)
+        async with started(back, actor) as client_there:
+            assert await answers(client_there) == before
+            assert (await examined(client_there))["found"] == {}
 
 
 async def test_a_backup_while_a_job_runs_is_of_one_moment_and_the_job_goes_on_where_it_was_restored(

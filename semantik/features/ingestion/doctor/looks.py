@@ -119,21 +119,12 @@ async def counts(ctx: JobContext, args: Doctor, after: str) -> AsyncIterator[Bat
 
 async def files(ctx: JobContext, args: Doctor, after: str) -> AsyncIterator[Batch]:
     """Each stored file against the documents: those that none names, but for young ones."""
-    names: list[str] = []
-
-    async def compared() -> Batch:
+    stored = ctx.runtime.blobs.hashes(ctx.actor.tenant_id, older_than_s=args.older_than_s)
+    async for names in batches(stored, _ROWS):
         async with ctx.read() as session:
             unnamed = await repository.unused_blobs(session, ctx.actor, set(names))
         faults = [Fault(Kind.BLOB_UNNAMED, name, facts={"older_than_s": args.older_than_s}) for name in sorted(unnamed)]
-        return Batch("", len(names), tuple(faults))
-
-    async for name in ctx.runtime.blobs.hashes(ctx.actor.tenant_id, older_than_s=args.older_than_s):
-        names.append(name)
-        if len(names) == _ROWS:
-            yield await compared()
-            names.clear()
-    if names:
-        yield await compared()
+        yield Batch("", len(names), tuple(faults))
 
 
 async def vectors(ctx: JobContext, args: Doctor, after: str) -> AsyncIterator[Batch]:
@@ -160,6 +151,18 @@ STAGES: Mapping[str, tuple[Look, str]] = {
     "files": (files, "Looking for files that nobody names"),
     "vectors": (vectors, "Looking for vectors that nobody uses"),
 }
+
+
+async def batches(names: AsyncIterator[str], size: int) -> AsyncIterator[list[str]]:
+    """As many at a time: a store may hold more names than fit into memory."""
+    batch: list[str] = []
+    async for name in names:
+        batch.append(name)
+        if len(batch) == size:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
 
 
 async def file_fault(ctx: JobContext, blob_hash: str, *, read: bool) -> Kind | None:
