@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 
 from semantik.entrypoints import all_jobs, api
 from semantik.entrypoints.opened import Opened
@@ -35,7 +36,7 @@ async def opened(settings: Settings) -> AsyncIterator[Opened]:
     """
     owner = ownership.claim(settings.data_dir)
     try:
-        await run_cpu(_check_database, settings)
+        await run_cpu(check_database, settings)
         await run_cpu(prepare_schema, settings)
         runtime = await open_runtime(settings)
         try:
@@ -54,15 +55,42 @@ async def opened(settings: Settings) -> AsyncIterator[Opened]:
                 await guard.stop()
         finally:
             await runtime.close()
+            await run_cpu(_note_sound, settings)
     finally:
         owner.release()
 
 
-def _check_database(settings: Settings) -> None:
-    """A file that is no sound SQLite database is left alone, with a sentence, before anything opens it for writing."""
+def check_database(settings: Settings) -> None:
+    """A file that is no sound SQLite database is left alone, with a sentence, before anything opens it for writing.
+
+    Reading all of it takes time that grows with it, so one that was closed in order and not touched since is taken as sound.
+    """
     path = settings.data_dir / "semantik.db"
     if settings.database_url is not None or not path.exists() or path.stat().st_size == 0:
+        return
+    note = _note_of(path)
+    noted = note.read_text(encoding="ascii") if note.exists() else None
+    note.unlink(missing_ok=True)
+    if noted == _as_it_lies(path):
         return
     damage = sqlite_damage(str(path))
     if damage is not None:
         raise DatabaseDamaged(f"the database {path} is damaged: {damage}")
+
+
+def _note_sound(settings: Settings) -> None:
+    path = settings.data_dir / "semantik.db"
+    if settings.database_url is None and path.exists():
+        # A convenience: on a full disk the next start reads the file.
+        with suppress(OSError):
+            _note_of(path).write_text(_as_it_lies(path), encoding="ascii")
+
+
+def _note_of(path: Path) -> Path:
+    return path.with_name(f"{path.name}.sound")
+
+
+def _as_it_lies(path: Path) -> str:
+    """Changes whenever somebody writes the file, or its write-ahead log holds what it lacks."""
+    status, log = path.stat(), path.with_name(f"{path.name}-wal")
+    return f"{status.st_size} {status.st_mtime_ns} {log.stat().st_size if log.exists() else 0}"

@@ -12,7 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from semantik.entrypoints.embedded import check_database
 from semantik.kit import ownership
+from semantik.kit.database_errors import DatabaseDamaged
+from semantik.kit.settings import Settings
 
 pytestmark = pytest.mark.slow
 
@@ -53,6 +56,20 @@ def test_a_damaged_database_is_named_and_left_alone(used: Path) -> None:
     assert refused.returncode == 75
     assert "damaged" in refused.stderr and "backup" in refused.stderr
     assert database.read_bytes() == bytes(data)
+
+
+def test_a_database_that_was_closed_in_order_is_not_read_again_and_any_other_is(used: Path) -> None:
+    database, settings = used / "semantik.db", Settings(data_dir=used)
+    before = database.stat()
+    data = bytearray(database.read_bytes())
+    data[4096:12288] = os.urandom(8192)
+    database.write_bytes(data)
+    # As a disk damages it: nobody wrote the file, so a start in order believes what was noted at the end.
+    os.utime(database, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+    check_database(settings)
+    with pytest.raises(DatabaseDamaged, match="is damaged"):
+        check_database(settings)
 
 
 def test_a_newer_schema_is_refused_and_left_alone(used: Path) -> None:
