@@ -65,6 +65,29 @@ async def test_a_failed_document_is_an_item_of_its_job_and_is_retried_from_it(
     assert (await sync(client, source["id"]))["counts"]["failed"] == 0, "what failed before and did not change is not counted again"
 
 
+async def test_a_document_retried_on_its_own_page_leaves_no_dead_letter_behind(client: httpx2.AsyncClient, tmp_path: Path) -> None:
+    folder = tmp_path / "papers"
+    folder.mkdir()
+    (folder / "broken.pdf").write_bytes(_BROKEN)
+    (folder / "worse.pdf").write_bytes(_BROKEN + b" here either")
+    collection = await make_collection(client)
+    source = await add_folder(client, collection["id"], folder)
+    documents = await documents_of(client, collection["id"])
+
+    async def letters() -> set[tuple[str, str]]:
+        return {(one["job_id"], one["label"]) for one in (await client.get("/api/v1/dead-letters")).json()["items"]}
+
+    assert await letters() == {(source["last_job_id"], "broken.pdf"), (source["last_job_id"], "worse.pdf")}
+    (folder / "broken.pdf").write_text("Mended: the pump runs at night.")
+    answer = await client.post(f"/api/v1/documents/{documents['broken.pdf']['id']}/retry", json={})
+    assert (await job_ended(client, answer.json()["job_id"]))["outcome"] == "ok"
+    assert await letters() == {(source["last_job_id"], "worse.pdf")}
+    # It fails once more: one letter, of the job that tried last.
+    answer = await client.post(f"/api/v1/collections/{collection['id']}/retry-failed", json={})
+    again = await job_ended(client, answer.json()["job_id"])
+    assert await letters() == {(again["id"], "worse.pdf")}
+
+
 async def test_a_job_without_failures_offers_no_retry_of_them(client: httpx2.AsyncClient) -> None:
     collection = await make_collection(client)
     job = await upload(client, collection["id"], {"good.txt": b"All is well."})

@@ -18,6 +18,7 @@ from semantik.features.ingestion.plan import held_back
 from semantik.features.ingestion.schemas import Estimate, EstimatedRange, FolderPlanRequest, Moved, PlanCounts, SyncPlan
 from semantik.features.ingestion.values import Plan, Work
 from semantik.jobs.queue import enqueue
+from semantik.jobs.store import items
 from semantik.jobs.values import Enqueued
 from semantik.kit.concurrency import run_cpu
 from semantik.kit.database import AsyncSession
@@ -142,11 +143,11 @@ async def _planned(runtime: Runtime, actor: Actor, source: Mapping[Any, Any], co
         found = await listing.compare(runtime.database, actor, source["id"], connector)
         due = found.plan()
         held = held_back(len(due.deleted), found.known, waiting=source["held_deletions"] is not None, most=None)
-        items = {item.path: item for item in found.new} | {item.path: item for item, _ in found.touched}
+        listed = {item.path: item for item in found.new} | {item.path: item for item, _ in found.touched}
         population = estimate.Population()
         for path in (*due.added, *due.modified):
-            if items[path].problem is None:
-                population.add(_work(items[path]), _copied(connector, items[path]))
+            if listed[path].problem is None:
+                population.add(_work(listed[path]), _copied(connector, listed[path]))
         if not population.count:
             return shown_plan(due, held, None)
         target = await target_of(runtime, source, collection)
@@ -182,7 +183,7 @@ async def retry(session: AsyncSession, actor: Actor, keyring: Keyring, document_
         raise DocumentUnknown(f"there is no document {document_id}")
     sealed = keyring.seal(password.encode()) if password is not None else None
     await repository.make_due_again(session, actor, [document_id], sealed)
-    return await enqueue_ingest(
+    job = await enqueue_ingest(
         session,
         actor,
         source_id=document["source_id"],
@@ -191,6 +192,9 @@ async def retry(session: AsyncSession, actor: Actor, keyring: Keyring, document_
         listing=False,
         priority=3,
     )
+    # Its dead letter is answered: should it fail again, the new job has one.
+    await items.take_over(session, tenant_id=actor.tenant_id, keys=[document_id], by_job=job.id)
+    return job
 
 
 async def retry_failed(session: AsyncSession, actor: Actor, collection_id: str, codes: Sequence[str]) -> tuple[Enqueued | None, int]:
@@ -198,12 +202,13 @@ async def retry_failed(session: AsyncSession, actor: Actor, collection_id: str, 
     collection = await repository.collection(session, actor, collection_id)
     if collection is None:
         raise CollectionUnknown(f"there is no collection {collection_id}")
-    counts = await repository.make_failed_due(session, actor, collection_id, codes)
+    found = await repository.make_failed_due(session, actor, collection_id, codes)
     job = None
-    for source_id, count in counts.items():
-        title = f"Retry {count:,} failed in {collection['name']}"
+    for source_id, document_ids in found.items():
+        title = f"Retry {len(document_ids):,} failed in {collection['name']}"
         job = await enqueue_ingest(session, actor, source_id=source_id, collection_id=collection_id, title=title, listing=False, priority=4)
-    return job, sum(counts.values())
+        await items.take_over(session, tenant_id=actor.tenant_id, keys=document_ids, by_job=job.id)
+    return job, sum(map(len, found.values()))
 
 
 async def delete_document(session: AsyncSession, actor: Actor, document_id: str) -> Enqueued:

@@ -38,6 +38,14 @@ async def hand_over(session: AsyncSession, *, tenant_id: str, from_job: str, to_
         )
 
 
+async def take_over(session: AsyncSession, *, tenant_id: str, keys: Sequence[str], by_job: str) -> None:
+    """Says at the dead items with these keys, whichever jobs failed them, that this job does their work now by ways of its own."""
+    for start in range(0, len(keys), _KEYS_AT_ONCE):
+        some = list(keys[start : start + _KEYS_AT_ONCE])
+        mine = (job_items.c.tenant_id == tenant_id, job_items.c.item_key.in_(some), job_items.c.job_id != by_job)
+        await session.execute(sa.update(job_items).where(*mine, *dead()).values(retried_in=by_job))
+
+
 async def repeat_items(session: AsyncSession, *, tenant_id: str, from_job: str, to_job: str) -> int:
     """Gives another job the same items to do. Returns how many."""
     found = await session.execute(sa.select(job_items.c.item_key, job_items.c.label).where(job_items.c.job_id == from_job))

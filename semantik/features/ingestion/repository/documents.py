@@ -282,8 +282,8 @@ async def make_due_again(session: AsyncSession, actor: Actor, document_ids: Sequ
         wanted = list(containers)
 
 
-async def make_failed_due(session: AsyncSession, actor: Actor, collection_id: str, codes: Sequence[str]) -> dict[str, int]:
-    """Makes every failed document of the collection due; returns how many for each source."""
+async def make_failed_due(session: AsyncSession, actor: Actor, collection_id: str, codes: Sequence[str]) -> dict[str, list[str]]:
+    """Makes every failed document of the collection due; returns which, for each source."""
     failed = access.readable_documents(actor).where(
         documents.c.collection_id == collection_id, documents.c.state == "failed", documents.c.due.is_(None)
     )
@@ -291,10 +291,10 @@ async def make_failed_due(session: AsyncSession, actor: Actor, collection_id: st
         failed = failed.where(documents.c.code.in_(codes))
     rows = (await session.execute(failed.with_only_columns(documents.c.id, documents.c.source_id))).all()
     await make_due_again(session, actor, [row.id for row in rows])
-    counts: dict[str, int] = {}
+    found: dict[str, list[str]] = {}
     for row in rows:
-        counts[row.source_id] = counts.get(row.source_id, 0) + 1
-    return counts
+        found.setdefault(row.source_id, []).append(row.id)
+    return found
 
 
 async def fates(session: AsyncSession, actor: Actor, document_ids: Sequence[str]) -> dict[str, Row]:
