@@ -107,6 +107,8 @@ def _steer(semantik: Semantik, folder: Path, log: Path) -> None:
     assert "Context impl" not in log.read_text(), "nobody who starts a server asked how the schema is kept"
     semantik("ingest", str(folder), "-c", "House")
     job = json.loads(semantik("jobs", "list", "--json", "-c", "House").stdout)[0]["id"]
+    hourly = semantik("schedules", "create", "Hourly", "ingest_source", "--every", "1h", "--param", f"source_id={folder.name}")
+    unknown = semantik("schedules", "create", "Never", "ingest_source", "--every", "1h", "--param", "source_id=nothing")
     made = semantik("schedules", "create", "Nightly", "clean_up_jobs", "--cron", "0 3 * * *", "--param", "keep_days=7")
 
     shown = semantik("jobs", "show", job)
@@ -135,6 +137,8 @@ def _steer(semantik: Semantik, folder: Path, log: Path) -> None:
     gone = semantik("schedules", "delete", "Nightly")
     removed = semantik("jobs", "bulk", "delete", "--status", "completed", "--yes")
 
+    assert hourly.exit_code == 0, hourly.stderr
+    assert unknown.exit_code == 1 and "there is no source 'nothing'" in unknown.stderr
     assert made.exit_code == 0 and schedule.stdout.count("T03:00") >= 5
     assert "kept until" in shown.stdout and "possible" in shown.stdout
     assert "Listed 1 files: 1 added" in told.stdout

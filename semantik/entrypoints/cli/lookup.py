@@ -1,4 +1,4 @@
-"""Finds things by what a person typed: a whole id, the beginning or the end of one, or a collection's name."""
+"""Finds things by what a person typed: a whole id, the beginning or the end of one, or the name of a collection or a source."""
 
 from __future__ import annotations
 
@@ -46,6 +46,13 @@ async def collection_id(client: Client, given: str) -> str:
 
 
 async def source_id(client: Client, given: str) -> str:
+    """The id of the source with this name or id. Raises `NotFound` or `AmbiguousId`."""
+    if not _whole(given):
+        by_name = [row async for row in _sources(client) if row["name"] == given]
+        if len(by_name) > 1:
+            raise _ambiguous(_SOURCE, f"named {given!r}", by_name)
+        if by_name:
+            return str(by_name[0]["id"])
     return await _id_of(client, _SOURCE, given)
 
 

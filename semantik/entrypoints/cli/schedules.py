@@ -17,7 +17,10 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of words.
 Cron = Annotated[str | None, typer.Option(help="Five fields, such as '0 3 * * *'.")]
 Every = Annotated[str | None, typer.Option(help="Instead of cron: 90, 5m, 2h or 1d.")]
 Timezone = Annotated[str | None, typer.Option(help="In which cron is read, such as Europe/Berlin.")]
-Param = Annotated[list[str] | None, typer.Option(help="NAME=VALUE for the job; JSON, or else text. May be repeated.")]
+Param = Annotated[
+    list[str] | None,
+    typer.Option(help="NAME=VALUE for the job; JSON, or else text. source_id takes a source's name, too. May be repeated."),
+]
 Overlap = Annotated[OverlapWord | None, typer.Option(help="What to do while the last run goes on.")]
 
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -113,8 +116,11 @@ def create(
     """Create a schedule; prints its id."""
     from semantik.entrypoints.cli import client
 
-    body = {"name": name, "kind": kind, "params": _params(param), **_given(cron, every, timezone, overlap)}
-    made = client.run(lambda api: api.post("/schedules", body))
+    async def work(api: client.Client) -> dict[str, Any]:
+        body = {"name": name, "kind": kind, "params": await _meant(api, _params(param)), **_given(cron, every, timezone, overlap)}
+        return dict(await api.post("/schedules", body))
+
+    made = client.run(work)
     console.say(made["id"])
     console.note(f"Next: {', '.join(made['next_five'])}")
 
@@ -132,9 +138,9 @@ def change(
     """Change a schedule; a new rhythm counts from now."""
     from semantik.entrypoints.cli import client
 
-    body = {**_given(cron, every, timezone, overlap), **({"name": name} if name else {}), **({"params": _params(param)} if param else {})}
-
     async def work(api: client.Client) -> dict[str, Any]:
+        params = {"params": await _meant(api, _params(param))} if param else {}
+        body = {**_given(cron, every, timezone, overlap), **({"name": name} if name else {}), **params}
         return dict(await api.patch(f"/schedules/{(await _find(api, schedule))['id']}", body))
 
     console.note(f"Next: {', '.join(client.run(work)['next_five']) or 'paused'}")
@@ -165,6 +171,15 @@ def _params(given: list[str] | None) -> dict[str, Any]:
         except ValueError:
             params[name] = text
     return params
+
+
+async def _meant(api: Any, params: dict[str, Any]) -> dict[str, Any]:
+    """The params with a source that was named, or whose id was cut, by its whole id."""
+    from semantik.entrypoints.cli import lookup
+
+    if params.get("source_id") is None:
+        return params
+    return {**params, "source_id": await lookup.source_id(api, str(params["source_id"]))}
 
 
 def _act(schedule: str, verb: str) -> dict[str, Any]:

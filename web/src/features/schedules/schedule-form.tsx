@@ -9,6 +9,7 @@ import { CheckField, Form, FormActions, SelectField, TextArea, TextField } from 
 import { ProblemNotice } from "@/ui/notice";
 import { moment, OVERLAPS, type Overlap, paramsOf, typed } from "./say";
 import styles from "./schedules.module.css";
+import { SourceField } from "./source-field";
 import { type Times, useKinds, useTimes } from "./use-schedules";
 
 export type ScheduleDraft = {
@@ -33,10 +34,6 @@ export const EMPTY: ScheduleDraft = {
   overlap: "skip",
   params: {},
   json: "{}",
-};
-
-const HELP: Record<string, string> = {
-  source_id: "The id at the end of the address of the source's page, under its collection.",
 };
 
 export function timesOf(draft: ScheduleDraft): Times | null {
@@ -120,7 +117,14 @@ export function ScheduleForm({
         </SelectField>
       )}
       {fields?.map((field) =>
-        field.kind === "flag" ? (
+        field.name === "source_id" ? (
+          <SourceField
+            key={field.name}
+            value={draft.params[field.name] ?? ""}
+            error={say(missing.includes(field), "Choose a source.")}
+            onChange={(source) => set("params", { ...draft.params, [field.name]: source })}
+          />
+        ) : field.kind === "flag" ? (
           <CheckField
             key={field.name}
             label={sentence(field.name)}
@@ -133,7 +137,7 @@ export function ScheduleForm({
             key={field.name}
             label={sentence(field.name)}
             optional={!field.required}
-            help={field.help || HELP[field.name] || (field.initial ? `Empty: ${field.initial}.` : undefined)}
+            help={field.help || (field.initial ? `Empty: ${field.initial}.` : undefined)}
             inputMode={field.kind === "number" ? "numeric" : undefined}
             autoComplete="off"
             value={draft.params[field.name] ?? ""}

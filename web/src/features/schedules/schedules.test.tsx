@@ -75,6 +75,23 @@ describe("schedules", () => {
     });
   });
 
+  it("sync a source that is picked by its collection and name", async () => {
+    const db = world();
+    const shelf = db.sources.find(({ name }) => name === "contracts");
+    const { user, url } = open("/jobs/schedules/new", db);
+    await user.type(await screen.findByRole("textbox", { name: "Name" }), "Contracts at four");
+    await user.selectOptions(screen.getByRole("combobox", { name: "What it starts" }), "Ingest source");
+    await user.click(screen.getByRole("button", { name: "Create schedule" }));
+    expect(screen.getByText("Choose a source.")).toBeVisible();
+    await screen.findByRole("option", { name: "Contracts" });
+    await user.selectOptions(screen.getByRole("combobox", { name: "Collection" }), "Contracts");
+    await screen.findByRole("option", { name: "contracts" });
+    await user.selectOptions(screen.getByRole("combobox", { name: "Source" }), "contracts");
+    await user.click(screen.getByRole("button", { name: "Create schedule" }));
+    await waitFor(() => expect(url()).toBe(`/jobs/schedules/${db.schedules.at(-1)?.id}`));
+    expect(db.schedules.at(-1)?.params).toMatchObject({ source_id: shelf?.id });
+  });
+
   it("are paused, run now, changed and deleted", async () => {
     const db = world();
     const schedule = db.schedules[0];

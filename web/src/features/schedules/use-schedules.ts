@@ -27,6 +27,24 @@ export function useRuns(schedule: string) {
   );
 }
 
+export function useSourcesOf(collection: string) {
+  return api.useQuery(
+    "get",
+    "/api/v1/collections/{collection_id}/sources",
+    { params: { path: { collection_id: collection }, query: { limit: 200 } } },
+    { enabled: collection !== "" },
+  );
+}
+
+export function useSource(source: string) {
+  return api.useQuery(
+    "get",
+    "/api/v1/sources/{source_id}",
+    { params: { path: { source_id: source } } },
+    { enabled: source !== "" },
+  );
+}
+
 export function useKinds() {
   return api.useQuery("get", "/api/v1/schedules/kinds", {}, { staleTime: 300_000 });
 }
