@@ -67,34 +67,32 @@ async def bury(session: AsyncSession, actor: Actor, collection_id: str) -> None:
     await session.execute(sa.update(collections).where(collections.c.id.in_(owned)).values(deleted_at=now()))
 
 
-async def states(session: AsyncSession, actor: Actor, collection_ids: Sequence[str]) -> list[tuple[str, str, str | None, int]]:
-    """(collection, state, code, documents) for the ledgers of several collections."""
+async def states(session: AsyncSession, actor: Actor, collection_ids: Sequence[str]) -> list[tuple[str, str, str | None, int, int]]:
+    """(collection, state, code, documents, their chunks) for the ledgers of several collections."""
     statement = (
         access.readable_documents(actor)
         .where(documents.c.collection_id.in_(collection_ids))
-        .with_only_columns(documents.c.collection_id, documents.c.state, documents.c.code, sa.func.count())
+        .with_only_columns(
+            documents.c.collection_id,
+            documents.c.state,
+            documents.c.code,
+            sa.func.count(),
+            sa.func.coalesce(sa.func.sum(documents.c.chunk_count), 0),
+        )
         .group_by(documents.c.collection_id, documents.c.state, documents.c.code)
     )
-    return [tuple(row) for row in await session.execute(statement)]
+    return [(row[0], row[1], row[2], row[3], int(row[4])) for row in await session.execute(statement)]
 
 
-async def sizes(session: AsyncSession, actor: Actor, collection_ids: Sequence[str]) -> dict[str, tuple[int, int]]:
-    """(sources, chunks) of each collection."""
-    per_source = (
+async def source_counts(session: AsyncSession, actor: Actor, collection_ids: Sequence[str]) -> dict[str, int]:
+    """Those that have none are left out."""
+    statement = (
         access.readable_sources(actor)
         .where(sources.c.collection_id.in_(collection_ids))
         .with_only_columns(sources.c.collection_id, sa.func.count())
         .group_by(sources.c.collection_id)
     )
-    per_document = (
-        access.readable_documents(actor)
-        .where(documents.c.collection_id.in_(collection_ids))
-        .with_only_columns(documents.c.collection_id, sa.func.coalesce(sa.func.sum(documents.c.chunk_count), 0))
-        .group_by(documents.c.collection_id)
-    )
-    source_counts = {row[0]: row[1] for row in await session.execute(per_source)}
-    chunk_counts = {row[0]: int(row[1]) for row in await session.execute(per_document)}
-    return {key: (source_counts.get(key, 0), chunk_counts.get(key, 0)) for key in collection_ids}
+    return {row[0]: row[1] for row in await session.execute(statement)}
 
 
 # What the delete job does, batch by batch. The collection is already invisible, so these start from its tombstone.

@@ -50,8 +50,7 @@ async def create_collection(wanted: NewCollection, actor: Writer, runtime: Curre
     model = wanted.embedding_model or runtime.settings.embedding_model
     spec = (await runtime.text_model(model)).spec
     space = await runtime.space(model)
-    collection_id = await service.create(session, actor, wanted, spec=spec, space=space.key)
-    return await service.get(session, actor, collection_id)
+    return await service.create(session, actor, wanted, spec=spec, space=space.key)
 
 
 @router.get("/collections/{collection_id}", summary="Read a collection with its ledger", operation_id="get_collection")

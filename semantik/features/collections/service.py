@@ -26,30 +26,27 @@ class NameTaken(Conflict):
     title = "The name is taken"
 
 
-async def create(session: AsyncSession, actor: Actor, wanted: NewCollection, *, spec: ModelSpec, space: str) -> str:
-    """Returns the new id. Raises `NameTaken`, or what does not fit about the chunking."""
+async def create(session: AsyncSession, actor: Actor, wanted: NewCollection, *, spec: ModelSpec, space: str) -> Collection:
+    """Raises `NameTaken`, or what does not fit about the chunking."""
     chunking = ChunkingSettings(**wanted.chunking.model_dump())
     check_chunking(chunking, spec)
     if await repository.by_name(session, actor, wanted.name) is not None:
         raise NameTaken(f"there is a collection named {wanted.name!r} already", hint="Choose another name.", name=wanted.name)
     collection_id, at = new_id(), now()
-    await repository.insert(
-        session,
-        {
-            "id": collection_id,
-            "tenant_id": actor.tenant_id,
-            "name": wanted.name,
-            "description": wanted.description,
-            "embedding_model": spec.name,
-            "chunking": wanted.chunking.model_dump(),
-            "language": wanted.language,
-            "generation": 1,
-            "created_at": at,
-            "updated_at": at,
-        },
-        space=space,
-    )
-    return collection_id
+    row = {
+        "id": collection_id,
+        "tenant_id": actor.tenant_id,
+        "name": wanted.name,
+        "description": wanted.description,
+        "embedding_model": spec.name,
+        "chunking": wanted.chunking.model_dump(),
+        "language": wanted.language,
+        "generation": 1,
+        "created_at": at,
+        "updated_at": at,
+    }
+    await repository.insert(session, row, space=space)
+    return _shown(row, [], sources=0)
 
 
 async def get(session: AsyncSession, actor: Actor, collection_id: str) -> Collection:
@@ -91,19 +88,20 @@ async def shown(session: AsyncSession, actor: Actor, rows: Sequence[Mapping[str,
     if not ids:
         return []
     states = await repository.states(session, actor, ids)
-    sizes = await repository.sizes(session, actor, ids)
-    return [
-        Collection(
-            **{name: row[name] for name in ("id", "name", "description", "embedding_model", "language", "generation")},
-            chunking=row["chunking"],
-            created_at=row["created_at"],
-            updated_at=row["updated_at"],
-            ledger=ledger((state, code, count) for owner, state, code, count in states if owner == row["id"]),
-            sources=sizes[row["id"]][0],
-            chunks=sizes[row["id"]][1],
-        )
-        for row in rows
-    ]
+    sources = await repository.source_counts(session, actor, ids)
+    return [_shown(row, [one for one in states if one[0] == row["id"]], sources=sources.get(row["id"], 0)) for row in rows]
+
+
+def _shown(row: Mapping[str, Any], states: Sequence[tuple[str, str, str | None, int, int]], *, sources: int) -> Collection:
+    return Collection(
+        **{name: row[name] for name in ("id", "name", "description", "embedding_model", "language", "generation")},
+        chunking=row["chunking"],
+        created_at=row["created_at"],
+        updated_at=row["updated_at"],
+        ledger=ledger((state, code, count) for _, state, code, count, _ in states),
+        sources=sources,
+        chunks=sum(chunks for *_, chunks in states),
+    )
 
 
 def ledger(counts: Any) -> Ledger:
