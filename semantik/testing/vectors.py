@@ -367,7 +367,7 @@ class VectorStoreContract:
         await store.ensure(SPACE)
         await store.upsert(SPACE, [point(number) for number in range(3)] + [point(number, tenant=BETA) for number in range(3, 8)])
         of_other = [found.id async for batch in store.scan(SPACE, tenant=BETA) for found in batch]
-        assert set(of_other) == {point(number).id for number in range(3, 8)}
+        assert set(of_other) == {point(number, tenant=BETA).id for number in range(3, 8)}
 
     async def test_present_tells_which_ids_are_points(self, store: VectorStore) -> None:
         points = [point(number) for number in range(300)]
