@@ -118,6 +118,10 @@ def _steer(semantik: Semantik, folder: Path, log: Path) -> None:
     retried = semantik("jobs", "dead", "--retry")
     refused = semantik("jobs", "retry-failed", job)
     late = semantik("jobs", "priority", job, "1")
+    ended = semantik("jobs", "retry", job)
+    anew = semantik("jobs", "restart", job)
+    newest = json.loads(semantik("jobs", "list", "--json", "-c", "House").stdout)[0]["id"]
+    over = semantik("jobs", "watch", newest)
     items = semantik("jobs", "items", job)
     schedule = semantik("schedules", "show", "Nightly")
     changed = semantik("schedules", "change", "Nightly", "--every", "2h")
@@ -145,6 +149,8 @@ def _steer(semantik: Semantik, folder: Path, log: Path) -> None:
     assert "Created" in told.stdout and "Completed" in told.stdout
     assert quiet == [] and letters.exit_code == 0 and "0 jobs and 0 items" in retried.stdout
     assert nobody.exit_code == 1 and "no worker nobody" in nobody.stderr
+    assert ended.exit_code == 1 and "restart" in ended.stderr, "what ended well is not retried, it is started over"
+    assert (anew.exit_code, over.exit_code) == (0, 0) and newest != job
     assert refused.exit_code == 1 and late.exit_code == 1 and items.exit_code == 0
     assert changed.exit_code == 0 and wrong.exit_code == 2
     assert "every 7200 s" in paused.stdout and "paused" in paused.stdout
@@ -153,7 +159,7 @@ def _steer(semantik: Semantik, folder: Path, log: Path) -> None:
     assert limited.stdout.strip() == "cpu: open, limit 3" and held.stdout.strip() == "cpu: paused, limit 3"
     assert kind.stdout.strip() == "cpu: open, limit 3" and "cpu: ingest_source, limit 2, 1 of each tenant" in kind.stderr
     assert "cpu" in queues.stdout and workers.exit_code == 0 and "No lease was lost" in workers.stderr
-    assert gone.exit_code == 0 and "2 changed, 0 not possible" in removed.stdout
+    assert gone.exit_code == 0 and "3 changed, 0 not possible" in removed.stdout
 
 
 @pytest.mark.slow
