@@ -1,9 +1,10 @@
 """What decision 0005 rests on, anew: `make bench-fusion ARGS="--data DIR"`, where DIR is a folder that `bench.retrieval` has filled.
 
 Reads vectors and passages straight from that folder's database (no server may be needed, one may run), scores every passage
-exactly, and hands the product's own `fuse` what the index would have answered. Three tables: variants of fusion on every set;
-the constants chosen without each set, on that set; and the fit of the shown score, with negatives that a user meets: the same
-query where its documents were taken out, and in the collections of the other sets, down to 20 passages.
+exactly, and hands the product's own `fuse` what the index would have answered. Tables: variants of fusion on every set; several
+languages in one collection; the constants chosen without each set, on that set; and the fit of the shown score, with negatives
+that a user meets: the same query where its documents were taken out, and in the collections of the other sets, down to 20
+passages.
 """
 
 from __future__ import annotations
@@ -28,16 +29,17 @@ from bench import machine
 from bench.retrieval import COLUMNS, JudgedSet, ndcg, read
 from semantik.engines import embedding
 from semantik.engines.embedding import bm25
-from semantik.engines.embedding.language import is_foreign
+from semantik.engines.embedding.language import is_foreign, tongues
 from semantik.engines.vectors.base import Answer, Moments, Scored, SideResult
 from semantik.engines.vectors.checks import SAMPLE
 from semantik.features.search.fuse import CHOSEN, DENSE, HYBRID, SPARSE, Fit, Shape, fuse
 from semantik.kit import registry
 
 _DEPTH = 100
+_LANGUAGES = ("xquad_ar", "xquad_de", "xquad_en", "xquad_es", "xquad_zh")
 _SIZES = (20, 60, 170)
 _ROWS = """
-select c.id, c.text, c.language, d.path, d.language, e.vector, g.mean_terms
+select c.id, c.text, c.language, d.path, d.language, e.vector, g.mean_terms, coalesce(c.language, d.language)
 from collections k
 join generations g on g.collection_id = k.id and g.number = k.generation
 join chunks c on c.collection_id = k.id and c.generation = k.generation
@@ -55,6 +57,7 @@ class Shelf:
     ids: Sequence[str]
     items: Sequence[str]
     languages: Sequence[str]
+    spoken: Sequence[str | None]
     dense: NDArray[np.float32]
     terms: Sequence[tuple[NDArray[np.uint32], NDArray[np.float32]]]
     postings: Mapping[int, tuple[NDArray[np.intp], NDArray[np.float32]]]
@@ -68,6 +71,7 @@ class Shelf:
             [self.ids[row] for row in kept],
             [self.items[row] for row in kept],
             self.languages,
+            [self.spoken[row] for row in kept],
             self.dense[kept],
             terms,
             _postings(terms),
@@ -123,6 +127,7 @@ def load(database: sqlite3.Connection, judged: JudgedSet) -> Shelf:
         ids=[row[0] for row in rows],
         items=[order[int(Path(row[3]).stem)] for row in rows],
         languages=sorted({row[4] for row in rows if row[4]}),
+        spoken=[row[7] for row in rows],
         dense=vectors / np.linalg.norm(vectors, axis=1, keepdims=True),
         terms=terms,
         postings=_postings(terms),
@@ -197,6 +202,49 @@ def compare(sets: Mapping[str, Sequence[Asked]]) -> dict[str, dict[str, float]]:
     notes = ["bar: the better of the BM25 and dense columns; keywords and meaning: each side alone; ranks: reciprocal rank fusion"]
     machine.report("fusion", "nDCG@10 of variants", columns, [*rows, ["mean", None, *average]], notes=notes)
     return means
+
+
+def together(sets: Mapping[str, Sequence[Asked]], *, seed: int = 1) -> dict[str, Any]:
+    """Each paragraph that exists in several languages in one of them, all in one collection: every query has one answer in it."""
+    shelves = {name.removeprefix("xquad_"): asked[0].shelf for name, asked in sets.items() if name in _LANGUAGES}
+    if len(shelves) < 2:
+        return {}
+    rng = random.Random(seed)
+    paragraphs = sorted({item.partition("-")[2] for shelf in shelves.values() for item in shelf.items})
+    language = {paragraph: rng.choice(sorted(shelves)) for paragraph in paragraphs}
+    rows = [
+        (shelf.ids[at], item, shelf.spoken[at], shelf.dense[at], shelf.terms[at])
+        for shelf in shelves.values()
+        for at, item in enumerate(shelf.items)
+        if item == f"{language[item.partition('-')[2]]}-{item.partition('-')[2]}"
+    ]
+    rows.sort(key=lambda row: row[0])
+    ids, items, spoken, dense, terms = (list(column) for column in zip(*rows, strict=True))
+    pool = Shelf(next(iter(shelves.values())).judged, ids, items, sorted(shelves), spoken, np.stack(dense), terms, _postings(terms))
+    item_of, tongue_of = dict(zip(ids, items, strict=True)), dict(zip(ids, spoken, strict=True))
+    gains: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    for name, asked in sets.items():
+        for one in asked if name.startswith("xquad_") else ():
+            paragraph = next(iter(one.shelf.judged.relevant[one.id])).partition("-")[2]
+            codes, answer = tongues(one.text), pool.answer(one.text, one.vector)
+            strangers = {id for id, code in tongue_of.items() if code and codes and code not in codes}
+            of = "language unsure" if not codes else "own language" if language[paragraph] in codes else "another language"
+            lists = {
+                "keywords": list(answer.sparse.found.ids) if answer.sparse else [],
+                "meaning": list(answer.dense.found.ids) if answer.dense else [],
+                "without": [found.id for found in fuse(answer)],
+                **{
+                    f"echo {echo}": [found.id for found in fuse(answer, strangers=strangers, shape=replace(CHOSEN, echo=echo))]
+                    for echo in (0.5, 1.0, 2.0, 3.0, 4.0)
+                },
+            }
+            for variant, ranked in lists.items():
+                found = list(dict.fromkeys(item_of[id] for id in ranked))
+                gains[of][variant].append(ndcg(found, {f"{language[paragraph]}-{paragraph}": 1.0}))
+    columns = ["the answer is in", "queries", *next(iter(gains.values()))]
+    table = [[of, len(one["without"]), *(float(np.mean(values)) for values in one.values())] for of, one in gains.items()]
+    machine.report("fusion", f"nDCG@10 in one collection of {len(shelves)} languages", columns, table)
+    return {str(row[0]): row[1:] for row in table}
 
 
 def leave_one_out(sets: Mapping[str, Sequence[Asked]]) -> dict[str, Any]:
@@ -376,7 +424,7 @@ def main() -> None:
     shelves = {name: load(database, read(chosen.shared / "eval" / name)) for name in wanted}
     vectors = asyncio.run(_embedded(chosen.data / "semantik" / "models", [shelf.judged for shelf in shelves.values()], chosen.queries))
     sets = {name: [Asked(shelf, id, vector) for id, vector in vectors[name]] for name, shelf in shelves.items()}
-    results = {"variants": compare(sets), "left_out": leave_one_out(sets), "score": calibrate(look(sets))}
+    results = {"variants": compare(sets), "together": together(sets), "left_out": leave_one_out(sets), "score": calibrate(look(sets))}
     machine.keep("fusion", results, before)
 
 

@@ -92,6 +92,12 @@ def is_foreign(query: str, languages: Collection[str | None]) -> bool:
     return best >= 2 and best > max((counts.get(language, best) for language in known), default=0)
 
 
+def tongues(query: str) -> Collection[str]:
+    """The languages that a query can be in; empty when that does not show."""
+    language = spoken(query)
+    return (language,) if language else _script(query)
+
+
 def spoken(query: str) -> str | None:
     """The language that a query is surely in: two function words at least, and more of them than of any other language."""
     codes = _script(query)

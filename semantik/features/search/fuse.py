@@ -21,7 +21,7 @@ Fitted by bench/fusion (docs/decisions/0005-adaptive-fusion.md). Rank fusion was
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
@@ -38,6 +38,8 @@ class Shape:
     cap: float = 15.0
     # Keywords of a query in another language than the documents: .15 to .5 are within .003 on the cross-lingual set, 1 loses .016.
     foreign: float = 0.4
+    # What a passage in another language than the query gets for keywords, for each deviation in meaning.
+    echo: float = 2.0
 
 
 CHOSEN = Shape()
@@ -104,11 +106,14 @@ class _Told:
         return self.dense.evidence(id) if self.dense else None, self.sparse.evidence(id) if self.sparse else None
 
 
-def fuse(answer: Answer, *, words: int = 1, foreign: bool = False, shape: Shape = CHOSEN) -> list[Candidate]:
+def fuse(
+    answer: Answer, *, words: int = 1, foreign: bool = False, strangers: Collection[str] = (), shape: Shape = CHOSEN
+) -> list[Candidate]:
     """Candidates best first, ties by id; their scores never rise. Pure.
 
     A side that has no score for a candidate counts it at its lowest. `words`: how many words of the query are keywords. `foreign`:
-    the query is in a language that the documents are not in, so that words meet by accident or as names.
+    the query is in a language that the documents are not in, so that words meet by accident or as names. `strangers`: ids of
+    passages in another language than the query, among others in its own: keywords cannot speak for them, so their meaning does.
     """
     dense, sparse = _side(answer.dense, cap=math.inf), _side(answer.sparse, cap=shape.cap)
     weights = weigh(dense, sparse, foreign=foreign, shape=shape)
@@ -119,6 +124,8 @@ def fuse(answer: Answer, *, words: int = 1, foreign: bool = False, shape: Shape 
     for side, weight in ((dense, weights.dense), (sparse, weights.sparse)):
         if side is not None:
             z, floor = side.z, side.floor
+            if strangers and side is sparse and dense is not None:
+                z = _echoed(z, dense.z, strangers, shape.echo)
             totals = [total + weight * z.get(id, floor) for id, total in zip(ids, totals, strict=True)]
     best = sorted(zip([-total for total in totals], ids, strict=True))
     ids = [id for _, id in best]
@@ -126,10 +133,16 @@ def fuse(answer: Answer, *, words: int = 1, foreign: bool = False, shape: Shape 
     fit = DENSE if weights.sparse == 0 else SPARSE if weights.dense == 0 else HYBRID
     sampled = max((side.sampled for side in (dense, sparse) if side is not None), default=0)
     nothing = [0.0] * len(ids)
-    proofs = zip(dense.nearness(ids) if dense else nothing, sparse.coverage(ids, words) if sparse else nothing, strict=True)
-    scores = accumulate((fit.share(nearness, coverage, sampled) for nearness, coverage in proofs), min)
+    proofs = zip(ids, dense.nearness(ids) if dense else nothing, sparse.coverage(ids, words) if sparse else nothing, strict=True)
+    unspoken = frozenset(strangers) if dense is not None and weights.dense else frozenset()
+    scores = accumulate(((DENSE if id in unspoken else fit).share(nearness, coverage, sampled) for id, nearness, coverage in proofs), min)
     told = _Told(dense, sparse)
     return [Candidate(id, score, -less, weights, told) for (less, id), score in zip(best, scores, strict=True)]
+
+
+def _echoed(words: Mapping[str, float], meaning: Mapping[str, float], strangers: Collection[str], echo: float) -> dict[str, float]:
+    """z of keywords with those of strangers raised to what their meaning promises."""
+    return {**words, **{id: max(words.get(id, 0.0), echo * meaning[id]) for id in strangers if meaning.get(id, 0.0) > 0}}
 
 
 def _side(side: SideResult | None, *, cap: float) -> _Side | None:

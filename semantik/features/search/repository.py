@@ -82,10 +82,12 @@ async def has_chunks(session: AsyncSession, actor: Actor, ids: Sequence[str]) ->
     return await session.scalar(statement) is not None
 
 
-async def documents_of(session: AsyncSession, actor: Actor, collection_ids: Sequence[str], chunk_ids: Sequence[str]) -> dict[str, str]:
-    """Document of each chunk of these collections that lives and may be read; what the index holds beyond that is not in it."""
+async def documents_of(
+    session: AsyncSession, actor: Actor, collection_ids: Sequence[str], chunk_ids: Sequence[str]
+) -> dict[str, tuple[str, str | None]]:
+    """(document, language) of each chunk of these collections that lives and may be read; what the index holds beyond that is not in it."""
     rows = await _of_chunks(session, actor, collection_ids, chunk_ids, whole=False)
-    return {row.id: row.document_id for row in rows}
+    return {row.id: (row.document_id, row.language) for row in rows}
 
 
 async def passages(session: AsyncSession, actor: Actor, collection_ids: Sequence[str], chunk_ids: Sequence[str]) -> dict[str, Passage]:
@@ -113,7 +115,7 @@ async def passages(session: AsyncSession, actor: Actor, collection_ids: Sequence
     }
 
 
-_DOCUMENT = (chunks.c.id, chunks.c.document_id)
+_DOCUMENT = (chunks.c.id, chunks.c.document_id, chunks.c.language)
 _PASSAGE = (
     chunks.c.id, chunks.c.text, chunks.c.start, chunks.c.end, chunks.c.page, chunks.c.heading_path, chunks.c.position,
     chunks.c.language, chunks.c.document_id, documents.c.name, documents.c.title, documents.c.path, documents.c.media_type,

@@ -6,13 +6,13 @@ import asyncio
 import hashlib
 import time
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from itertools import chain
 
 from semantik.auth.actor import Actor
 from semantik.engines.embedding import bm25
-from semantik.engines.embedding.language import is_foreign
-from semantik.engines.vectors.base import IndexDamaged, Space
+from semantik.engines.embedding.language import is_foreign, tongues
+from semantik.engines.vectors.base import Answer, IndexDamaged, Space
 from semantik.features.search import repository, retrieve
 from semantik.features.search.cursor import Place, open_place, seal_place
 from semantik.features.search.fuse import fuse
@@ -82,9 +82,11 @@ async def search(runtime: Runtime, actor: Actor, request: Request) -> SearchResu
 
         depth = place.depth or (_DEPTH if request.limit <= 30 else _DEEPEST)
         while True:
-            candidates = await _candidates(runtime, actor, request, spaces, asked, depth, foreign=foreign)
+            answers = await _answers(runtime, actor, request, spaces, asked, depth)
             async with runtime.database.lookup(actor.tenant_id) as session:
-                documents = await repository.documents_of(session, actor, ids, [candidate.id for candidate in candidates])
+                documents = await repository.documents_of(session, actor, ids, list(_told_of(answers)))
+                strangers = set() if foreign else _strangers(query, languages, documents)
+                candidates = _fused(answers, asked, foreign=foreign, strangers=strangers)
                 ranked, members = _ranked(candidates, documents, request)
                 chosen = ranked[place.offset : place.offset + request.limit]
                 passages = await repository.passages(session, actor, ids, [candidate.id for candidate in chosen])
@@ -142,12 +144,12 @@ async def _spaces(runtime: Runtime, found: Sequence[Searchable]) -> dict[Space, 
     return spaces
 
 
-async def _candidates(
-    runtime: Runtime, actor: Actor, request: Request, spaces: Mapping[Space, list[Searchable]], asked: Asked, depth: int, *, foreign: bool
-) -> list[Candidate]:
+async def _answers(
+    runtime: Runtime, actor: Actor, request: Request, spaces: Mapping[Space, list[Searchable]], asked: Asked, depth: int
+) -> list[Answer]:
     began = time.perf_counter()
     try:
-        answers = await retrieve.answers(runtime.vectors, spaces, asked, tenant=actor.tenant_id, filters=request.filters, limit=depth)
+        return await retrieve.answers(runtime.vectors, spaces, asked, tenant=actor.tenant_id, filters=request.filters, limit=depth)
     except IndexDamaged as error:
         if error.data.get("reason") != "missing":
             raise
@@ -160,16 +162,32 @@ async def _candidates(
             }
         if len(filled) == len(spaces):
             raise
-        return await _candidates(runtime, actor, request, filled, asked, depth, foreign=foreign) if filled else []
+        return await _answers(runtime, actor, request, filled, asked, depth) if filled else []
     finally:
         metrics.SEARCH_SECONDS.labels(stage="index").observe(time.perf_counter() - began)
+
+
+def _told_of(answers: Sequence[Answer]) -> Iterator[str]:
+    """Every chunk that an index has told of."""
+    for answer in answers:
+        sides = [side for side in (answer.dense, answer.sparse) if side is not None]
+        yield from {id for side in sides for ids in (side.found.ids, side.cross) for id in ids}
+
+
+def _strangers(query: str, languages: Sequence[str | None], chunks: Mapping[str, tuple[str, str | None]]) -> set[str]:
+    """Chunks that are surely in another language than the query, where some of what is searched is in its own."""
+    spoken = tongues(query) if len(languages) > 1 else ()
+    return {id for id, (_, language) in chunks.items() if language is not None and language not in spoken} if spoken else set()
+
+
+def _fused(answers: Sequence[Answer], asked: Asked, *, foreign: bool, strangers: Set[str]) -> list[Candidate]:
     words = len(set(asked.surfaces.values()))
-    fused = list(chain.from_iterable(fuse(answer, words=words, foreign=foreign) for answer in answers))
+    fused = list(chain.from_iterable(fuse(answer, words=words, foreign=foreign, strangers=strangers) for answer in answers))
     return sorted(fused, key=lambda candidate: (-candidate.score, -candidate.total, candidate.id))
 
 
 def _ranked(
-    candidates: Sequence[Candidate], documents: Mapping[str, str], request: Request
+    candidates: Sequence[Candidate], documents: Mapping[str, tuple[str, str | None]], request: Request
 ) -> tuple[list[Candidate], Mapping[str, list[str]]]:
     """Living candidates in order, one for each document unless chunks were asked for; and the chunks found in each document.
 
@@ -178,7 +196,7 @@ def _ranked(
     ranked: list[Candidate] = []
     members: dict[str, list[str]] = {}
     for candidate in candidates:
-        document = documents.get(candidate.id)
+        document, _ = documents.get(candidate.id, (None, None))
         if document is None or (request.min_score is not None and candidate.score < request.min_score):
             continue
         found = members.setdefault(document, [])

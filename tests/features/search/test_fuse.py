@@ -53,6 +53,20 @@ def test_a_word_that_no_sampled_passage_holds_does_not_drown_meaning() -> None:
     assert found[1].sparse.z == pytest.approx(15.0)
 
 
+def test_the_meaning_of_a_passage_in_another_language_speaks_for_its_keywords() -> None:
+    answer = Answer(
+        side({"theirs": 0.90, "ours": 0.87, "weak": 0.81}, COSINES),
+        side({"ours": 9.0, "weak": 5.0}, Moments(1.0, 0.8, 400), cross={"theirs": 0.0}),
+    )
+    assert fuse(answer)[0].id == "ours"
+    found = fuse(answer, strangers={"theirs"})
+    assert [one.id for one in found] == ["theirs", "ours", "weak"]
+    assert found[0].sparse is not None and found[0].sparse.z < 0, "what is shown is what was measured"
+    near = fuse(Answer(answer.dense, None))[0].score
+    assert found[0].score == near, "words that cannot be there are no evidence against it"
+    assert fuse(answer, strangers={"weak"})[0].id == "ours", "a stranger that is far in meaning gains nothing"
+
+
 def test_keywords_of_a_foreign_query_count_less() -> None:
     answer = Answer(side({"a": 0.90, "b": 0.87}, COSINES), side({"b": 12.0, "a": 1.0}, Moments(1.0, 0.8, 400)))
     assert fuse(answer)[0].id == "b"
