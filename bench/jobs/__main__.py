@@ -72,6 +72,7 @@ def _measure(part: str, urls: dict[str, str], broker: str, chosen: argparse.Name
         case "recovery":
             times = max(1, chosen.times // 4)
             rows.append(asyncio.run(control.recovery_local(urls["SQLite"], times=times)))
+            rows.append(asyncio.run(control.recovery_imported(urls["SQLite"], times=times)))
             rows.append(asyncio.run(control.recovery_distributed(urls["PostgreSQL"], broker, times=times)))
             return [("recovery", control.COLUMNS, rows)]
         case "latency":

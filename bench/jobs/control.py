@@ -21,6 +21,8 @@ from semantik.jobs.states import Status
 from semantik.jobs.store import control
 from semantik.kit.database import Database
 from semantik.tables.jobs import jobs
+from tests.jobs.forks import Zygote
+from tests.jobs.zygote import EFFECTS, Five
 
 COLUMNS = ["where", "what", "times", "p50 ms", "p95 ms", "most ms", "target p95 ms"]
 
@@ -45,6 +47,31 @@ async def recovery_local(url: str, *, times: int) -> list[object]:
     await wipe(database)
     await database.close()
     return _row("in the process, SQLite", "recovery after kill -9, with the start of a new process", waits, 1000)
+
+
+async def recovery_imported(url: str, *, times: int) -> list[object]:
+    """The same by a process that is a fork of one which had imported everything: what the engine itself takes."""
+    database, zygote = runtime_of(url).database, Zygote()
+    actor = await tenant(database, "recovery")
+    async with database.write() as session:
+        await session.run_sync(lambda bound: EFFECTS.create(bound.connection(), checkfirst=True))
+        await enqueue(session, Five(items=1_000_000, pace_s=0.02), actor=actor, title="bench")
+        await session.commit()
+    waits = []
+    worker_pid = zygote.start(url, forever=True)
+    for _ in range(times):
+        fence = await _moves(database)
+        zygote.kill(worker_pid)
+        killed = time.perf_counter()
+        worker_pid = zygote.start(url, forever=True)
+        while (await _fence(database)) <= fence:
+            await asyncio.sleep(0.005)
+        waits.append(time.perf_counter() - killed)
+    zygote.kill(worker_pid)
+    zygote.close()
+    await wipe(database)
+    await database.close()
+    return _row("in the process, SQLite", "recovery after kill -9, by a process with its imports done", waits, 1000)
 
 
 async def recovery_distributed(url: str, broker: str, *, times: int, ttl_s: int = 5) -> list[object]:

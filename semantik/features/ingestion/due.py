@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from semantik.engines.connectors.base import Connector
-from semantik.engines.embedding.base import Encoder
+from semantik.engines.embedding.base import Encoder, MeteredEncoder
 from semantik.features.ingestion import estimate, pipeline, repository
 from semantik.features.ingestion.embedder import Embedder
 from semantik.features.ingestion.first_documents import FirstDocuments
@@ -21,6 +21,9 @@ from semantik.kit.concurrency import cpu_count
 
 # A handful of documents is read before an estimate of them would be done.
 _LEAST_TO_ESTIMATE = 10
+# Who read a document waits for its vectors: with a model that answers over a network more of them wait, so that one call takes
+# the texts of many small documents. How many files are read at a time is for the extractor to say.
+_READERS_OF_A_REMOTE_MODEL = 32
 
 
 async def read_due(ctx: JobContext, target: Target, connector: Connector | None) -> None:
@@ -43,7 +46,8 @@ async def read_due(ctx: JobContext, target: Target, connector: Connector | None)
         stages = replace(stages, told=first.hear)
     telling = asyncio.create_task(first.tell()) if first is not None else None
     try:
-        await _read_rounds(ctx, target, stages, publisher, first.works if first is not None else ())
+        readers = _READERS_OF_A_REMOTE_MODEL if isinstance(encoder, MeteredEncoder) else 2 * cpu_count() + 2
+        await _read_rounds(ctx, target, stages, publisher, first.works if first is not None else (), readers=readers)
     finally:
         if telling is not None:
             telling.cancel()
@@ -63,12 +67,14 @@ async def _choose_first(ctx: JobContext, target: Target, encoder: Encoder, embed
     return FirstDocuments(ctx, encoder, embedder, population)
 
 
-async def _read_rounds(ctx: JobContext, target: Target, stages: Stages, publisher: Publisher, first: Sequence[Work]) -> None:
+async def _read_rounds(
+    ctx: JobContext, target: Target, stages: Stages, publisher: Publisher, first: Sequence[Work], *, readers: int
+) -> None:
     """Reads until nothing is due: archives and mails bring documents of their own, uploads arrive while others are read."""
     processed = -1
     while not ctx.interrupted.is_set() and ctx.job.processed > processed:
         processed = ctx.job.processed
-        await pipeline.run(_due(ctx, target, first), stages, publisher, readers=2 * cpu_count() + 2, interrupted=ctx.interrupted)
+        await pipeline.run(_due(ctx, target, first), stages, publisher, readers=readers, interrupted=ctx.interrupted)
         first = ()
         if (reason := ctx.over(items=1)) is not None:
             async with ctx.read() as session:
