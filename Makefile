@@ -32,7 +32,7 @@ HAS_NODE := $(if $(wildcard web/package.json),$(shell node -e 'const [a, b] = pr
 ENSURE_WEB := $(if $(HAS_NODE),try-webui,no-webui)
 WORKERS ?= $(shell n=$$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1); [ $$n -gt 4 ] && n=4; echo $$n)
 
-.PHONY: print-node-stamp help core setup demo serve test test-fast test-python test-postgres16 test-web test-browser crash lint types arch web webui try-webui no-webui chromium bench docs clean lock dist deploy-env deploy-lint
+.PHONY: print-node-stamp help core setup demo serve test test-fast test-python test-postgres16 test-server test-web test-browser crash lint types arch web webui try-webui no-webui chromium bench docs clean lock dist deploy-env deploy-lint
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9%-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -71,6 +71,11 @@ test-python: $(TEST)
 
 test-postgres16: $(TEST)  ## What needs PostgreSQL, on version 16 instead of 18
 	SEMANTIK_TEST_POSTGRES=16 $(PY) -m pytest -q -n $(WORKERS) --dist worksteal -m "postgres and not crash" $(ARGS)
+
+SERVER_TESTS := tests/flows $(addprefix tests/features/,collections documents ingestion search sources)
+
+test-server: $(TEST)  ## The flows once more as a server: PostgreSQL, Redis, a vector server, a real worker
+	SEMANTIK_TEST_STACK=server $(PY) -m pytest -q -n $(WORKERS) --dist worksteal -m "postgres and not crash" $(SERVER_TESTS) $(ARGS)
 
 test-web: $(NODE)
 	cd web && npm run --silent test:coverage

@@ -7,6 +7,7 @@ import os
 import time
 import uuid
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,13 @@ import httpx2
 import pytest
 import sqlalchemy as sa
 from fastapi import FastAPI
+from pydantic import SecretStr
 
 from semantik import migrations
 from semantik.auth.actor import Actor, Scope
 from semantik.entrypoints import all_jobs, api
 from semantik.http.local import as_local
+from semantik.jobs.dispatch_celery import CeleryDispatcher
 from semantik.jobs.dispatch_local import LocalDispatcher
 from semantik.kit.clock import now
 from semantik.kit.database import Database, open_database
@@ -28,16 +31,25 @@ from semantik.kit.walls import APP_ROLE
 from semantik.runtime import Runtime, open_runtime
 from semantik.tables.accounts import members, tenants, users
 from tests import services
+from tests.flows import several
 
 assert all_jobs.MODULES
 
 
+# With SEMANTIK_TEST_STACK=server the app is a replica on PostgreSQL, Redis and the stand-in for Qdrant, and a real worker runs its jobs.
+ON_A_SERVER = os.environ.get("SEMANTIK_TEST_STACK") == "server"
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Marks what needs PostgreSQL: `make test-postgres16` runs it on another version of it."""
+    """Marks what needs PostgreSQL: `make test-postgres16` runs it on another version of it, `make test-server` on a server."""
     for item in items:
         parameters = item.callspec.params.values() if isinstance(item, pytest.Function) and hasattr(item, "callspec") else ()
         if "postgresql" in parameters or "postgres_server" in getattr(item, "fixturenames", ()):
             item.add_marker("postgres")
+        if ON_A_SERVER and "sqlite" in parameters:
+            item.add_marker(pytest.mark.skip(reason="a server has no SQLite"))
+        if ON_A_SERVER and item.get_closest_marker("embedded") is not None:
+            item.add_marker(pytest.mark.skip(reason="about what an embedded process alone does"))
 
 
 @pytest.fixture(scope="session")
@@ -152,8 +164,12 @@ async def other_actor(database: Database) -> Actor:
 
 
 @pytest.fixture
-def settings(database_url: str, tmp_path: Path) -> Settings:
-    return Settings(data_dir=tmp_path / "data", database_url=database_url, embedding_model="hashing", extract_workers=1, ocr=False)
+def settings(request: pytest.FixtureRequest, database_url: str, tmp_path: Path) -> Settings:
+    made = Settings(data_dir=tmp_path / "data", database_url=database_url, embedding_model="hashing", extract_workers=1, ocr=False)
+    if not ON_A_SERVER:
+        return made
+    servers = {name: SecretStr(request.getfixturevalue(name)) for name in ("redis_url", "qdrant_url")}
+    return made.model_copy(update=servers)
 
 
 @pytest.fixture
@@ -165,12 +181,31 @@ async def runtime(settings: Settings, database: Database) -> AsyncIterator[Runti
 
 
 @pytest.fixture
-async def app(runtime: Runtime) -> AsyncIterator[FastAPI]:
-    """The whole app with jobs running in process."""
+async def app(runtime: Runtime, tmp_path: Path) -> AsyncIterator[FastAPI]:
+    """The whole app with jobs running in process, or in a worker of a server."""
+    if runtime.settings.server_mode:
+        async with _beside_a_worker(runtime, tmp_path):
+            yield api.build(runtime)
+        return
     dispatcher = LocalDispatcher(runtime)
     await dispatcher.start()
     yield api.build(runtime)
     await dispatcher.stop()
+
+
+@asynccontextmanager
+async def _beside_a_worker(runtime: Runtime, folder: Path) -> AsyncIterator[None]:
+    given = runtime.settings.model_dump(exclude_defaults=True)
+    values = {name: value.get_secret_value() if isinstance(value, SecretStr) else value for name, value in given.items()}
+    environment = {f"SEMANTIK_{name.upper()}": str(value) for name, value in values.items() if value is not None}
+    (folder / "worker").mkdir()
+    with several.site(folder / "worker", **environment) as site:
+        dispatcher = CeleryDispatcher(runtime, runtime.settings.broker)
+        await dispatcher.start()
+        await asyncio.to_thread(site.worker, "--pool", "threads", "--concurrency", "2")
+        yield
+        await dispatcher.stop()
+        await asyncio.to_thread(site.close)
 
 
 def client_of(app: FastAPI, actor: Actor) -> httpx2.AsyncClient:

@@ -177,7 +177,7 @@ async def test_a_changed_file_answers_with_its_new_text_only(client: httpx2.Asyn
     assert [hit["passage"]["text"] for hit in hits] == ["The gate closes at seven in the evening."]
 
 
-@pytest.mark.parametrize("damage", ["deleted", "killed"])
+@pytest.mark.parametrize("damage", ["deleted", pytest.param("killed", marks=pytest.mark.embedded)])
 async def test_the_index_comes_back_without_embedding_anything(
     client: httpx2.AsyncClient, runtime: Runtime, tmp_path: Path, damage: str
 ) -> None:
@@ -211,6 +211,7 @@ async def test_the_index_comes_back_without_embedding_anything(
     assert _embedded() == embedded
 
 
+@pytest.mark.embedded
 async def test_an_index_that_has_grown_is_optimised_while_it_answers(client: httpx2.AsyncClient, runtime: Runtime) -> None:
     from semantik.engines.vectors.edge import EdgeStore
     from semantik.features.ingestion.guard import IndexGuard

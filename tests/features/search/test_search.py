@@ -213,6 +213,7 @@ async def test_one_document_alone_is_found(client: httpx2.AsyncClient, actor: Ac
         assert len((await ask(client, "whales", mode=mode))["hits"]) == 1
 
 
+@pytest.mark.embedded
 async def test_an_index_that_is_down_is_503_and_comes_back(
     client: httpx2.AsyncClient, actor: Actor, shelf: Shelf, runtime: Runtime
 ) -> None:
