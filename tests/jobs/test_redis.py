@@ -88,6 +88,24 @@ async def test_a_wire_to_the_broker_that_goes_dead_holds_up_no_request_and_no_jo
     assert set(await effects(world)) == {1}
 
 
+async def test_who_watches_over_a_wire_that_went_dead_is_told_and_hears_again(world: World, broker: services.Redis) -> None:
+    with wires.wire(broker.port) as wire:
+        watching, bus = RedisEvents(f"redis://127.0.0.1:{wire.port}/0"), RedisEvents(broker.url)
+        subscription = watching.subscribe("tenant-1", "job")
+        await bus.publish(event(1, job="job"))
+        assert await take(subscription, 1) == [event(1, job="job")]
+        wire.go_dead()
+        wire.mend()
+        told = await asyncio.wait_for(anext(subscription), 30)
+        assert told.type == "resync"
+        await asyncio.sleep(2)
+        await bus.publish(event(2, job="job"))
+        heard = await asyncio.wait_for(anext(subscription), 10)
+        assert heard.seq == 2
+        await watching.close()
+        await bus.close()
+
+
 # TLS ------------------------------------------------------------------------------------------------------------------
 
 

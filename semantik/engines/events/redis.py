@@ -45,7 +45,7 @@ return 1
 class RedisEvents(EventBus):
     def __init__(self, url: str) -> None:
         self._writing = RedisLink(url, connect_s=_PUBLISH_S, answer_s=_PUBLISH_S)
-        self._reading = RedisLink(url, connect_s=_PUBLISH_S, answer_s=_READ_S)
+        self._reading = RedisLink(url, connect_s=_PUBLISH_S, answer_s=None)
         self._writer, self._reader = self._writing.client, self._reading.client
         self._publish = self._writer.register_script(_PUBLISH)
         self._subscriptions: list[Subscription] = []
@@ -86,9 +86,12 @@ class RedisEvents(EventBus):
         while True:
             try:
                 if last is None:
-                    seconds, microseconds = await self._reader.time()
+                    async with asyncio.timeout(_READ_S):
+                        seconds, microseconds = await self._reader.time()
                     last = f"{seconds * 1000 + microseconds // 1000 - _BACK_MS}-0"
-                answer: Any = await self._reader.xread({_FEED: last}, count=500, block=_BLOCK_MS)
+                # Here and not as an option of the client (redis-py 8.1), whose own timeout may swallow a cancellation.
+                async with asyncio.timeout(_READ_S):
+                    answer: Any = await self._reader.xread({_FEED: last}, count=500, block=_BLOCK_MS)
             except (RedisError, OSError) as error:
                 log.warning("event feed interrupted", error=type(error).__name__)
                 last = None
