@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import sqlalchemy as sa
 
+from semantik.rows.pages import PAGE_ROWS
 from semantik.tables.documents import documents
+
+_HASHES = (documents.c.content_hash, documents.c.text_hash)
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,14 +22,22 @@ class Expected:
     content_bytes: int
 
 
-def named(connection: sa.Connection, *, after: tuple[str, str] | None = None) -> Iterator[tuple[str, str]]:
-    """(tenant, hash), each pair once, in an order of this database's; read as it is asked for, behind `after`."""
-    found = _distinct()
-    statement = sa.select(found.c.tenant_id, found.c.hash).order_by(found.c.tenant_id, found.c.hash)
-    if after is not None:
-        statement = statement.where(sa.tuple_(found.c.tenant_id, found.c.hash) > sa.tuple_(*after))
-    for row in connection.execute(statement, execution_options={"yield_per": 1_000}):
-        yield row.tenant_id, row.hash
+def named(
+    connection: sa.Connection,
+    *,
+    after: tuple[str, str] | None = None,
+    where: sa.ColumnElement[bool] | None = None,
+    size: int = PAGE_ROWS,
+) -> Iterator[tuple[str, str]]:
+    """(tenant, hash) of what documents (those for which `where` holds) name, each pair once, by hash; behind the pair `after`.
+
+    Read page by page as it is asked for: no cursor stays open, and the indexes of both hashes spare a sort.
+    """
+    last = ("", "") if after is None else (after[1], after[0])
+    for pair in heapq.merge(*(_by_hash(connection, column, last, where=where, size=size) for column in _HASHES)):
+        if pair != last:
+            yield pair[1], pair[0]
+        last = pair
 
 
 def expected(connection: sa.Connection) -> Expected:
@@ -37,9 +49,22 @@ def expected(connection: sa.Connection) -> Expected:
     return Expected(int(count), int(size) + int(chars))
 
 
+def _by_hash(
+    connection: sa.Connection, column: sa.Column[str], last: tuple[str, str], *, where: sa.ColumnElement[bool] | None, size: int
+) -> Iterator[tuple[str, str]]:
+    # Digits before small letters in every collation, so that two such streams can be merged here.
+    key = (column, documents.c.tenant_id)
+    statement = sa.select(*key).distinct().where(column.is_not(None)).order_by(*key).limit(size)
+    if where is not None:
+        statement = statement.where(where)
+    while True:
+        page = [(row[0], row[1]) for row in connection.execute(statement.where(sa.tuple_(*key) > sa.tuple_(*map(sa.literal, last))))]
+        yield from page
+        if len(page) < size:
+            return
+        last = page[-1]
+
+
 def _distinct() -> sa.Subquery:
-    parts = [
-        sa.select(documents.c.tenant_id, column.label("hash")).where(column.is_not(None))
-        for column in (documents.c.content_hash, documents.c.text_hash)
-    ]
+    parts = [sa.select(documents.c.tenant_id, column.label("hash")).where(column.is_not(None)) for column in _HASHES]
     return sa.union(*parts).subquery()

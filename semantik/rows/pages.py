@@ -14,7 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from semantik.kit.database import UtcDateTime
-from semantik.rows.order import parent_of
+from semantik.rows.order import moved, parent_of
 
 PAGE_ROWS = 1_000
 
@@ -65,6 +65,16 @@ def pages(
         if parent is None or not (found or last):
             return
         level, last = level + 1, []
+
+
+def filled(connection: sa.Connection) -> list[str]:
+    """Names of the tables that have rows, of those that go along; none where there are no tables yet."""
+    there = set(sa.inspect(connection).get_table_names())
+    return [
+        table.name
+        for table in moved()
+        if table.name in there and connection.scalar(sa.select(sa.exists(sa.select(sa.literal(1)).select_from(table))))
+    ]
 
 
 def count(connection: sa.Connection, table: sa.Table) -> int:

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from semantik.rows import files
 from semantik.rows.opening import reading, writing
 from semantik.rows.order import LEFT_OUT, moved, parent_of
 from semantik.rows.pages import Row, count, pages
@@ -244,6 +245,28 @@ def test_a_container_comes_before_what_is_in_it_whatever_the_keys(database_url: 
     assert sorted(seen) == sorted(ids)
     assert all(parents[id] is None or seen.index(str(parents[id])) < seen.index(id) for id in seen)
     assert parent_of(documents) is not None and parent_of(tenants) is None
+
+
+@pytest.mark.parametrize("database_url", ["sqlite", "postgresql"], indirect=True)
+def test_every_stored_file_is_named_once_and_from_any_place_on(database_url: str) -> None:
+    """Read two at a time. Equal files of two tenants are two; an original that is its own text, or of two documents, is one."""
+    hashes = {"1": ("9a", "b0"), "2": ("9a", None), "3": ("c4", "c4"), "4": (None, "0f"), "5": ("a1", "b0"), "6": (None, None)}
+    with writing(database_url) as connection, connection.begin():
+        for tenant in ("t-1", "t-2"):
+            write(connection, tenants, [row_of(tenants, id=tenant)])
+            own = {"tenant_id": tenant, "collection_id": f"c-{tenant}"}
+            write(connection, collections, [row_of(collections, id=f"c-{tenant}", tenant_id=tenant)])
+            write(connection, sources, [row_of(sources, id=f"s-{tenant}", **own)])
+            for id, (content, text) in hashes.items():
+                named = {"content_hash": content, "text_hash": text}
+                write(connection, documents, [row_of(documents, id=f"{tenant}-{id}", source_id=f"s-{tenant}", **own, **named)])
+        found = list(files.named(connection, size=2))
+        assert found == [(tenant, name) for name in ("0f", "9a", "a1", "b0", "c4") for tenant in ("t-1", "t-2")]
+        for place, pair in enumerate(found, 1):
+            assert list(files.named(connection, after=pair, size=2)) == found[place:]
+        of_one = files.named(connection, where=documents.c.tenant_id == "t-2", size=2)
+        assert list(of_one) == [pair for pair in found if pair[0] == "t-2"]
+        assert files.expected(connection).files == len(found)
 
 
 def row_of(table: sa.Table, **values: Any) -> Row:

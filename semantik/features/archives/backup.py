@@ -32,6 +32,7 @@ from semantik.kit.concurrency import run_cpu
 from semantik.kit.errors import Conflict
 from semantik.kit.ids import TenantId
 from semantik.kit.settings import Settings
+from semantik.rows import files as stored
 from semantik.rows import lines, opening, order, pages, sums, writing
 from semantik.runtime import open_blobs, open_sql, open_vectors
 
@@ -165,7 +166,7 @@ def _rows(chosen: Settings, framer: Framer, facts: dict[str, Any], names: IO[str
             facts["rows"][table.name] = {"rows": tally.sum.rows, "digest": tally.sum.digest}
             if tally.sum.rows:
                 told(f"{table.name}: {tally.sum.rows:,} rows")
-        for tenant, blob_hash in repository.file_names(connection):
+        for tenant, blob_hash in stored.named(connection):
             names.write(f"{tenant}/{blob_hash}\n")
             facts["files"] += 1
 
@@ -184,10 +185,10 @@ def _manifest(chosen: Settings) -> bytes:
 
 
 async def _require_empty(chosen: Settings) -> None:
-    held = await run_cpu(_present_rows, chosen.sqlalchemy_url)
-    if held is not None:
+    filled = await run_cpu(_filled, chosen.sqlalchemy_url)
+    if filled:
         raise TargetNotEmpty(
-            f"the target's table {held} has rows, and a backup is restored into an empty installation only",
+            f"the target's table {filled[0]} has rows, and a backup is restored into an empty installation only",
             hint="Name another data folder or database, or remove what is in this one yourself.",
         )
     vectors = open_vectors(chosen)
@@ -199,10 +200,10 @@ async def _require_empty(chosen: Settings) -> None:
         await vectors.close()
 
 
-def _present_rows(url: str) -> str | None:
+def _filled(url: str) -> list[str]:
     migrations.upgrade(url)
     with opening.writing(url) as connection:
-        return repository.holds_rows(connection)
+        return pages.filled(connection)
 
 
 async def _restore_files(chosen: Settings, archive: Archive, told: Told) -> int:

@@ -1,8 +1,7 @@
-"""Statements of archives: the hold that keeps stored files in place, the names of files, whether a target is empty."""
+"""Statements of archives: the hold that keeps stored files in place, what belongs to a bundle, and how one comes in."""
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import timedelta
@@ -14,15 +13,13 @@ from semantik.auth import access
 from semantik.auth.actor import Actor
 from semantik.kit.clock import now
 from semantik.kit.database import AsyncSession, db_now, insert_ignore
-from semantik.rows.order import moved
+from semantik.rows import files
 from semantik.tables.base import metadata
 from semantik.tables.collections import collections, generations
 from semantik.tables.documents import chunks, documents, embeddings, file_holds, vector_spaces
 from semantik.tables.sources import sources
 
 Row = Mapping[Any, Any]
-
-_PAGE = 1_000
 
 
 async def hold_files(session: AsyncSession, hold_id: str, *, seconds: float) -> None:
@@ -45,25 +42,6 @@ async def drop_holds(session: AsyncSession, hold_id: str) -> None:
     """This one, and those that killed processes left."""
     at = await db_now(session)
     await session.execute(sa.delete(file_holds).where(sa.or_(file_holds.c.id == hold_id, file_holds.c.expires_at <= at)))
-
-
-def file_names(connection: sa.Connection, where: sa.ColumnElement[bool] | None = None) -> Iterator[tuple[str, str]]:
-    """(tenant, hash) of every file that a document (for which `where` holds) names, each once, by hash, page by page."""
-    streams = (_names(connection, column, where) for column in (documents.c.content_hash, documents.c.text_hash))
-    last: tuple[str, str] | None = None
-    for name, tenant in heapq.merge(*streams):
-        if (name, tenant) != last:
-            yield tenant, name
-        last = (name, tenant)
-
-
-def holds_rows(connection: sa.Connection) -> str | None:
-    """The name of a table that has rows; None when there are none at all, or no tables yet."""
-    there = set(sa.inspect(connection).get_table_names())
-    for table in moved():
-        if table.name in there and connection.scalar(sa.select(sa.exists(sa.select(sa.literal(1)).select_from(table)))):
-            return table.name
-    return None
 
 
 def ask_for_rebuilds(connection: sa.Connection, reason: str) -> None:
@@ -104,7 +82,7 @@ def bundle_parts(tenant_id: str, collection_id: str, generation: int, model_key:
 
 
 def bundle_files(connection: sa.Connection, tenant_id: str, collection_id: str) -> Iterator[str]:
-    for _, blob_hash in file_names(connection, _living(tenant_id, collection_id)):
+    for _, blob_hash in files.named(connection, where=_living(tenant_id, collection_id)):
         yield blob_hash
 
 
@@ -173,19 +151,3 @@ async def publish(session: AsyncSession, actor: Actor, collection_id: str, name:
     await session.execute(sa.update(collections).where(*own).values(name=name, deleted_at=None, updated_at=now()))
     waiting = access.readable_documents(actor).where(documents.c.collection_id == collection_id, documents.c.due.is_not(None))
     return sorted(await session.scalars(waiting.with_only_columns(documents.c.source_id).distinct()))
-
-
-def _names(connection: sa.Connection, column: sa.Column[str], where: sa.ColumnElement[bool] | None) -> Iterator[tuple[str, str]]:
-    last: tuple[str, str] = ("", "")
-    while True:
-        # Digits before small letters in every collation, so the two streams can be merged here.
-        key = (column, documents.c.tenant_id)
-        behind = sa.tuple_(*key) > sa.tuple_(*map(sa.literal, last))
-        statement = sa.select(*key).distinct().where(column.is_not(None), behind).order_by(*key).limit(_PAGE)
-        if where is not None:
-            statement = statement.where(where)
-        page = [(row[0], row[1]) for row in connection.execute(statement)]
-        yield from page
-        if len(page) < _PAGE:
-            return
-        last = page[-1]

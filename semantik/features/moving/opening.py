@@ -20,9 +20,8 @@ from semantik.kit.errors import Conflict
 from semantik.kit.secrets import Keyring, carry, open_keyring
 from semantik.kit.settings import Settings
 from semantik.rows import moves
-from semantik.rows.opening import Connection, alone, encoding, exists, has_table, place, processes, reading, revision
-from semantik.rows.order import moved
-from semantik.rows.pages import count, pages
+from semantik.rows.opening import Connection, alone, encoding, exists, place, processes, reading, revision
+from semantik.rows.pages import filled, pages
 from semantik.runtime import open_blobs
 from semantik.tables.accounts import tenants
 
@@ -146,10 +145,9 @@ def _mark(target: Settings, fingerprint: str) -> moves.Move | None:
         move = moves.present(connection)
         if move is None:
             migrations.require_known(url)
-            filled = [table.name for table in moved() if has_table(connection, table.name) and count(connection, table)]
-            if filled:
+            if found := filled(connection):
                 raise TargetUnfit(
-                    f"{place(url)} is not empty: there are rows in {', '.join(filled[:4])}",
+                    f"{place(url)} is not empty: there are rows in {', '.join(found[:4])}",
                     hint="Migrate into a new database; nothing is ever overwritten.",
                 )
         elif move.source != fingerprint:
