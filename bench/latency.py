@@ -171,7 +171,7 @@ async def _raw(data: Path, scratch: Path, collection: str, generation: int, quer
     encoder = await open_local("multilingual-e5-small", models_dir=data / "models")
     store = EdgeStore(data / "index")
     try:
-        space = Space(key=f"{encoder.spec.key}-{encoder.spec.dimensions}", dimensions=encoder.spec.dimensions)
+        space = Space.of_model(encoder.spec.key, encoder.spec.dimensions)
         (tenant,) = {str(point.payload["tenant"]) async for batch in _first(store, space) for point in batch}
         corpus = Corpus(TenantId(tenant), ((collection, generation),))
         asked = []

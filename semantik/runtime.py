@@ -107,7 +107,7 @@ class Runtime:
     async def space(self, model: str) -> Space:
         """The vector space of a model's vectors."""
         spec = (await self.text_model(model)).spec
-        return Space(key=f"{spec.key}-{spec.dimensions}", dimensions=spec.dimensions)
+        return Space.of_model(spec.key, spec.dimensions)
 
     def warm(self) -> None:
         """Starts to open the default model in the background: the first search finds it ready, and building it once holds up nobody."""

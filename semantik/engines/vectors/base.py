@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,10 +51,18 @@ class BadVector(InvalidInput):
 
 @dataclass(frozen=True, slots=True)
 class Space:
-    """One physical index: all points of one model, for all tenants. `key` is file-name safe."""
+    """One physical index: all points of one model, for all tenants. `key` is file-name safe, and ends with the dimensions."""
 
     key: str
     dimensions: int
+
+    @classmethod
+    def of_model(cls, model_key: str, dimensions: int) -> Self:
+        return cls(f"{model_key}-{dimensions}", dimensions)
+
+    @classmethod
+    def of_key(cls, key: str) -> Self:
+        return cls(key, int(key.rpartition("-")[2]))
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,8 +20,7 @@ async def delete_collection(ctx: JobContext, args: DeleteCollection) -> dict[str
         space_key = await repository.buried_space(session, ctx.actor, args.collection_id)
     if space_key is None:
         return {"documents": 0}
-    dimensions = int(space_key.rpartition("-")[2])
-    space = Space(key=space_key, dimensions=dimensions)
+    space = Space.of_key(space_key)
     await ctx.runtime.vectors.ensure(space)
     await ctx.runtime.vectors.delete_where(space, tenant=ctx.actor.tenant_id, collection=args.collection_id)
     await ctx.runtime.vectors.flush(space)

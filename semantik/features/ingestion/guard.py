@@ -47,7 +47,7 @@ class IndexGuard:
         while True:
             space, reason = await self._reports.get()
             try:
-                await self._vectors.ensure(Space(key=space, dimensions=int(space.rpartition("-")[2])))
+                await self._vectors.ensure(Space.of_key(space))
                 await self._rebuild(space, "damaged")
             except Unavailable as error:
                 log.warning("a damaged index is not rebuilt yet; trying again", space=space, error=error.detail)

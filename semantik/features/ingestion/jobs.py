@@ -123,7 +123,7 @@ async def remove_document(ctx: JobContext, args: RemoveDocument) -> dict[str, An
         space = await repository.space_of_buried(session, ctx.actor, args.document_id)
     if space is None:
         return {"documents": 0}
-    where = Space(key=space, dimensions=int(space.rpartition("-")[2]))
+    where = Space.of_key(space)
     await remove(ctx, [args.document_id], where)
     await sweep(ctx, where)
     return {"documents": 1}
@@ -132,7 +132,7 @@ async def remove_document(ctx: JobContext, args: RemoveDocument) -> dict[str, An
 @handles(RebuildIndex)
 async def rebuild_index(ctx: JobContext, args: RebuildIndex) -> dict[str, Any]:
     """Points come out as they went in: the stored float16 vectors and the same words; nothing is embedded."""
-    space = Space(key=args.space, dimensions=int(args.space.rpartition("-")[2]))
+    space = Space.of_key(args.space)
     await ctx.runtime.vectors.ensure(space)
     after, count, missing = str((ctx.job.cursor or {}).get("after", "")), 0, 0
     while True:

@@ -81,5 +81,5 @@ async def examine(ctx: JobContext, args: Doctor) -> dict[str, Any]:
                 for effect in mended.effects:
                     await effect(session)
             for key in sorted(mended.spaces):
-                await sweep(ctx, Space(key=key, dimensions=int(key.rpartition("-")[2])))
+                await sweep(ctx, Space.of_key(key))
     return report.as_result()

@@ -204,7 +204,7 @@ async def _spaces(ctx: JobContext, after: str) -> Sequence[tuple[Space, str]]:
     begun = after.partition("|")[0]
     async with ctx.read() as session:
         found = await repository.own_spaces(session, ctx.actor)
-    return [(Space(key=key, dimensions=int(key.rpartition("-")[2])), model) for key, model in found if key >= begun]
+    return [(Space.of_key(key), model) for key, model in found if key >= begun]
 
 
 def _wrong_rows(page: Sequence[Any], space: Space, tokenizer: Tokenizer, hashes: bool) -> dict[str, Kind]:

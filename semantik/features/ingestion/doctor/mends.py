@@ -203,6 +203,5 @@ async def _rows(ctx: JobContext, space: Space, ids: Sequence[str]) -> list[Mappi
 def _by_space(found: Sequence[Fault]) -> dict[Space, list[str]]:
     spaces: dict[Space, list[str]] = {}
     for fault in found:
-        key = fault.facts["space"]
-        spaces.setdefault(Space(key=key, dimensions=int(key.rpartition("-")[2])), []).append(fault.subject)
+        spaces.setdefault(Space.of_key(fault.facts["space"]), []).append(fault.subject)
     return spaces
