@@ -25,7 +25,7 @@ from semantik.engines.limits.memory import MemoryBuckets
 from semantik.engines.vectors.base import Space, VectorStore
 from semantik.engines.weights import catalog
 from semantik.kit import logs, registry, traces
-from semantik.kit.concurrency import Loops, cpu_count, run_cpu
+from semantik.kit.concurrency import Loops, cpu_count, end, run_cpu
 from semantik.kit.database import Database, open_database
 from semantik.kit.errors import SemantikError, Unavailable
 from semantik.kit.secrets import Keyring, open_keyring
@@ -140,9 +140,7 @@ class Runtime:
         )
 
     async def close(self) -> None:
-        if self._warming is not None:
-            self._warming.cancel()
-            await asyncio.gather(self._warming, return_exceptions=True)
+        await end(self._warming)
         for task in self._encoders.values():
             if task.done() and not task.cancelled() and task.exception() is None:
                 await task.result().close()

@@ -30,6 +30,7 @@ from semantik.features.activity.feed import Feed
 from semantik.http import sockets
 from semantik.http.dependencies import CurrentRuntime, Reader, still_allowed
 from semantik.jobs.store import reading
+from semantik.kit.concurrency import end
 from semantik.runtime import Runtime
 
 router = APIRouter(tags=["activity"])
@@ -74,9 +75,7 @@ class _Watch:
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await end(*tasks)
             await feed.close()
         for task in done:
             error = task.exception()

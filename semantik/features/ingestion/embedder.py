@@ -20,6 +20,7 @@ from semantik.features.ingestion.values import ChunkDraft
 from semantik.jobs.context import JobContext
 from semantik.kit import metrics
 from semantik.kit.clock import now
+from semantik.kit.concurrency import end
 
 # Two calls of this size keep every core busy while a third is being gathered; larger ones only delay the first document.
 _TEXTS_A_CALL = 128
@@ -90,9 +91,7 @@ class Embedder:
         self._waiting.clear()
         if self._calls and isinstance(self._encoder, MeteredEncoder):
             await asyncio.wait(self._calls, timeout=_LAND_S)
-        for call in self._calls:
-            call.cancel()
-        await asyncio.gather(*self._calls, return_exceptions=True)
+        await end(*self._calls)
 
     def _ask(self, name: str, chunk: ChunkDraft) -> asyncio.Future[Vector]:
         if name in self._running:

@@ -8,12 +8,13 @@ Memory is bounded by the readers (one batch each), the queue, and the publisher'
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 from typing import Any
 
 from semantik.features.ingestion.publish import Publisher
 from semantik.features.ingestion.stages import Stages
 from semantik.features.ingestion.values import Batch, Work
+from semantik.kit.concurrency import end
 
 _QUEUE_BATCHES = 8
 
@@ -40,21 +41,14 @@ async def run(works: AsyncIterator[Work], stages: Stages, publisher: Publisher, 
             done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
             for task in done & reading:
                 task.result()
-        await _end(reading)
+        await end(*reading)
         if not publishing.done():
             await queue.put(None)
         await publishing
     finally:
-        await _end({*reading, publishing, watching})
+        await end(*reading, publishing, watching)
 
 
 async def _next(works: AsyncIterator[Work], turn: asyncio.Lock) -> Work | None:
     async with turn:
         return await anext(works, None)
-
-
-async def _end(tasks: Iterable[asyncio.Task[Any]]) -> None:
-    ending = list(tasks)
-    for task in ending:
-        task.cancel()
-    await asyncio.gather(*ending, return_exceptions=True)

@@ -17,7 +17,7 @@ from semantik.engines.embedding.base import Encoder
 from semantik.engines.vectors.base import Answer, Corpus, Filters, Query, Space, VectorStore
 from semantik.features.search.values import Searchable
 from semantik.kit import metrics, traces
-from semantik.kit.concurrency import run_cpu
+from semantik.kit.concurrency import end, run_cpu
 from semantik.kit.ids import TenantId
 from semantik.kit.sparse import SparseVector
 
@@ -58,9 +58,7 @@ class Asked:
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        for task in self._vectors.values():
-            task.cancel()
-        await asyncio.gather(*self._vectors.values(), return_exceptions=True)
+        await end(*self._vectors.values())
 
 
 async def _embedded(query: str, encoder: Encoder) -> NDArray[np.float32]:
