@@ -134,7 +134,7 @@ def _address(url: str) -> URL:
 
 
 def _postgresql(url: URL) -> sa.Engine:
-    arguments = {"application_name": "semantik-moving", "connect_timeout": _CONNECT_S}
+    arguments = {"application_name": "semantik-rows", "connect_timeout": _CONNECT_S}
     url = url.set(drivername="postgresql+psycopg")
     return sa.create_engine(url, connect_args=arguments, poolclass=sa.NullPool, hide_parameters=True)
 

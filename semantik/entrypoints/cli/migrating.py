@@ -56,7 +56,8 @@ def _say_prediction(found: Ends, prediction: Prediction, *, as_json: bool) -> No
     console.table(
         rows, {"what": "What", "count": "Count", "content_bytes": "Bytes", "seconds": "Seconds"}, empty="There is nothing to move."
     )
-    console.say(f"About {prediction.content_bytes:,} bytes in {_duration(prediction.seconds)}, verification included. Nothing was written.")
+    size, takes = console.size(prediction.content_bytes), console.duration(prediction.seconds / 60)
+    console.say(f"About {size} in {takes}, verification included. Nothing was written.")
 
 
 def _say_report(report: Report, *, seconds: float, as_json: bool) -> None:
@@ -73,7 +74,7 @@ def _say_report(report: Report, *, seconds: float, as_json: bool) -> None:
     for note in report.notes:
         console.note(note)
     if not report.differences:
-        console.say(f"Proved in {_duration(seconds)}: the target holds what the source does. The source was not changed.")
+        console.say(f"Proved in {console.duration(seconds / 60)}: the target holds what the source does. The source was not changed.")
         return
     console.say("The target differs from the source and is marked unusable; the source was not changed:")
     for difference in report.differences:
@@ -88,12 +89,6 @@ def _places(settings: Settings) -> str:
             "Qdrant" if settings.qdrant_url else "embedded index",
         ]
     )
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 120:
-        return f"{max(1, round(seconds))} s"
-    return f"{round(seconds / 60)} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
 
 
 @contextmanager
