@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import AsyncGenerator, AsyncIterator
 
-from semantik.engines.blobs.base import BlobDamaged
+from semantik.engines.blobs.base import BlobDamaged, BlobStore
 from semantik.kit.concurrency import run_cpu
+from semantik.kit.ids import TenantId
 
 
 async def verified(pieces: AsyncIterator[bytes], blob_hash: str) -> AsyncGenerator[bytes, None]:
@@ -25,6 +26,12 @@ async def verified(pieces: AsyncIterator[bytes], blob_hash: str) -> AsyncGenerat
         raise damaged(blob_hash)
     if held:
         yield held
+
+
+async def read_through(store: BlobStore, tenant: TenantId, blob_hash: str) -> None:
+    """Reads a stored file for nothing but its hash. Raises `BlobMissing` or `BlobDamaged`."""
+    async for _ in store.read(tenant, blob_hash):
+        pass
 
 
 def damaged(blob_hash: str) -> BlobDamaged:

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from semantik.engines.embedding.base import Tokenizer
@@ -109,8 +108,7 @@ def embeddings(into: Into, rows: Sequence[Row]) -> list[Row]:
         if row.get("model_key") != model.key:
             raise ArchiveDamaged("the bundle holds vectors of another model than it says")
         vector = row.get("vector")
-        values = np.frombuffer(vector, dtype="<f2") if isinstance(vector, bytes) and len(vector) == 2 * model.dimensions else None
-        if values is None or not np.isfinite(values).all() or not values.any():
+        if not isinstance(vector, bytes) or not projection.is_vector(vector, model.dimensions):
             raise ArchiveDamaged("the bundle holds a vector that is none")
         found.append({"model_key": model.key, "text_hash": _hash(row, "text_hash"), "vector": vector, "created_at": now()})
     return found

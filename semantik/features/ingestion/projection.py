@@ -38,6 +38,14 @@ async def put(ctx: JobContext, space: Space, rows: Sequence[Any]) -> None:
     await ctx.runtime.vectors.flush(space)
 
 
+def is_vector(stored: bytes, dimensions: int) -> bool:
+    """Whether the bytes are a vector that can be found by: float16 little-endian, of that length, finite and not zero."""
+    if len(stored) != 2 * dimensions:
+        return False
+    vector = np.frombuffer(stored, dtype="<f2")
+    return bool(np.isfinite(vector).all() and vector.any())
+
+
 def embedded_text(row: Any, tokenizer: Tokenizer) -> str:
     """What was embedded for the chunk."""
     return headings.embedded_text(row["heading_path"], row["text"], tokenizer, tokens=row["tokens"])

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from semantik.engines.blobs.base import BlobDamaged, BlobStore
+from semantik.engines.blobs.verify import read_through
 from semantik.engines.embedding import bm25
 from semantik.engines.vectors.base import Corpus, Filters, IndexDamaged, Query, SideResult, Space, VectorStore
 from semantik.features.moving.opening import Held, copied_index, require_still, source_files
@@ -145,10 +146,8 @@ async def _compare_files(rows: Connection, source: BlobStore, target: BlobStore,
 
 
 async def _is_whole(store: BlobStore, tenant: TenantId, name: str) -> bool:
-    """Reads it: the store compares the hash."""
     try:
-        async for _ in store.read(tenant, name):
-            pass
+        await read_through(store, tenant, name)
     except BlobDamaged:
         return False
     return True

@@ -10,9 +10,8 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
-import numpy as np
-
 from semantik.engines.blobs.base import BlobDamaged, BlobMissing
+from semantik.engines.blobs.verify import read_through
 from semantik.engines.embedding.base import Tokenizer
 from semantik.engines.vectors.base import Point, Space
 from semantik.features.ingestion import projection, repository
@@ -171,8 +170,7 @@ async def file_fault(ctx: JobContext, blob_hash: str, *, read: bool) -> Kind | N
     try:
         if not read:
             return None if await blobs.exists(tenant, blob_hash) else Kind.BLOB_MISSING
-        async for _ in blobs.read(tenant, blob_hash):
-            pass
+        await read_through(blobs, tenant, blob_hash)
     except BlobMissing:
         return Kind.BLOB_MISSING
     except BlobDamaged:
@@ -222,10 +220,7 @@ def _wrong_rows(page: Sequence[Any], space: Space, tokenizer: Tokenizer, hashes:
 def _vector_fault(stored: bytes | None, dimensions: int) -> Kind | None:
     if stored is None:
         return Kind.VECTOR_MISSING
-    if len(stored) != 2 * dimensions:
-        return Kind.VECTOR_DAMAGED
-    vector = np.frombuffer(stored, dtype="<f2")
-    return None if np.isfinite(vector).all() and vector.any() else Kind.VECTOR_DAMAGED
+    return None if projection.is_vector(stored, dimensions) else Kind.VECTOR_DAMAGED
 
 
 def _chunk_faults(row: Mapping[Any, Any], wrong: Kind | None, present: set[str], space: Space) -> list[Fault]:
