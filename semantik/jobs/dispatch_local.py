@@ -35,7 +35,7 @@ class LocalDispatcher(Dispatcher):
         runtime.bell = self
         self.runner = Runner(runtime, pool="local", slots=slots + 1)
         self._loops = runtime.loops
-        self._outbox = Outbox(runtime.database, runtime.events, self, runtime.loops, asked=self.runner.look_now)
+        self._outbox = Outbox(runtime.database, runtime.events, self, runtime.loops)
         self._work = tuple(queue for queue in QUEUES if queue != _HOUSEKEEPING)
         self._plan = [self._work] * slots + [(_HOUSEKEEPING,)]
         self._rung = [asyncio.Event() for _ in self._plan]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
 
 from semantik.engines.events.base import Event, EventBus
 from semantik.jobs.failpoints import fp
@@ -18,16 +17,13 @@ log = logs.get(__name__)
 
 # Passing events may be dropped; stored ones are found again in SQL by any reader that sees the gap.
 _MOST_WAITING = 10_000
-_ASKED = frozenset({"job.pausing", "job.cancelling", "job.cancelled"})
 
 
 class Outbox:
     """One for each process; put into the sessions of its database while it is open."""
 
-    def __init__(self, database: Database, events: EventBus, bell: Bell, loops: Loops, *, asked: Callable[[], None] | None = None) -> None:
-        """`asked` is called when a running job was asked to pause or stop in this process."""
+    def __init__(self, database: Database, events: EventBus, bell: Bell, loops: Loops) -> None:
         self.bell = bell
-        self._asked = asked
         self._database = database
         self._events = events
         self._loops = loops
@@ -49,8 +45,6 @@ class Outbox:
     def deliver(self, events: list[Event], rings: set[str]) -> None:
         for event in events:
             self.pass_on(event)
-            if self._asked is not None and event.type in _ASKED:
-                self._asked()
         for queue in rings:
             self.bell.ring(queue)
 

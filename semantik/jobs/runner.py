@@ -42,6 +42,8 @@ log = logs.get(__name__)
 
 # A pause or cancel must be seen within two seconds of being asked, wherever it was asked.
 _LOOK_EVERY_S = 0.5
+# Told of by an event, it is looked for at once; an event may get lost.
+_ASKED = frozenset({"job.pausing", "job.cancelling", "job.cancelled", "resync"})
 _SIGN_EVERY_S = 10.0
 _HEAR_EVERY_S = 2.0
 # A handler that lost its lease, or ignores a drain, is cancelled as a task after this long.
@@ -77,8 +79,10 @@ class Runner:
         queues: Sequence[str] = QUEUES,
         free: Gauge = resources.free,
         worker: str | None = None,
+        look_every_s: float = _LOOK_EVERY_S,
     ) -> None:
         """`worker`: the name of what this process is part of, where there are several."""
+        self._look_every_s = look_every_s
         self.owner = f"{socket.gethostname()[:60]}:{os.getpid()}:{new_id()[-12:]}"
         self.queues = tuple(queues)
         self._runtime = runtime
@@ -128,9 +132,15 @@ class Runner:
             with contextlib.suppress(*DATABASE_ERRORS):
                 await workers.seen(self._database, self.owner, "down")
 
-    def look_now(self) -> None:
-        """Has the pulse look at what is asked without waiting for its time: somebody in this process just asked."""
-        self._asked.set()
+    async def _listen(self, job: Job) -> None:
+        """Has the pulse look at once when somebody, in whatever process, asks this job to pause or stop."""
+        events = self._runtime.events.subscribe(job.tenant_id, job.id)
+        try:
+            async for event in events:
+                if event.type in _ASKED:
+                    self._asked.set()
+        finally:
+            await events.aclose()
 
     async def _empty(self, within_s: float) -> None:
         """Waits until every attempt has been settled, for so long."""
@@ -200,12 +210,14 @@ class Runner:
         self._attempts[job.id] = _Attempt(job, ctx, handler.args.stall_timeout_s, task)
         if self._stopping or self.draining:
             ctx.ask(Control.DRAIN)
+        listening = asyncio.create_task(self._listen(job), name="job-asked")
         try:
             await asyncio.wait({task})
             settled = await self._settle(ctx, task, hung=self._attempts[job.id].hung)
         finally:
             if not task.done():
                 task.cancel()
+            await end(listening)
             del self._attempts[job.id]
             if not self._attempts:
                 self._idle.set()
@@ -319,7 +331,7 @@ class Runner:
         told = False
         while True:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._asked.wait(), _LOOK_EVERY_S)
+                await asyncio.wait_for(self._asked.wait(), self._look_every_s)
             self._asked.clear()
             now = time.monotonic()
             try:

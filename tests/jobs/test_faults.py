@@ -12,12 +12,13 @@ from typing import Any, ClassVar
 import pytest
 import sqlalchemy as sa
 
+from semantik.engines.events.redis import RedisEvents
 from semantik.jobs.context import JobContext
 from semantik.jobs.dispatch_local import LocalDispatcher
 from semantik.jobs.handlers import handles
 from semantik.jobs.outbox import Outbox
 from semantik.jobs.states import Status, WrongState
-from semantik.jobs.store import claims, control
+from semantik.jobs.store import control
 from semantik.jobs.values import Effect, Item, JobArgs
 from semantik.kit.concurrency import Loops
 from semantik.kit.database import AsyncSession, Database, open_database
@@ -188,16 +189,25 @@ async def test_no_attempt_is_left_open_when_a_job_is_cancelled_by_force(world: W
         assert (await session.scalar(sa.select(job_attempts.c.how))) == "control"
 
 
-async def test_who_asks_a_running_job_to_stop_wakes_the_pulse_of_the_same_process(world: World, effects: None) -> None:
-    woken: list[str] = []
-    outbox = Outbox(world.database, world.runtime.events, SilentBell(), Loops(), asked=lambda: woken.append("now"))
+@pytest.mark.parametrize("bus", ["memory", "redis"])
+async def test_who_asks_a_running_job_to_pause_wakes_its_worker_by_an_event(
+    world: World, effects: None, bus: str, request: pytest.FixtureRequest
+) -> None:
+    """The worker looks for itself once an hour only; over Redis it is asked by another process, with a bus of its own."""
+    url = request.getfixturevalue("redis_url") if bus == "redis" else None
+    mine, theirs = (RedisEvents(url), RedisEvents(url)) if url is not None else (world.runtime.events, world.runtime.events)
+    world.runtime.events = mine
+    runner, outbox = world.runner(look_every_s=3600), Outbox(world.database, theirs, SilentBell(), Loops())
+    await runner.start()
     await outbox.start()
-    waiting, running = await world.put(Five(), priority=9), await world.put(Five())
-    await world.ask(control.pause, waiting.id)
-    assert await claims.claim(world.database, "cpu", owner="me", ttl_s=30, kinds=["five"]) is not None
-    assert woken == []
-    await world.ask(control.pause, running.id)
-    assert woken == ["now"]
-    await world.ask(control.cancel, running.id)
+    made = await world.put(Five(items=2000, pace_s=0.02))
+    working = asyncio.create_task(runner.run_next("cpu"))
+    await world.until(made.id, Status.RUNNING)
+    await world.ask(control.pause, made.id)
+    job = await world.until(made.id, Status.PAUSED, within_s=30)
+    assert await working
+    assert 0 < job.done + 1 < 2000
     await outbox.stop()
-    assert woken == ["now", "now"]
+    await runner.stop()
+    for one in {mine, theirs}:
+        await one.close()
