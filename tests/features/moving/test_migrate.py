@@ -167,7 +167,9 @@ def test_a_planted_difference_is_named_and_the_target_refused(source: Semantik, 
 
 def test_index_and_files_alone_move_beside_a_database_that_stays(source: Semantik, tmp_path: Path, qdrant: str) -> None:
     before = fingerprints(source.data_dir)
-    lost = next(path for path in sorted((source.data_dir / "blobs").rglob("*")) if path.is_file())
+    with reading(source.url, still=True) as connection:
+        named = connection.execute(sa.select(documents.c.tenant_id, documents.c.content_hash).where(documents.c.name == "note 7.md")).one()
+    lost = source.data_dir / "blobs" / named.tenant_id / named.content_hash[:2] / named.content_hash
     lost.unlink()
     del before[str(lost.relative_to(source.data_dir))]
 
