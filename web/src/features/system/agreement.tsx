@@ -7,7 +7,7 @@ import { useJob } from "@/api/queries";
 import { refetch } from "@/api/query";
 import { count } from "@/lib/format";
 import { paths } from "@/lib/paths";
-import { isEnded } from "@/lib/words";
+import { isEnded, jobLook } from "@/lib/words";
 import { Button } from "@/ui/button";
 import { Notice, ProblemNotice } from "@/ui/notice";
 import { Section } from "@/ui/page";
@@ -43,7 +43,7 @@ export function Agreement() {
           <p>
             {isEnded(job.data.status) && job.data.finished_at ? (
               <>
-                {said((job.data.result ?? {}) as Report)} <Ago at={job.data.finished_at} />
+                {came(job.data)} <Ago at={job.data.finished_at} />
               </>
             ) : (
               (job.data.message ?? "Waiting for its turn")
@@ -63,6 +63,11 @@ export function Agreement() {
       </p>
     </Section>
   );
+}
+
+/** A comparison that did not come to its end found nothing out, which is not the same as finding nothing. */
+function came({ status, result }: { status: string; result?: Record<string, unknown> | null }): string {
+  return result ? said(result) : `Not compared: ${jobLook(status).word.toLowerCase()}.`;
 }
 
 function said({ found = {}, mended = {}, lost = 0 }: Report): string {

@@ -1,3 +1,4 @@
+import { createJob } from "@mock/db";
 import { describe, expect, it } from "vitest";
 import { open, screen, world } from "@/test/app";
 
@@ -10,6 +11,17 @@ describe("agreement", () => {
       "href",
       `/jobs/${db.jobs.find((job) => job.kind === "doctor")?.id}`,
     );
+  });
+});
+
+describe("a comparison that failed", () => {
+  it("is not shown as one that found nothing", async () => {
+    const db = world();
+    const ended = { status: "failed", display_status: "failed", finished_at: new Date().toISOString() } as const;
+    createJob(db, { kind: "doctor", title: "Check that all agrees", ...ended }, { moving: false });
+    open("/settings/about", db);
+    expect(await screen.findByText(/Not compared: failed/)).toBeVisible();
+    expect(screen.queryByText(/All agreed/)).toBeNull();
   });
 });
 
