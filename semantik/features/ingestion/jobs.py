@@ -9,7 +9,7 @@ from typing import Any
 from semantik.engines.blobs.base import STRAY_AGE_S
 from semantik.engines.vectors.base import Space
 from semantik.features.ingestion import checks, due, projection, repository, sync
-from semantik.features.ingestion.doctor import examination, looks
+from semantik.features.ingestion.doctor import examination
 from semantik.features.ingestion.job_args import (
     CheckSources,
     CleanUpStore,
@@ -22,7 +22,7 @@ from semantik.features.ingestion.job_args import (
 from semantik.features.ingestion.opening import connector_of, target_of
 from semantik.features.ingestion.publish import failed_item
 from semantik.features.ingestion.removal import forget_files, remove, sweep
-from semantik.features.ingestion.steps import POINTS_A_STEP, REMOVALS_A_STEP, ROWS_A_STEP, split
+from semantik.features.ingestion.steps import POINTS_A_STEP, REMOVALS_A_STEP, ROWS_A_STEP, batches, split
 from semantik.jobs.context import JobContext
 from semantik.jobs.failpoints import fp
 from semantik.jobs.handlers import handles
@@ -159,7 +159,7 @@ async def rebuild_index(ctx: JobContext, args: RebuildIndex) -> dict[str, Any]:
 @handles(CleanUpStore)
 async def clean_up_store(ctx: JobContext, args: CleanUpStore) -> dict[str, Any]:
     tenant, removed = ctx.actor.tenant_id, 0
-    async for names in looks.batches(ctx.runtime.blobs.hashes(tenant, older_than_s=args.older_than_s), ROWS_A_STEP):
+    async for names in batches(ctx.runtime.blobs.hashes(tenant, older_than_s=args.older_than_s), ROWS_A_STEP):
         await ctx.check()
         removed += await forget_files(ctx, names, older_than_s=args.older_than_s)
     strays = await ctx.runtime.blobs.clean_up(older_than_s=max(args.older_than_s, STRAY_AGE_S))

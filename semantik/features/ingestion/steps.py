@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -14,3 +14,15 @@ POINTS_A_STEP = 1000
 
 def split(rows: Sequence[T], size: int) -> list[Sequence[T]]:
     return [rows[start : start + size] for start in range(0, len(rows), size)]
+
+
+async def batches(names: AsyncIterator[str], size: int) -> AsyncIterator[list[str]]:
+    """As many at a time: a store may hold more names than fit into memory."""
+    batch: list[str] = []
+    async for name in names:
+        batch.append(name)
+        if len(batch) == size:
+            yield batch
+            batch = []
+    if batch:
+        yield batch

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from semantik.features.search import service, starting
+from semantik.features.search import questions, service
 from semantik.features.search.schemas import Questions, SearchAnswer, SearchRequest, answer
 from semantik.http.dependencies import CurrentRuntime, Reader, ReadSession
 from semantik.http.unit_of_work import UnitOfWork
@@ -20,4 +20,4 @@ async def search(body: SearchRequest, runtime: CurrentRuntime, actor: Reader) ->
 @router.get("/search/questions", summary="Questions to start with", operation_id="list_questions")
 async def list_questions(actor: Reader, session: ReadSession) -> Questions:
     """Tried ones, about the sample corpus. None where there is no collection of it."""
-    return Questions(items=await starting.questions(session, actor))
+    return Questions(items=await questions.tried(session, actor))

@@ -14,7 +14,7 @@ from semantik.engines.blobs.base import BlobDamaged, BlobMissing
 from semantik.engines.blobs.verify import read_through
 from semantik.engines.embedding.base import Tokenizer
 from semantik.engines.vectors.base import Point, Space
-from semantik.features.ingestion import projection, repository
+from semantik.features.ingestion import projection, repository, steps
 from semantik.features.ingestion.doctor.values import Batch, Fault, Kind
 from semantik.features.ingestion.job_args import Doctor
 from semantik.jobs.context import JobContext
@@ -119,7 +119,7 @@ async def counts(ctx: JobContext, args: Doctor, after: str) -> AsyncIterator[Bat
 async def files(ctx: JobContext, args: Doctor, after: str) -> AsyncIterator[Batch]:
     """Each stored file against the documents: those that none names, but for young ones."""
     stored = ctx.runtime.blobs.hashes(ctx.actor.tenant_id, older_than_s=args.older_than_s)
-    async for names in batches(stored, _ROWS):
+    async for names in steps.batches(stored, _ROWS):
         async with ctx.read() as session:
             unnamed = await repository.unused_blobs(session, ctx.actor, set(names))
         faults = [Fault(Kind.BLOB_UNNAMED, name, facts={"older_than_s": args.older_than_s}) for name in sorted(unnamed)]
@@ -150,18 +150,6 @@ STAGES: Mapping[str, tuple[Look, str]] = {
     "files": (files, "Looking for files that nobody names"),
     "vectors": (vectors, "Looking for vectors that nobody uses"),
 }
-
-
-async def batches(names: AsyncIterator[str], size: int) -> AsyncIterator[list[str]]:
-    """As many at a time: a store may hold more names than fit into memory."""
-    batch: list[str] = []
-    async for name in names:
-        batch.append(name)
-        if len(batch) == size:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
 
 
 async def file_fault(ctx: JobContext, blob_hash: str, *, read: bool) -> Kind | None:

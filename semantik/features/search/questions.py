@@ -14,17 +14,17 @@ from semantik.features.search.schemas import Question
 from semantik.kit.database import AsyncSession
 
 
-async def questions(session: AsyncSession, actor: Actor) -> list[Question]:
+async def tried(session: AsyncSession, actor: Actor) -> list[Question]:
     for collection_id, folder in await repository.folder_sources(session, actor, sample.COLLECTION):
         # Not the whole path: a data folder may have come from another installation.
         if PurePath(folder).parts[-3:] == sample.FOLDER.parts[-3:]:
             return [
                 Question(question=one["question"], language=one["language"], about=one["try"], collection_id=collection_id)
-                for one in _tried()
+                for one in _of_the_sample()
             ]
     return []
 
 
 @cache
-def _tried() -> list[dict[str, Any]]:
+def _of_the_sample() -> list[dict[str, Any]]:
     return [one for one in json.loads(sample.QUESTIONS.read_text(encoding="utf-8"))["questions"] if "try" in one]
