@@ -11,7 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from enum import StrEnum
+from typing import Any, assert_never
 
 import sqlalchemy as sa
 
@@ -22,6 +23,15 @@ from semantik.rows.pages import Cursor
 from semantik.tables.moves import moves
 
 _ID = "move"
+
+
+class State(StrEnum):
+    """A fill may end in either verdict, as often as it is verified again; once used, it stays so."""
+
+    FILLING = "filling"
+    DIFFERS = "differs"
+    PROVED = "proved"
+    USED = "used"
 
 
 class TargetUnusable(Misconfigured):
@@ -43,7 +53,7 @@ class Done:
 @dataclass(frozen=True, slots=True)
 class Move:
     source: str
-    state: str
+    state: State
     progress: Mapping[str, Done]
     differences: Sequence[str]
 
@@ -55,12 +65,12 @@ def present(connection: sa.Connection) -> Move | None:
     row = connection.execute(sa.select(moves)).one_or_none()
     if row is None:
         return None
-    return Move(row.source, row.state, {step: Done(**done) for step, done in row.progress.items()}, row.differences)
+    return Move(row.source, State(row.state), {step: Done(**done) for step, done in row.progress.items()}, row.differences)
 
 
 def begin(connection: sa.Connection, source: str) -> None:
     at = now()
-    values = {"source": source, "state": "filling", "progress": {}, "differences": [], "started_at": at, "updated_at": at}
+    values = {"source": source, "state": State.FILLING, "progress": {}, "differences": [], "started_at": at, "updated_at": at}
     connection.execute(moves.insert().values(id=_ID, **values))
 
 
@@ -72,29 +82,33 @@ def note(connection: sa.Connection, progress: Mapping[str, Done]) -> None:
 
 def settle(connection: sa.Connection, *, differences: Sequence[str]) -> None:
     """After a verification: proved when nothing differs."""
-    _set(connection, state="differs" if differences else "proved", differences=list(differences))
+    _set(connection, state=State.DIFFERS if differences else State.PROVED, differences=list(differences))
 
 
 def require_usable(url: str) -> None:
     """Before anything is served from a database. Raises `TargetUnusable`; notes that a proved one is used from now on."""
     with reading(url) as connection:
         move = present(connection)
-    match move:
-        case None | Move(state="used"):
+    if move is None:
+        return
+    match move.state:
+        case State.USED:
             return
-        case Move(state="proved"):
+        case State.PROVED:
             with writing(url) as connection, connection.begin():
-                _set(connection, state="used")
-        case Move(state="filling"):
+                _set(connection, state=State.USED)
+        case State.FILLING:
             raise TargetUnusable(
                 "this database is being filled by `semantik migrate`, and is not complete",
                 hint="Run the same `semantik migrate` again: it goes on where it stopped. The source is as it was, and can be used.",
             )
-        case _:
+        case State.DIFFERS:
             raise TargetUnusable(
                 f"this database was filled by `semantik migrate`, and the verification found: {'; '.join(move.differences[:3])}",
                 hint="Go on with the source, which is as it was. Empty this target (database, files, index) and migrate again.",
             )
+        case other:
+            assert_never(other)
 
 
 def _set(connection: sa.Connection, **values: Any) -> None:

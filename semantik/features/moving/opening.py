@@ -155,7 +155,7 @@ def _mark(target: Settings, fingerprint: str) -> moves.Move | None:
                 f"{place(url)} was filled from another installation, or the source has changed since",
                 hint="Migrate into a new database.",
             )
-        elif move.state == "used":
+        elif move.state is moves.State.USED:
             raise TargetUnfit(
                 f"{place(url)} was filled from this source, and has been used since; it is an installation of its own now",
                 hint="To go back, migrate from there into a new database.",
