@@ -64,6 +64,15 @@ class App:
             time.sleep(0.2)
         raise SystemExit(f"job {job_id} did not end within {timeout_s:.0f} s")
 
+    def settle(self, *, timeout_s: float = 900) -> None:
+        """Waits until no job runs: an index that had to be rebuilt is whole, what was deleted is gone."""
+        until = time.monotonic() + timeout_s
+        while time.monotonic() < until:
+            if all(job["finished_at"] is not None for job in self.call("GET", "/api/v1/jobs?limit=50")["items"]):
+                return
+            time.sleep(0.5)
+        raise SystemExit("the server's jobs did not end in time")
+
     def search(self, query: str, **body: Any) -> dict[str, Any]:
         return dict(self.call("POST", "/api/v1/search", json={"query": query, **body}))
 

@@ -82,7 +82,7 @@ def _settle(folder: Path) -> None:
         connection.execute("UPDATE sources SET check_every_s = NULL")
     connection.close()
     with serving(folder, timeout_s=600) as app:
-        _quiet(app)
+        app.settle()
     asyncio.run(_optimized(folder))
 
 
@@ -97,7 +97,7 @@ async def _optimized(folder: Path) -> None:
 
 def _measure(data: Path, scratch: Path, size: int, searches: int, rows: list[list[object]]) -> float:
     with serving(data, timeout_s=600) as app:
-        _quiet(app)
+        app.settle()
         grown = next(one["id"] for one in app.call("GET", "/api/v1/collections")["items"] if one["name"] == "grown")
         for query in questions(20, seed=1):
             app.search(query, collections=[grown])
@@ -115,21 +115,11 @@ def _measure(data: Path, scratch: Path, size: int, searches: int, rows: list[lis
         rows.append(_row(size, "HTTP, four at a time, during ingestion", _parallel(app, questions(searches, seed=size + 2), grown)))
         # The folder may be kept: it should hold what it held.
         app.call("DELETE", f"/api/v1/collections/{other}")
-        _quiet(app)
+        app.settle()
     found = asyncio.run(_raw(data, scratch, collection["id"], collection["generation"], questions(searches, seed=size + 3)))
     rows += [_row(size, what, seconds, used) for what, (seconds, used) in found.items()]
     both = sum(machine.percentiles(found[what][0])["p50"] for what in (EMBEDDING, RAW))
     return machine.percentiles(alone)["p50"] / both
-
-
-def _quiet(app: App, timeout_s: float = 900) -> None:
-    """Waits until no job runs: the index that grown rows ask for is rebuilt, what was deleted is gone."""
-    until = time.monotonic() + timeout_s
-    while time.monotonic() < until:
-        if all(job["finished_at"] is not None for job in app.call("GET", "/api/v1/jobs?limit=50")["items"]):
-            return
-        time.sleep(0.5)
-    raise SystemExit("the index was not rebuilt in time")
 
 
 def _searches(app: App, queries: Sequence[str], collection: str) -> list[float]:

@@ -243,6 +243,7 @@ def main() -> None:
     rows: list[dict[str, Any]] = []
     results: dict[str, Any] = {"sets": rows}
     with serving(chosen.data / "semantik", log_level="warning") as app:
+        app.settle()
         for name in wanted:
             if name == "pdfs":
                 results["pdfs"] = run_pdfs(app, sets / "financebench", chosen.chunk_tokens)
