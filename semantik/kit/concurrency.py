@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, ParamSpec, TypeVar
@@ -42,6 +42,39 @@ _executor = ThreadPoolExecutor(max_workers=max(4, cpu_count()), thread_name_pref
 async def run_cpu(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Runs CPU-bound or blocking `function` on a thread and awaits its result."""
     return await asyncio.get_running_loop().run_in_executor(_executor, partial(function, *args, **kwargs))
+
+
+async def threaded(pieces: Generator[T, None, None]) -> AsyncGenerator[T, None]:
+    """What a blocking generator gives, one step of it at a time on a thread; closed when nobody wants more."""
+    step: asyncio.Task[T | None] | None = None
+    try:
+        while True:
+            step = asyncio.create_task(run_cpu(next, pieces, None))
+            # Shielded: a thread cannot be cancelled, and a generator not be closed while it runs.
+            piece = await asyncio.shield(step)
+            if piece is None:
+                return
+            yield piece
+    finally:
+        if step is not None:
+            await asyncio.wait({step})
+        await run_cpu(pieces.close)
+
+
+async def together(parts: Iterable[Coroutine[Any, Any, T]], *, at_once: int) -> list[T]:
+    """The results in order. The first failure ends the others, and is raised as it is."""
+    gate = asyncio.Semaphore(at_once)
+
+    async def one(part: Coroutine[Any, Any, T]) -> T:
+        async with gate:
+            return await part
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(one(part)) for part in parts]
+    except BaseExceptionGroup as failures:
+        raise failures.exceptions[0] from None
+    return [task.result() for task in tasks]
 
 
 class LoopDied(Unavailable):

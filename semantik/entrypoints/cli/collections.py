@@ -121,7 +121,7 @@ def export(
 ) -> None:
     """Write a collection with originals, chunks, vectors and settings into one file."""
     from semantik.entrypoints.cli import client, lookup
-    from semantik.features.archives.files import appearing
+    from semantik.kit.files import appearing
 
     async def work(api: client.Client) -> int:
         path = f"/collections/{await lookup.collection_id(api, name)}/export"

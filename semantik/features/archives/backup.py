@@ -28,8 +28,9 @@ from semantik.features.archives.hold import held
 from semantik.kit import ownership, settings
 from semantik.kit.archive import MANIFEST, Archive, ArchiveDamaged, Framer
 from semantik.kit.clock import now
-from semantik.kit.concurrency import run_cpu
+from semantik.kit.concurrency import run_cpu, threaded
 from semantik.kit.errors import Conflict
+from semantik.kit.files import appearing, opened
 from semantik.kit.ids import TenantId
 from semantik.kit.settings import Settings
 from semantik.rows import files as stored
@@ -88,7 +89,7 @@ async def take(chosen: Settings, target: Path, *, told: Told) -> Summary:
         stack.push_async_callback(database.close)
         blobs = await open_blobs(chosen, read_only=True)
         stack.push_async_callback(blobs.close)
-        file = stack.enter_context(files.appearing(target))
+        file = stack.enter_context(appearing(target))
         facts: dict[str, Any] = {}
         async with held(database):
             async for piece in _contents(chosen, blobs, facts, told):
@@ -99,7 +100,7 @@ async def take(chosen: Settings, target: Path, *, told: Told) -> Summary:
 
 async def restore(chosen: Settings, source: Path, *, told: Told) -> Summary:
     """Fills an empty installation. Files first, then all rows in one transaction: an interrupted one left none and may be begun again."""
-    with files.opened(source) as file:
+    with opened(source) as file:
         archive = Archive(file, _NAMES)
         manifest = archive.manifest()
         if (manifest.get("format"), manifest.get("version")) != (FORMAT, VERSION):
@@ -134,7 +135,7 @@ async def _contents(chosen: Settings, blobs: BlobStore, facts: dict[str, Any], t
     """All bytes of the backup; `facts` are complete when they have been."""
     framer = Framer()
     with tempfile.TemporaryFile("w+", encoding="ascii") as names:
-        async with aclosing(files.threaded(_rows(chosen, framer, facts, names, told))) as rows:
+        async with aclosing(threaded(_rows(chosen, framer, facts, names, told))) as rows:
             async for piece in rows:
                 yield piece
         names.seek(0)

@@ -14,6 +14,7 @@ from semantik.engines.blobs.base import BlobDamaged, BlobMissing
 from semantik.features.archives import bundle, files, repository
 from semantik.kit.archive import MANIFEST, Framer
 from semantik.kit.clock import now
+from semantik.kit.concurrency import threaded
 from semantik.kit.database import AsyncSession
 from semantik.rows import lines, opening, pages
 from semantik.runtime import Runtime
@@ -32,7 +33,7 @@ async def export(runtime: Runtime, actor: Actor, collection: Mapping[Any, Any]) 
     yield framer.member(MANIFEST, _manifest(collection, model))
     with tempfile.TemporaryFile("w+", encoding="ascii") as names:
         rows = _rows(runtime.settings.sqlalchemy_url, tenant, collection, model.key, framer, facts, names)
-        async with aclosing(files.threaded(rows)) as pieces:
+        async with aclosing(threaded(rows)) as pieces:
             async for piece in pieces:
                 yield piece
         names.seek(0)

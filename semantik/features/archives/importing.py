@@ -26,6 +26,7 @@ from semantik.jobs.retry import PermanentFailure
 from semantik.kit.archive import Archive, ArchiveDamaged, Member
 from semantik.kit.concurrency import run_cpu
 from semantik.kit.database import AsyncSession
+from semantik.kit.files import opened
 from semantik.rows.lines import MAX_BLOCK_BYTES
 
 _ROWS_A_STEP = 500
@@ -44,7 +45,7 @@ class BundleUnfit(PermanentFailure):
 async def bring_in(ctx: JobContext, args: ImportCollection) -> dict[str, Any]:
     try:
         async with ctx.runtime.blobs.local(ctx.actor.tenant_id, args.bundle) as path:
-            with files.opened(path) as file:
+            with opened(path) as file:
                 archive = Archive(file, bundle.NAMES)
                 result = await _Import(ctx, args, archive, bundle.manifest_of(archive)).run()
     except BlobMissing as error:

@@ -18,10 +18,10 @@ from semantik.engines.blobs.verify import read_through
 from semantik.engines.embedding import bm25
 from semantik.engines.vectors.base import Corpus, Filters, IndexDamaged, Query, SideResult, Space, VectorStore
 from semantik.features.moving.opening import Held, copied_index, require_still, source_files
-from semantik.features.moving.threads import together, watched
+from semantik.features.moving.threads import watched
 from semantik.features.moving.values import Check, Report, Watcher
 from semantik.jobs.failpoints import fp
-from semantik.kit.concurrency import run_cpu
+from semantik.kit.concurrency import run_cpu, together
 from semantik.kit.errors import Conflict
 from semantik.kit.ids import TenantId
 from semantik.rows import files, moves, points, sums

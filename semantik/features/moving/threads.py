@@ -1,18 +1,17 @@
-"""Long work: on a thread that an interrupt ends at the next page, and in many small parts side by side."""
+"""Long work on a thread, which an interrupt ends at the next page."""
 
 from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Concatenate, ParamSpec
 
 from semantik.features.moving.values import Watcher
 from semantik.kit.concurrency import run_cpu
 
 P = ParamSpec("P")
-T = TypeVar("T")
 
 
 class _Stopped(Exception):
@@ -44,19 +43,3 @@ async def watched(function: Callable[Concatenate[Watcher, P], None], watcher: Wa
         with suppress(_Stopped):
             await work
         raise
-
-
-async def together(parts: Iterable[Coroutine[Any, Any, T]], *, at_once: int) -> list[T]:
-    """The results in order. The first failure ends the others, and is raised as it is."""
-    gate = asyncio.Semaphore(at_once)
-
-    async def one(part: Coroutine[Any, Any, T]) -> T:
-        async with gate:
-            return await part
-
-    try:
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(one(part)) for part in parts]
-    except BaseExceptionGroup as failures:
-        raise failures.exceptions[0] from None
-    return [task.result() for task in tasks]

@@ -15,10 +15,10 @@ from semantik.engines.vectors.base import Space
 from semantik.features.ingestion import projection
 from semantik.features.moving.ledger import Ledger
 from semantik.features.moving.opening import Held, claimed, keys_and_models, source_files
-from semantik.features.moving.threads import together, watched
+from semantik.features.moving.threads import watched
 from semantik.features.moving.values import Watcher
 from semantik.jobs.failpoints import fp
-from semantik.kit.concurrency import run_cpu
+from semantik.kit.concurrency import run_cpu, together
 from semantik.kit.ids import TenantId
 from semantik.rows import files, moves, points
 from semantik.rows.moves import Done

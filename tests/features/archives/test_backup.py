@@ -18,13 +18,13 @@ import sqlalchemy as sa
 from semantik import migrations
 from semantik.auth.actor import Actor
 from semantik.features.archives import backup, hold
-from semantik.features.archives.files import FileInTheWay
 from semantik.features.ingestion.job_args import CleanUpStore
 from semantik.jobs.queue import enqueue
 from semantik.kit import metrics
 from semantik.kit.archive import ArchiveDamaged, Framer
 from semantik.kit.clock import now
 from semantik.kit.database import Database
+from semantik.kit.files import FileInTheWay
 from semantik.kit.settings import Settings
 from semantik.rows import opening, order, sums
 from semantik.runtime import Runtime
