@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ from semantik.features.moving.ends import Ends
 from semantik.kit import ownership
 from semantik.kit.database_errors import DiskFull
 from semantik.kit.errors import Conflict
+from semantik.kit.files import appearing, opened
 from semantik.kit.secrets import Keyring, carry, open_keyring
 from semantik.kit.settings import Settings
 from semantik.rows import moves
@@ -198,6 +198,5 @@ def _copy(source: Path, target: Path) -> None:
         if not path.is_file() or to.exists():
             continue
         to.parent.mkdir(parents=True, exist_ok=True)
-        half = to.with_name(to.name + ".half")
-        shutil.copyfile(path, half)
-        os.replace(half, to)
+        with opened(path) as source_file, appearing(to) as target_file:
+            shutil.copyfileobj(source_file, target_file)
