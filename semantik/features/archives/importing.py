@@ -13,7 +13,7 @@ from semantik.engines.blobs.base import BlobMissing
 from semantik.engines.chunking.check import check as check_chunking
 from semantik.engines.embedding.base import TextModel
 from semantik.engines.vectors.base import Space
-from semantik.features.archives import bundle, files, repository, rows_in
+from semantik.features.archives import bundle, files, mapping, repository
 from semantik.features.archives.job_args import ImportCollection
 from semantik.features.collections.job_args import DeleteCollection
 from semantik.features.ingestion import projection
@@ -31,7 +31,7 @@ from semantik.rows.lines import MAX_BLOCK_BYTES
 
 _ROWS_A_STEP = 500
 _REFERS = {"documents": (("source_id", "sources"),), "chunks": (("document_id", "documents"),)}
-_MADE = {"sources": rows_in.sources, "documents": rows_in.documents, "embeddings": rows_in.embeddings}
+_MADE = {"sources": mapping.sources, "documents": mapping.documents, "embeddings": mapping.embeddings}
 
 
 class BundleGone(PermanentFailure):
@@ -62,7 +62,7 @@ class _Import:
 
     def __init__(self, ctx: JobContext, args: ImportCollection, archive: Archive, manifest: bundle.Manifest) -> None:
         self._ctx, self._args, self._archive, self._manifest = ctx, args, archive, manifest
-        self._id = rows_in.collection_id_of(ctx.job.id)
+        self._id = mapping.collection_id_of(ctx.job.id)
 
     async def run(self) -> dict[str, Any]:
         ctx, manifest = self._ctx, self._manifest
@@ -73,7 +73,7 @@ class _Import:
         check_chunking(manifest.collection.chunking.settings(), model.spec)
         space = await ctx.runtime.space(manifest.model.name)
         await ctx.runtime.vectors.ensure(space)
-        into = rows_in.Into(ctx.job.id, self._id, manifest, same, ctx.runtime.settings)
+        into = mapping.Destination(ctx.job.id, self._id, manifest, same, ctx.runtime.settings)
         await self._begin(facts, model, space)
         for member in self._archive.members(int((ctx.job.cursor or {}).get("at", 0))):
             await ctx.check()
@@ -113,7 +113,7 @@ class _Import:
                 dep_policy="all_finished",
             )
 
-    async def _take(self, member: Member, into: rows_in.Into, model: TextModel, space: Space) -> None:
+    async def _take(self, member: Member, into: mapping.Destination, model: TextModel, space: Space) -> None:
         kind, _, rest = member.name.partition("/")
         if kind == "blobs":
             await self._take_file(member, rest)
@@ -126,13 +126,13 @@ class _Import:
         async with self._ctx.step(cursor={"at": member.next}, done=1, message="Storing files"):
             pass
 
-    async def _take_rows(self, member: Member, name: str, into: rows_in.Into, model: TextModel, space: Space) -> None:
+    async def _take_rows(self, member: Member, name: str, into: mapping.Destination, model: TextModel, space: Space) -> None:
         if not into.same and name in ("embeddings", "chunks"):
             return
         ctx = self._ctx
-        given = await run_cpu(rows_in.read, name, self._archive.read(member, most=MAX_BLOCK_BYTES))
+        given = await run_cpu(mapping.read, name, self._archive.read(member, most=MAX_BLOCK_BYTES))
         if name == "chunks":
-            rows = await run_cpu(rows_in.chunks, into, given, model.tokenizer)
+            rows = await run_cpu(mapping.chunks, into, given, model.tokenizer)
         else:
             rows = await run_cpu(_MADE[name], into, given)
         for start in range(0, len(rows), _ROWS_A_STEP):
@@ -145,7 +145,7 @@ class _Import:
         async with ctx.step(cursor={"at": member.next}, done=done):
             pass
 
-    async def _tied(self, session: AsyncSession, name: str, rows: list[rows_in.Row]) -> list[rows_in.Row]:
+    async def _tied(self, session: AsyncSession, name: str, rows: list[mapping.Row]) -> list[mapping.Row]:
         """The rows, if what they refer to is there. A member whose archive was deleted stands for itself."""
         for column, table in _REFERS.get(name, ()):
             wanted = {row[column] for row in rows}
@@ -162,7 +162,7 @@ class _Import:
         while True:
             async with ctx.step(message="Showing the collection") as session:
                 settled = await repository.settle(
-                    session, ctx.actor, self._id, coming=rows_in.COMING, to_read=rows_in.TO_READ, limit=_ROWS_A_STEP
+                    session, ctx.actor, self._id, coming=mapping.COMING, to_read=mapping.TO_READ, limit=_ROWS_A_STEP
                 )
             if settled < _ROWS_A_STEP:
                 break

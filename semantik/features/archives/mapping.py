@@ -56,7 +56,7 @@ _Container = TypeAdapter(dict[str, int])
 
 
 @dataclass(frozen=True, slots=True)
-class Into:
+class Destination:
     """Where the rows go. `same`: the vectors of the bundle are those that this installation would compute."""
 
     job_id: str
@@ -82,7 +82,7 @@ def read(name: str, block: bytes) -> list[Row]:
     return [dict(zip(names, row, strict=True)) for row in rows]
 
 
-def sources(into: Into, rows: Sequence[Row]) -> list[Row]:
+def sources(into: Destination, rows: Sequence[Row]) -> list[Row]:
     """Every source comes as what it held: its folder or service is not here, so its documents are uploads from now on."""
     return [
         {
@@ -97,11 +97,11 @@ def sources(into: Into, rows: Sequence[Row]) -> list[Row]:
     ]
 
 
-def documents(into: Into, rows: Sequence[Row]) -> list[Row]:
+def documents(into: Destination, rows: Sequence[Row]) -> list[Row]:
     return [_document(into, row) for row in rows]
 
 
-def embeddings(into: Into, rows: Sequence[Row]) -> list[Row]:
+def embeddings(into: Destination, rows: Sequence[Row]) -> list[Row]:
     model = into.manifest.model
     found = []
     for row in rows:
@@ -114,12 +114,12 @@ def embeddings(into: Into, rows: Sequence[Row]) -> list[Row]:
     return found
 
 
-def chunks(into: Into, rows: Sequence[Row], tokenizer: Tokenizer) -> list[Row]:
+def chunks(into: Destination, rows: Sequence[Row], tokenizer: Tokenizer) -> list[Row]:
     """Under the ids that reading them here would give. A text that is not what was embedded is refused."""
     return [_chunk(into, row, tokenizer) for row in rows]
 
 
-def _document(into: Into, row: Row) -> Row:
+def _document(into: Destination, row: Row) -> Row:
     path = _text(row, "path")
     if not 0 < len(path) <= _MOST_PATH:
         raise ArchiveDamaged("a document of the bundle has no usable path")
@@ -164,7 +164,7 @@ def _document(into: Into, row: Row) -> Row:
     }
 
 
-def _chunk(into: Into, row: Row, tokenizer: Tokenizer) -> Row:
+def _chunk(into: Destination, row: Row, tokenizer: Tokenizer) -> Row:
     document = into.id_of("document", _text(row, "document_id"))
     version, ordinal = _number(row, "version"), _number(row, "ordinal")
     generation = into.manifest.collection.generation
