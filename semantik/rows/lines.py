@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import base64
 import json
+import math
+import sys
 from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -66,7 +68,7 @@ def _line(values: list[Any]) -> bytes:
 
 def _parsed(table: sa.Table, line: bytes) -> Any:
     try:
-        value = json.loads(line, parse_constant=_refuse)
+        value = json.loads(line, parse_constant=_refuse, parse_float=_finite)
         # Ours writes no escapes for these; half a surrogate pair is text that no database takes.
         if b"\\ud" in line.lower():
             json.dumps(value, ensure_ascii=False).encode()
@@ -77,6 +79,12 @@ def _parsed(table: sa.Table, line: bytes) -> Any:
 
 def _refuse(constant: str) -> Any:
     raise ValueError(f"{constant} is not JSON")
+
+
+def _finite(digits: str) -> float:
+    if not math.isfinite(number := float(digits)):
+        raise ValueError("a number beyond what a float holds")
+    return number
 
 
 def _plain(column: sa.Column[Any]) -> Callable[[Any], Any]:
@@ -107,7 +115,7 @@ def _typed(column: sa.Column[Any]) -> Callable[[Any], Any]:
                 raise wrong()
             try:
                 return turn(value)
-            except ValueError as error:
+            except (ValueError, OverflowError) as error:
                 raise wrong() from error
 
         return check
@@ -132,7 +140,7 @@ def _typed(column: sa.Column[Any]) -> Callable[[Any], Any]:
         case sa.Boolean():
             return of(bool)
         case sa.Float():
-            return lambda value: float(of(int, float)(value))
+            return lambda value: float(limited(of(int, float), lambda number: abs(number) <= sys.float_info.max)(value))
         case sa.Integer():
             return limited(of(int), lambda number: -bound <= number < bound)
         case _:
@@ -143,4 +151,5 @@ def _time(text: str) -> datetime:
     found = datetime.fromisoformat(text)
     if found.tzinfo is None:
         raise ValueError("a time without its zone")
-    return found
+    # The first and the last day of all have no time in every zone.
+    return found.astimezone(UTC)

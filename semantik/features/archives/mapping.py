@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from semantik.engines.embedding.base import Tokenizer
 from semantik.features.archives.bundle import Manifest
@@ -23,12 +23,29 @@ from semantik.tables.base import metadata
 COMING, TO_READ = "import", "import:read"
 _ENDED = ("indexed", "partial", "skipped", "failed")
 _MOST_PATH = 32_000
+# A version is counted on from, in columns of 32 bits.
+_MOST_NUMBER = 2_000_000_000
+# What we write ourselves lies two deep; far below what Python can still write as an answer.
+_MOST_DEPTH = 8
 
 Row = dict[str, Any]
 
 
 class _Shape(BaseModel):
     model_config = ConfigDict(extra="forbid")
+
+
+def _shallow(value: Any) -> Any:
+    layer, depth = [value], 0
+    while layer:
+        depth += 1
+        if depth > _MOST_DEPTH:
+            raise ValueError(f"nested more than {_MOST_DEPTH} deep")
+        layer = [inner for one in layer if isinstance(one, dict | list) for inner in (one.values() if isinstance(one, dict) else one)]
+    return value
+
+
+_Open = Annotated[dict[str, Any], AfterValidator(_shallow)]
 
 
 class _Heading(BaseModel):
@@ -44,12 +61,12 @@ class _DocumentShape(_Shape):
     warnings: list[str]
     outline: list[_Heading] | None
     tags: list[str] = Field(max_length=1000)
-    metadata: dict[str, Any]
+    metadata: _Open
 
 
 class _ChunkShape(_Shape):
     heading_path: list[str] = Field(max_length=100)
-    position: dict[str, Any]
+    position: dict[str, str | int | bool]
 
 
 _Container = TypeAdapter(dict[str, int])
@@ -76,8 +93,9 @@ def collection_id_of(job_id: str) -> str:
 def read(name: str, block: bytes) -> list[Row]:
     """The rows of a block as they were written, every column of its type. Raises `ArchiveDamaged`."""
     names, rows = lines.read(metadata.tables[name], block)
-    # JSON writes a NUL as an escape only, and no text of ours has one: PostgreSQL could not take it.
-    if b"\\u0000" in block:
+    # JSON writes a NUL as an escape only, and no text of ours has one: PostgreSQL could not take it. A text may speak of
+    # that escape: then its backslash is written as two.
+    if b"\\u0000" in block.replace(b"\\\\", b""):
         raise ArchiveDamaged(f"a row of {name} holds a NUL character")
     return [dict(zip(names, row, strict=True)) for row in rows]
 
@@ -220,7 +238,7 @@ def _text(row: Row, name: str) -> str:
 
 def _number(row: Row, name: str) -> int:
     found = row.get(name)
-    if type(found) is not int or not 0 <= found < 2**31:
+    if type(found) is not int or not 0 <= found <= _MOST_NUMBER:
         raise ArchiveDamaged(f"a row of the bundle has no usable {name}")
     return found
 

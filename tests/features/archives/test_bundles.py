@@ -25,7 +25,7 @@ from semantik.tables.documents import chunks, documents
 from semantik.tables.sources import sources
 from tests.conftest import job_ended, make_tenant
 from tests.features.archives.installations import QUESTIONS, empty, examined, fill, started
-from tests.flows.steps import documents_of, search
+from tests.flows.steps import documents_of, make_collection, search, upload
 
 here = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
@@ -191,6 +191,14 @@ def in_rows(table: str, **values: Any) -> Callable[[str, bytes], bytes]:
     return change
 
 
+def nested(depth: int) -> dict[str, Any]:
+    return {"a": nested(depth - 1)} if depth else {}
+
+
+def everywhere(table: str, old: bytes, new: bytes) -> Callable[[str, bytes], bytes]:
+    return lambda name, body: body.replace(old, new) if name.startswith(f"rows/{table}/") else body
+
+
 def in_manifest(**values: Any) -> Callable[[str, bytes], bytes]:
     def change(name: str, body: bytes) -> bytes:
         if name != "manifest.json":
@@ -227,6 +235,11 @@ HOSTILE: dict[str, Callable[[str, bytes], bytes]] = {
     "a number beyond its column": in_rows("documents", pages=2**40),
     "half a character": in_rows("documents", title="\ud800"),
     "a NUL": in_rows("documents", title="a\x00b"),
+    "metadata that no answer can hold": in_rows("documents", metadata=nested(300)),
+    "places that are none": in_rows("chunks", position={"page": nested(300)}),
+    "a number without end": everywhere("documents", b"{}", b'{"a":1e999}'),
+    "a time before the first": in_rows("documents", modified_at="0001-01-01T00:00:00+14:00"),
+    "a version after which none comes": in_rows("documents", version=2**31 - 1),
     "a vector of nothing": in_rows("embeddings", vector="AAAA"),
     "vectors of another model": in_rows("embeddings", model_key="other"),
     "a file under a foreign hash": lambda name, body: b"not that" if name.startswith("blobs/") else body,
@@ -251,6 +264,16 @@ async def _nothing_left(client: httpx2.AsyncClient, actor: Actor, database: Data
     async with database.read() as session:
         for table in (collections, sources, documents, chunks):
             assert (await session.execute(sa.select(table).where(table.c.tenant_id == actor.tenant_id))).all() == []
+
+
+@here
+async def test_a_text_that_speaks_of_the_escape_of_nul_comes_in(client: httpx2.AsyncClient, tmp_path: Path) -> None:
+    made = await make_collection(client, "Escapes")
+    await upload(client, made["id"], {"escapes.md": b"# Escapes\n\nIn JSON a NUL is written \\u0000, a backslash \\\\."})
+    job = await imported(client, await exported(client, made["id"]), name="Second")
+    assert job["status"] == "completed", job
+    hits = await search(client, "a NUL is written", collections=[job["result"]["collection_id"]])
+    assert "\\u0000" in hits[0]["passage"]["text"]
 
 
 @here
