@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import suppress
 from dataclasses import replace
 
 from semantik.engines.connectors.base import Connector
@@ -17,7 +16,7 @@ from semantik.features.ingestion.publish import Publisher
 from semantik.features.ingestion.stages import Stages
 from semantik.features.ingestion.values import Target, Work
 from semantik.jobs.context import JobContext
-from semantik.kit.concurrency import cpu_count
+from semantik.kit.concurrency import cpu_count, end
 
 # A handful of documents is read before an estimate of them would be done.
 _LEAST_TO_ESTIMATE = 10
@@ -49,11 +48,11 @@ async def read_due(ctx: JobContext, target: Target, connector: Connector | None)
         readers = _READERS_OF_A_REMOTE_MODEL if isinstance(encoder, MeteredEncoder) else 2 * cpu_count() + 2
         await _read_rounds(ctx, target, stages, publisher, first.works if first is not None else (), readers=readers)
     finally:
-        if telling is not None:
-            telling.cancel()
-            with suppress(asyncio.CancelledError):
-                await telling
+        # Its error comes after: one of the estimate would hide that of the reading, and leave the embedder open.
+        await end(telling)
         await embedder.close()
+    if telling is not None and not telling.cancelled():
+        telling.result()
     if (speed := embedder.tokens_per_s) is not None:
         async with ctx.step() as session:
             await repository.note_speed(session, estimate.subject_of(encoder), speed)
