@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from semantik.kit.database_errors import DiskFull
 from semantik.kit.errors import Conflict, InvalidInput
 
 
@@ -27,12 +29,12 @@ def appearing(target: Path) -> Iterator[BinaryIO]:
     """A file that gets its name only when the block has ended well, durable by then; mode 0600.
 
     Written beside as `<name>.partial`, which a killed process leaves and the next one takes over. Raises `FileInTheWay` when the
-    name is taken, now or at the end, `FileUnusable` when the folder is not to be written.
+    name is taken, now or at the end, `FileUnusable` when the folder is not to be written, `DiskFull` when there is no room.
     """
     partial = target.with_name(target.name + ".partial")
-    if target.exists():
-        raise FileInTheWay(f"{target} exists already", hint="Name another file, or move that one away.")
     try:
+        if target.exists():
+            raise FileInTheWay(f"{target} exists already", hint="Name another file, or move that one away.")
         descriptor = os.open(partial, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise FileUnusable(f"{partial} cannot be written: {error.strerror}") from error
@@ -47,6 +49,10 @@ def appearing(target: Path) -> Iterator[BinaryIO]:
             file.flush()
             os.fsync(file.fileno())
             _name(partial, target)
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+                raise
+            raise DiskFull(f"{target} cannot be written whole: {error.strerror}", hint="Free some space. Nothing of it is left.") from error
         finally:
             partial.unlink(missing_ok=True)
     folder = os.open(target.parent, os.O_RDONLY)
@@ -63,6 +69,8 @@ def opened(source: Path) -> Iterator[BinaryIO]:
     except OSError as error:
         raise FileUnusable(f"{source} cannot be read: {error.strerror}") from error
     with file:
+        if not file.seekable():
+            raise FileUnusable(f"{source} cannot be read: it is no file but a stream", hint="Write it into a file first.")
         yield file
 
 

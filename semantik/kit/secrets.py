@@ -110,11 +110,15 @@ class KeysInTheWay(Misconfigured):
 
 def write_copy(data_dir: Path, target: Path) -> None:
     """Writes the data folder's keys to another file, mode 0600. Raises `KeysInTheWay` when there is one, or no keys to copy."""
-    if target.exists():
-        raise KeysInTheWay(f"{target} exists already", hint="Name another file.")
     if not (data_dir / _FILE).exists():
         raise KeysInTheWay(f"there are no keys in {data_dir}", hint="With SEMANTIK_SECRET_KEY the key is where you set it: keep that.")
-    _write(target, list(open_keyring(data_dir, None).roots), replace=False)
+    roots = list(open_keyring(data_dir, None).roots)
+    try:
+        if target.exists():
+            raise KeysInTheWay(f"{target} exists already", hint="Name another file.")
+        _write(target, roots, replace=False)
+    except OSError as error:
+        raise Misconfigured(f"the keys cannot be written to {target}: {error.strerror}", hint="Name another file.") from error
 
 
 def put_copy(source: Path, data_dir: Path) -> None:

@@ -91,3 +91,12 @@ def test_another_installation_takes_over_the_keys_and_never_loses_its_own(tmp_pa
     secrets.carry(given, named, "y" * 40)
     secrets.carry(given, named, None)
     assert secrets.open_keyring(named, None).unseal(given.seal(b"another")) == b"another"
+
+
+@pytest.mark.parametrize("name", ["n" * 10_000, "nowhere/keys", "taken"])
+def test_a_copy_of_the_keys_that_cannot_be_written_is_a_sentence(tmp_path: Path, name: str) -> None:
+    secrets.open_keyring(tmp_path, None)
+    (tmp_path / "taken").write_text("mine")
+    with pytest.raises(Misconfigured):
+        secrets.write_copy(tmp_path, tmp_path / name)
+    assert (tmp_path / "taken").read_text() == "mine"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from semantik.entrypoints.cli import console
@@ -14,6 +15,8 @@ from semantik.kit.errors import Unavailable
 ENDED = ("completed", "failed", "cancelled", "skipped")
 _POLL_S = 0.25
 _LOOK_EVERY_S = 5.0
+# A busy machine answers late once; what is down stays so.
+_LOOKS = 3
 
 
 class NotWell(Unavailable):
@@ -24,12 +27,12 @@ async def until_ended(client: Client, job_id: str) -> dict[str, Any]:
     """The job as it ended, or as it was paused."""
     if sys.stderr.isatty():
         return await _with_bar(client, job_id)
-    looked_at = time.monotonic()
+    lookout = Lookout()
     while True:
         job: dict[str, Any] = await client.get(f"/jobs/{job_id}")
         if job["status"] in (*ENDED, "paused"):
             return job
-        looked_at = await _look(client, looked_at)
+        await lookout.look(client.health)
         await asyncio.sleep(_POLL_S)
 
 
@@ -37,17 +40,24 @@ async def a_moment() -> None:
     await asyncio.sleep(_POLL_S)
 
 
-async def _look(client: Client, looked_at: float) -> float:
-    """Now and then asks how the server is: a full disk or a dead database would have us wait for ever.
+class Lookout:
+    """Now and then asks how the server is: a full disk or a dead database would have us wait for ever."""
 
-    Raises `NotWell`; the job stays where it is and goes on when the cause is gone.
-    """
-    if time.monotonic() - looked_at < _LOOK_EVERY_S:
-        return looked_at
-    for part in (await client.health())["parts"]:
-        if part["state"] == "down":
-            raise NotWell(f"{part['name']}: {part['detail'] or 'down'}", hint="Mend that; the job then goes on from where it stopped.")
-    return time.monotonic()
+    def __init__(self, *, every_s: float = _LOOK_EVERY_S) -> None:
+        self._every_s = every_s
+        self._looked_at = time.monotonic()
+        self._down: dict[str, int] = {}
+
+    async def look(self, health: Callable[[], Awaitable[Any]]) -> None:
+        """Raises `NotWell` for a part that was down at each of the last looks; the job goes on when the cause is gone."""
+        if time.monotonic() - self._looked_at < self._every_s:
+            return
+        down = {part["name"]: part["detail"] for part in (await health())["parts"] if part["state"] == "down"}
+        self._down = {name: self._down.get(name, 0) + 1 for name in down}
+        for name, looks in self._down.items():
+            if looks >= _LOOKS:
+                raise NotWell(f"{name}: {down[name] or 'down'}", hint="Mend that; the job then goes on from where it stopped.")
+        self._looked_at = time.monotonic()
 
 
 async def _with_bar(client: Client, job_id: str) -> dict[str, Any]:
@@ -57,10 +67,10 @@ async def _with_bar(client: Client, job_id: str) -> dict[str, Any]:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[note]}"))
     with Progress(*columns, console=Console(file=sys.stderr), transient=True) as progress:
         bar = progress.add_task("", total=None, note="")
-        looked_at = time.monotonic()
+        lookout = Lookout()
         while True:
             job: dict[str, Any] = await client.get(f"/jobs/{job_id}")
-            looked_at = await _look(client, looked_at)
+            await lookout.look(client.health)
             counts = job["counts"]
             processed = sum(counts[name] or 0 for name in ("done", "failed", "skipped", "quarantined"))
             progress.update(bar, description=job["title"][:40], total=counts["total"], completed=processed, note=note_of(job))
