@@ -251,3 +251,9 @@ async def test_a_table_of_a_legacy_word_file_holds_tabs_not_entities(extract: Re
     reading = await extract(path.read_bytes(), path.name)
     assert "Position\tPart\tNumber" in reading.text
     assert "&#" not in reading.text
+
+
+async def test_each_mail_of_a_mailbox_is_a_mail_without_the_line_that_parts_them(extract: Read) -> None:
+    mail = b"From: a@b\nSubject: Weir\n\nThe weir is open.\n\nFrom here on it is dry.\n\n"
+    reading = await extract((b"From a@b Thu Jan  1 00:00:00 1970\n" + mail.replace(b"\nFrom here", b"\n>From here")) * 3, "all.mbox")
+    assert [member.path.read_bytes().strip() for member in reading.members if member.path] == [mail.strip()] * 3

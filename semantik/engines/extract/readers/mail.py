@@ -329,8 +329,9 @@ def _messages(document: Document) -> Iterator[bytes]:
     blank = True
     with open(document.path, "rb") as file:
         for line in iter(lambda: file.readline(1024**2), b""):
-            if blank and line.startswith(b"From ") and held:
-                yield b"".join(held)
+            if blank and line.startswith(b"From "):
+                if held:
+                    yield b"".join(held)
                 held, size = [], 0
             elif size < most:
                 held.append(line[1:] if line.startswith(b">From ") else line)
