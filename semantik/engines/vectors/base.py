@@ -10,6 +10,7 @@ from typing import Any, Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from semantik.kit.database_errors import DiskFull
 from semantik.kit.errors import InvalidInput, Misconfigured, Unavailable
 from semantik.kit.ids import TenantId
 from semantik.kit.sparse import SparseVector as SparseVector
@@ -20,6 +21,13 @@ class IndexUnavailable(Unavailable):
 
     code = "index_unavailable"
     title = "The search index is not available"
+
+
+class IndexDiskFull(IndexUnavailable, DiskFull):
+    """Its disk has no room. What needs it waits until there is some: no number of tries makes any."""
+
+    code = "index_disk_full"
+    title = "The disk of the search index is full"
 
 
 class IndexDamaged(Unavailable):

@@ -32,6 +32,7 @@ from semantik.engines.vectors.base import (
     DimensionMismatch,
     Filters,
     IndexDamaged,
+    IndexDiskFull,
     IndexUnavailable,
     Moments,
     Point,
@@ -352,7 +353,7 @@ def _error(kind: str, detail: str, root: Path) -> Exception:
         case "bad":
             return BadVector(detail)
         case "full":
-            return IndexUnavailable(f"the search index cannot be opened: no space left on the disk ({detail})", hint="Free some space.")
+            return IndexDiskFull(f"the search index cannot be opened: no space left on the disk ({detail})")
         case _:
             return IndexUnavailable(f"the index could not do this: {detail}")
 
