@@ -26,6 +26,8 @@ export default defineConfig({
     // Fonts stay files of their own: a data: URL would need a looser content security policy.
     assetsInlineLimit: 0,
     target: "es2022",
+    // How long a plugin took is no news to whoever types `make demo`.
+    rolldownOptions: { checks: { bundlerTimings: false } },
     // Below this Lightning CSS would spell light-dark() and oklch() out for browsers that lack them.
     cssTarget: ["chrome123", "firefox120", "safari17.5"],
   },

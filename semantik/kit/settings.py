@@ -26,6 +26,8 @@ from semantik.kit.redis_place import NoPlace
 
 PREFIX = "SEMANTIK_"
 _IGNORED_PREFIX = "SEMANTIK_TEST_"
+# What shares less than this with every setting, by difflib, is no slip of the pen: `foo` is not `ocr`.
+_NEAR = 0.6
 
 Positive = Annotated[int, Field(gt=0)]
 
@@ -297,10 +299,9 @@ def _setting_of(variable: str) -> tuple[str, bool]:
     base = name.removesuffix("_file")
     if name.endswith("_file") and base in Settings.model_fields and _is_secret(base):
         return base, True
-    near = difflib.get_close_matches(name, Settings.model_fields, n=1, cutoff=0.0)[0]
-    raise UnknownSetting(
-        f"{variable} is not a setting of Semantik", hint=f"Did you mean {PREFIX}{near.upper()}? `semantik config show` lists all."
-    )
+    near = difflib.get_close_matches(name, Settings.model_fields, n=1, cutoff=_NEAR)
+    meant = f"Did you mean {PREFIX}{near[0].upper()}? " if near else ""
+    raise UnknownSetting(f"{variable} is not a setting of Semantik", hint=f"{meant}`semantik config show` lists all.")
 
 
 def _read_secret(variable: str, path: str) -> str:

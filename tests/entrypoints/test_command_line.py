@@ -46,6 +46,8 @@ def test_ingest_search_and_look_around(semantik: Semantik, tmp_path: Path) -> No
     (folder / "broken.pdf").write_bytes(b"%PDF-1.7\nnothing of a document follows")
 
     ingested = semantik("ingest", str(folder), "-c", "House")
+    strict = semantik("ingest", str(folder), "-c", "House", "--strict")
+    nothing_read = semantik("ingest", str(folder / "broken.pdf"), "-c", "Ruin")
     found = semantik("search", "boiler service", "--explain")
     nothing = semantik("search", "boiler service", "--language", "de", "--min-score", "0")
     as_data = json.loads(semantik("search", "boiler service", "--json").stdout)
@@ -67,7 +69,10 @@ def test_ingest_search_and_look_around(semantik: Semantik, tmp_path: Path) -> No
     history = semantik("jobs", "logs", jobs[0]["id"])
     refused = semantik("jobs", "pause", jobs[0]["id"])
 
-    assert ingested.exit_code == 3, "one document failed"
+    assert ingested.exit_code == 0, "a document that failed is a row, and the next command goes on"
+    assert "failed: broken.pdf: " in ingested.stderr and "documents list --state failed,skipped --collection House" in ingested.stderr
+    assert strict.exit_code == 3, "one document failed"
+    assert nothing_read.exit_code == 3, "nothing of what was named could be read"
     assert found.exit_code == 0 and "boiler.md" in found.stdout
     assert "by words: rank 1" in found.stdout and "holds boiler, service" in found.stdout
     assert nothing.exit_code == 0 and "boiler.md" not in nothing.stdout

@@ -28,6 +28,12 @@ def test_a_stray_variable_names_the_nearest_setting() -> None:
     settings.load({"SEMANTIK_TEST_SHARED": "anything"}, None)
 
 
+def test_a_stray_variable_that_is_like_no_setting_is_given_no_guess() -> None:
+    with pytest.raises(settings.UnknownSetting) as caught:
+        settings.load({"SEMANTIK_FOO": "1"}, None)
+    assert "Did you mean" not in str(caught.value.hint) and "config show" in str(caught.value.hint)
+
+
 def test_a_stray_variable_in_dotenv_is_an_error_too(tmp_path: Path) -> None:
     env_file = tmp_path / ".env"
     env_file.write_text("SEMANTIK_PROT=1\n")

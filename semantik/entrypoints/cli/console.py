@@ -13,7 +13,7 @@ EXIT_CODES = {
     OK: "done",
     PROBLEM: "refused, or the thing does not exist, or a job failed",
     USAGE: "the command line cannot be used: a wrong option or value, also one that only the server could judge",
-    INCOMPLETE: "the work ended, and some documents failed",
+    INCOMPLETE: "nothing could be read of what was listed, or some of it not: `ingest --strict`, `jobs watch`, `backup`, `restore`",
     UNAVAILABLE: "the server or something that it needs does not answer; trying again may help",
     CONFIGURATION: "it cannot start as configured",
     INTERRUPTED: "interrupted; what was done is kept",

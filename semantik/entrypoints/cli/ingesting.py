@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from collections import Counter
 from pathlib import Path
@@ -11,9 +12,11 @@ from typing import Any
 from semantik.entrypoints.cli import client as clients
 from semantik.entrypoints.cli import console, meters, waiting
 from semantik.entrypoints.cli.client import Client
+from semantik.entrypoints.cli.options import chosen
 from semantik.kit.errors import InvalidInput
 
 _FILES_A_REQUEST = 50
+_NAMED = 5
 
 
 class PathMissing(InvalidInput):
@@ -24,7 +27,11 @@ class PathUnreadable(InvalidInput):
     code = "path_unreadable"
 
 
-def ingest(paths: list[Path], *, collection: str, include: list[str], exclude: list[str] | None, wait: bool, as_json: bool) -> None:
+def ingest(
+    paths: list[Path], *, collection: str, include: list[str], exclude: list[str] | None, wait: bool, strict: bool, as_json: bool
+) -> None:
+    """Exit code 3 when nothing of what was listed could be read; with `strict` also when a document failed."""
+
     async def work(client: Client) -> dict[str, Any]:
         return await into(client, paths, collection=collection, include=include, exclude=exclude, wait=wait or client.in_process)
 
@@ -33,7 +40,7 @@ def ingest(paths: list[Path], *, collection: str, include: list[str], exclude: l
         console.emit(summary)
     if any(job["status"] == "failed" for job in summary["jobs"]):
         sys.exit(console.PROBLEM)
-    if summary["rejected"] or summary["ledger"]["failed"]:
+    if summary["nothing_read"] or (strict and (summary["rejected"] or summary["ledger"]["failed"])):
         sys.exit(console.INCOMPLETE)
 
 
@@ -80,9 +87,9 @@ async def into(
     for path in paths:
         _check(path, path.expanduser())
     target = await collection_named(client, collection)
-    job_ids, rejected = [], []
-    for folder in [path.expanduser().resolve() for path in paths if path.expanduser().is_dir()]:
-        job_ids.append(await _sync(client, target["id"], folder, include, exclude))
+    rejected = []
+    folders = [path.expanduser().resolve() for path in paths if path.expanduser().is_dir()]
+    job_ids = [await _sync(client, target["id"], folder, include, exclude) for folder in folders]
     files = list(_named([path.expanduser().resolve() for path in paths if path.expanduser().is_file()]).items())
     for start in range(0, len(files), _FILES_A_REQUEST):
         answer = await client.upload(f"/collections/{target['id']}/uploads", dict(files[start : start + _FILES_A_REQUEST]))
@@ -95,14 +102,37 @@ async def into(
         if job["status"] == "failed":
             console.note(f"error: {job['title']}: {(job['error'] or {}).get('message', 'failed')}")
     after = await client.get(f"/collections/{target['id']}")
-    _say(after, waited=wait)
+    _say(after, await _unread(client, target["id"]) if wait else [], waited=wait)
     return {
         "collection": {"id": target["id"], "name": target["name"]},
         "ledger": after["ledger"],
         "chunks": after["chunks"],
         "jobs": jobs,
         "rejected": rejected,
+        "nothing_read": wait and await _nothing_read(client, target["id"], jobs[: len(folders)], jobs[len(folders) :], len(files)),
     }
+
+
+async def _nothing_read(
+    client: Client, collection_id: str, synced: list[dict[str, Any]], uploaded: list[dict[str, Any]], files: int
+) -> bool:
+    """Whether files were listed and not one is searchable now. A folder counts with what an earlier run has read of it."""
+    if any(job["status"] != "completed" for job in (*synced, *uploaded)) or any(job["counts"]["done"] for job in uploaded):
+        return False
+    sources = {job["source_id"] for job in synced}
+    ledgers = [one["ledger"] async for one in client.every(f"/collections/{collection_id}/sources") if one["id"] in sources]
+    listed = files + sum(one["listed"] for one in ledgers)
+    return listed > 0 and not any(one["indexed"] or one["partial"] for one in ledgers)
+
+
+async def _unread(client: Client, collection_id: str) -> list[dict[str, Any]]:
+    """The first few documents that failed or were skipped, failed ones first."""
+    found: list[dict[str, Any]] = []
+    for state in ("failed", "skipped"):
+        if len(found) < _NAMED:
+            page = await client.get("/documents", collection=collection_id, state=state, limit=_NAMED - len(found))
+            found += page["items"]
+    return found
 
 
 def _check(given: Path, path: Path) -> None:
@@ -145,12 +175,20 @@ async def _sync(client: Client, collection_id: str, folder: Path, include: list[
     return str(made["last_job_id"])
 
 
-def _say(collection: dict[str, Any], *, waited: bool) -> None:
+def _say(collection: dict[str, Any], unread: list[dict[str, Any]], *, waited: bool) -> None:
     console.note(f"{console.printable(collection['name'])}: {console.ledger(collection['ledger'])} · {collection['chunks']:,} chunks")
     if not waited:
         console.note("The jobs go on in the server; `semantik jobs list` shows them.")
         return
     for reason in collection["ledger"]["reasons"]:
         console.note(f"  {reason['count']:,} {reason['state']}: {reason['code']}")
-    if collection["ledger"]["failed"]:
-        console.note(f"  See: semantik documents list --state failed --collection {collection['name']!r}")
+    for document in unread:
+        console.note(
+            f"  {document['state']}: {console.printable(document['path'])}: {console.printable(document['reason'] or document['code'])}"
+        )
+    if unread:
+        at = f" --data-dir {shlex.quote(str(chosen.data_dir))}" if chosen.data_dir else ""
+        listing = f"semantik{at} documents list --state failed,skipped --collection {shlex.quote(collection['name'])}"
+        if collection["ledger"]["indexed"] or collection["ledger"]["partial"]:
+            console.note("  What could be read is searchable all the same.")
+        console.note(f"  All that were not read: {listing}")

@@ -117,6 +117,7 @@ def ingest(
     exclude: Annotated[list[str] | None, typer.Option(help="Leave out files that match this glob; may be repeated.")] = None,
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait for the end (always, without a server).")] = True,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what the folders will take, and do nothing.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with 3 when any document of the collection failed.")] = False,
     as_json: Json = False,
 ) -> None:
     """Make folders and files searchable. Run it again to take in what changed."""
@@ -125,7 +126,15 @@ def ingest(
     if dry_run:
         ingesting.plan(paths, collection=collection, include=include or [], exclude=exclude, as_json=as_json or chosen.as_json)
         return
-    ingesting.ingest(paths, collection=collection, include=include or [], exclude=exclude, wait=wait, as_json=as_json or chosen.as_json)
+    ingesting.ingest(
+        paths,
+        collection=collection,
+        include=include or [],
+        exclude=exclude,
+        wait=wait,
+        strict=strict,
+        as_json=as_json or chosen.as_json,
+    )
 
 
 @app.command()

@@ -48,7 +48,8 @@ def show(found: dict[str, Any]) -> None:
         place = [document["path"]]
         if hit["page"] is not None:
             place.append(f"p. {hit['page']}")
-        place += [f"{name} {hit['position'][name]}" for name in ("slide", "sheet", "row_start") if hit["position"].get(name) is not None]
+        words = {"slide": "slide", "sheet": "sheet", "row_start": "row"}
+        place += [f"{word} {hit['position'][key]}" for key, word in words.items() if hit["position"].get(key) is not None]
         if hit["heading_path"]:
             place.append(" › ".join(hit["heading_path"]))
         console.say(f"{number:>2}. {hit['score']:.2f}  {console.printable(' · '.join(place))}")
