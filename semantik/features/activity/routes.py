@@ -90,10 +90,15 @@ async def get_job(job_id: str, actor: Reader, session: ReadSession) -> schemas.J
     """Reads one job with its checkpoint, parameters and neighbours"""
     job = await repository.get(session, actor, job_id)
     before, behind = await repository.neighbours(session, actor, job_id)
+    repeats = await repository.made_from(session, actor, job_id)
     shown = schemas.Job.of(job, await reading.now(session))
     if "retry-failed" in shown.allowed and await repository.retriable_items(session, actor, job_id) == 0:
         shown.allowed.remove("retry-failed")
-        shown.why_not["retry-failed"] = "its failed items were taken over by other jobs, or stand with their documents"
+        shown.why_not["retry-failed"] = (
+            "its failed items were taken over by other jobs, which it names"
+            if repeats
+            else "its failures stand with their documents: retry them there, or all of them from their collection"
+        )
     return schemas.JobDetail(
         **shown.model_dump(),
         params=job.params,
@@ -109,9 +114,7 @@ async def get_job(job_id: str, actor: Reader, session: ReadSession) -> schemas.J
             updated=job.last_progress_at,
             expires=await service.expires(session, actor, job),
         ),
-        repeated_in=[
-            schemas.Repeat(job_id=row.id, title=row.title, status=row.status) for row in await repository.made_from(session, actor, job_id)
-        ],
+        repeated_in=[schemas.Repeat(job_id=row.id, title=row.title, status=row.status) for row in repeats],
         waits_for=[_edge(row) for row in before],
         waited_for_by=[_edge(row) for row in behind],
     )

@@ -100,7 +100,8 @@ export function jobs(db: Db): HttpHandler[] {
       guarded(async ({ params, request }) => {
         const job = db.jobs.find((j) => j.id === params.id);
         if (!job) return missing("job");
-        const { keys } = (await request.json()) as S["RetryFailed"];
+        const body = await request.text();
+        const keys = body ? (JSON.parse(body) as S["RetryFailed"]).keys : null;
         return HttpResponse.json(jobOut(requeue(db, job, keys ?? null).made));
       }),
     ),

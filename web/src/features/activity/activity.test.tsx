@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import type { Job, JobEvent } from "@/api/types";
 import { ids, open, screen, world } from "@/test/app";
 import { layered } from "./layers";
-import { counters, elapsed, eventDetail, pace, story, sum } from "./say";
+import { counters, elapsed, eventDetail, offReasons, pace, story, sum, under } from "./say";
 
 const event = (seq: number, type: string, given: Partial<JobEvent> = {}): JobEvent => ({
   type,
@@ -23,6 +23,35 @@ describe("how a job speaks", () => {
     expect(pace({ ...job, counts: { ...job.counts, total: null } })).toContain("6,120 done");
   });
 
+  it("names the file in hand only while it works", () => {
+    const at = { ...job, message: "vibration-p2.csv" };
+    expect(under(at)).toBe("vibration-p2.csv");
+    expect(under({ ...at, status: "completed" })).toBe("Ingest source");
+    expect(under({ ...at, status: "failed", error: { code: "gone", message: "the folder is gone" } })).toBe(
+      "the folder is gone",
+    );
+  });
+
+  it("says a reason once for all the verbs it stops, and not at all when it is only that the job ended", () => {
+    const off = { pause: "it is completed", cancel: "it is completed", "retry-failed": "no item failed" };
+    const ended: Job = { ...job, status: "completed", allowed: ["delete"], why_not: off };
+    expect(offReasons(ended)).toEqual([
+      ["it is completed", ["pause", "cancel"]],
+      ["no item failed", ["retry-failed"]],
+    ]);
+    expect(offReasons({ ...ended, why_not: { pause: "it is completed", cancel: "it is completed" } })).toEqual([]);
+  });
+
+  it("leaves out progress that tells nothing", () => {
+    const told = story([
+      event(1, "job.created"),
+      event(2, "job.progress"),
+      event(3, "job.completed"),
+      event(4, "job.progress", { message: "a.pdf" }),
+    ]);
+    expect(told.map((e) => e.seq)).toEqual([4, 3, 1]);
+  });
+
   it("sums what runs, leaving out what knows no total", () => {
     expect(sum([job])).toBeCloseTo(61.2);
     expect(sum([{ ...job, counts: { ...job.counts, total: null } }])).toBeNull();
@@ -38,9 +67,9 @@ describe("how a job speaks", () => {
   it("tells its story newest first, once, without the noise of progress", () => {
     const told = story([
       event(1, "job.created"),
-      event(2, "job.progress"),
-      event(3, "job.progress"),
-      event(3, "job.progress"),
+      event(2, "job.progress", { message: "a.pdf" }),
+      event(3, "job.progress", { message: "b.pdf" }),
+      event(3, "job.progress", { message: "b.pdf" }),
       event(4, "job.completed"),
     ]);
     expect(told.map((e) => e.seq)).toEqual([4, 3, 1]);
@@ -170,6 +199,21 @@ describe("a run", () => {
     await user.click(await screen.findByRole("button", { name: "Retry scans/wall-survey.tiff" }));
     expect(await screen.findByRole("link", { name: "tried again" })).toBeVisible();
     expect(job.items.filter((item) => item.retried_in)).toHaveLength(1);
+  });
+
+  it("leads to the job that took its failed items over", async () => {
+    const db = world();
+    const job = ids(db).job("completed", "partial");
+    job.allowed = [...job.allowed, "retry-failed"];
+    const { user } = open(`/jobs/${job.id}`, db);
+    await user.click(await screen.findByRole("button", { name: "Retry failed items" }));
+    expect(await screen.findByText("Its failed items are tried again in a new job.")).toBeVisible();
+    const made = db.jobs.find((one) => one.parent_id === job.id);
+    const notice = (await screen.findByText("It, or what failed in it, was tried again in:")).parentElement;
+    expect(within(notice as HTMLElement).getByRole("link", { name: job.title })).toHaveAttribute(
+      "href",
+      `/jobs/${made?.id}`,
+    );
   });
 
   it("shows who waits for whom", async () => {

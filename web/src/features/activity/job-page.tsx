@@ -21,7 +21,7 @@ import { Graph } from "./graph";
 import { Attempts, Items, Timeline } from "./job-parts";
 import { Log } from "./log";
 import { BudgetPause, Prediction } from "./prediction";
-import { elapsed, pace } from "./say";
+import { elapsed, offReasons, pace } from "./say";
 import { ALL_VERBS, useSetPriority, useVerb } from "./use-activity";
 
 const TABS = ["timeline", "log", "items", "attempts", "graph", "details"] as const;
@@ -85,6 +85,12 @@ export function JobPage() {
           <p className={styles.dim}>
             <code>{job.error.code}</code>
           </p>
+        </Notice>
+      )}
+      {job.repeated_in.length > 0 && (
+        <Notice icon="retry">
+          <p>It, or what failed in it, was tried again in:</p>
+          <Repeats job={job} />
         </Notice>
       )}
       <Prediction job={job} />
@@ -180,8 +186,10 @@ function Verbs({ job }: { job: Job }) {
       why={job.allowed.includes(name) ? null : asSentence(job.why_not[name] ?? "not possible in this state")}
       onClick={() =>
         verb.mutate(name, {
-          onSuccess: () => {
+          onSuccess: (made) => {
             if (name === "delete") navigate(paths.jobs());
+            if (name === "retry-failed" && made)
+              tell("Its failed items are tried again in a new job.", { href: paths.job(made.id), action: "Watch" });
           },
           onError: (error) => tell(problemLine(error), { tone: "bad" }),
         })
@@ -194,20 +202,34 @@ function Verbs({ job }: { job: Job }) {
 
 /** The reasons in words, for who cannot hover. */
 function WhyNot({ job }: { job: Job }) {
-  const reasons = Object.entries(job.why_not).filter(([name]) => !job.allowed.includes(name));
+  const reasons = offReasons(job);
   if (reasons.length === 0) return null;
   return (
     <details className={styles.whyNot}>
       <summary>What cannot be done now, and why</summary>
       <dl>
-        {reasons.map(([name, reason]) => (
-          <div key={name}>
-            <dt>{verbWord(name)}</dt>
+        {reasons.map(([reason, verbs]) => (
+          <div key={reason}>
+            <dt>{verbs.map(verbWord).join(", ")}</dt>
             <dd>{asSentence(reason)}</dd>
           </div>
         ))}
       </dl>
     </details>
+  );
+}
+
+/** The jobs that took over from it, newest first. */
+function Repeats({ job }: { job: JobDetail }) {
+  return (
+    <ul>
+      {job.repeated_in.map((one) => (
+        <li key={one.job_id} className={styles.edge}>
+          <Link to={paths.job(one.job_id)}>{one.title || one.job_id}</Link>
+          <JobStatus status={one.status} />
+        </li>
+      ))}
+    </ul>
   );
 }
 
@@ -255,18 +277,6 @@ function Details({ job }: { job: JobDetail }) {
         {job.parent_id && (
           <Fact name="Made from">
             <Link to={paths.job(job.parent_id)}>an earlier job</Link>
-          </Fact>
-        )}
-        {job.repeated_in.length > 0 && (
-          <Fact name="Tried again in">
-            <ul>
-              {job.repeated_in.map((one) => (
-                <li key={one.job_id} className={styles.edge}>
-                  <Link to={paths.job(one.job_id)}>{one.title || one.job_id}</Link>
-                  <JobStatus status={one.status} />
-                </li>
-              ))}
-            </ul>
           </Fact>
         )}
       </Facts>

@@ -19,7 +19,7 @@ import { Ago } from "@/ui/time";
 import { useListKeys } from "@/ui/use-list-keys";
 import styles from "./activity.module.css";
 import { Bulk } from "./bulk";
-import { counters, pace } from "./say";
+import { counters, pace, under } from "./say";
 import { useJobs } from "./use-activity";
 
 export function JobsTab() {
@@ -100,7 +100,7 @@ export function JobsTab() {
                   <Link to={paths.job(job.id)} className={table.link} data-row="">
                     {job.title || sentence(job.kind)}
                   </Link>
-                  <span className={table.under}>{job.error?.message ?? job.message ?? sentence(job.kind)}</span>
+                  <span className={table.under}>{under(job)}</span>
                 </td>
                 <td className={styles.progressCell}>
                   {isActive(job.status) && <Progress value={job.progress} label={`Progress of ${job.title}`} thin />}

@@ -1,7 +1,7 @@
 /** How a job speaks: its counts, its pace, its story. Pure. */
 import type { Job, JobEvent } from "@/api/types";
 import { count, counted, eta, rate } from "@/lib/format";
-import { jobLook } from "@/lib/words";
+import { isActive, isEnded, jobLook, sentence } from "@/lib/words";
 
 /** "812 of 1,204 · 5.1/s · about 1 min 17 s left" */
 export function pace(job: Job): string {
@@ -15,6 +15,20 @@ export function pace(job: Job): string {
     parts.push(eta(job.eta_s));
   }
   return parts.filter(Boolean).join(" · ");
+}
+
+/** What stands under a job's name: its error, or what it is at; once it rests, its kind. */
+export function under(job: Job): string {
+  return job.error?.message ?? (isActive(job.status) ? job.message : null) ?? sentence(job.kind);
+}
+
+/** The verbs that are off, those with the same reason together. Nothing for a job that ended when that is the only reason. */
+export function offReasons(job: Job): [string, string[]][] {
+  const byReason = new Map<string, string[]>();
+  for (const [verb, reason] of Object.entries(job.why_not)) {
+    if (!job.allowed.includes(verb)) byReason.set(reason, [...(byReason.get(reason) ?? []), verb]);
+  }
+  return isEnded(job.status) && byReason.size === 1 ? [] : [...byReason];
 }
 
 /** Seconds from start to end, or to now. */
@@ -46,11 +60,16 @@ export function eventDetail({ type, counts, progress }: JobEvent): string {
   return parts.join(" · ");
 }
 
+/** Progress that names nothing and counts nothing would be an empty line. */
+const isMute = (event: JobEvent) => event.type === "job.progress" && !event.message && eventDetail(event) === "";
+
 /** Newest first, each event once, without the lines of the log; of a run of progress only the last. */
 export function story(events: readonly JobEvent[]): JobEvent[] {
   const bySeq = new Map(events.flatMap((event) => (event.seq === null ? [] : [[event.seq, event] as const])));
   const ordered = [...bySeq.values()].sort((a, b) => (b.seq ?? 0) - (a.seq ?? 0));
-  const steps = ordered.filter(({ type }) => type !== "job.log" && !type.startsWith("item."));
+  const steps = ordered.filter(
+    (event) => event.type !== "job.log" && !event.type.startsWith("item.") && !isMute(event),
+  );
   return steps.filter((event, i) => event.type !== "job.progress" || steps[i - 1]?.type !== "job.progress");
 }
 

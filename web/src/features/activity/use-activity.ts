@@ -52,8 +52,9 @@ export function useVerb(job: string) {
   const params = { path: { job_id: job } };
   return useMutation({
     mutationFn: async (verb: Verb) => {
-      if (verb === "delete") await client.DELETE(ONE, { params });
-      else await client.POST(VERBS[verb], { params });
+      if (verb !== "delete") return (await client.POST(VERBS[verb], { params })).data;
+      await client.DELETE(ONE, { params });
+      return undefined;
     },
     onSuccess: (_, verb) => {
       // A deleted job must not be asked for again by the page that is about to leave.

@@ -20,7 +20,7 @@ function words(value: unknown): string {
   return typeof value === "object" ? JSON.stringify(value) : String(value);
 }
 
-export function About({ document }: { document: DocumentDetail }) {
+export function About({ document, ocr }: { document: DocumentDetail; ocr: string | null }) {
   const navigate = useNavigate();
   const remove = useDeleteDocument();
   const [deleting, setDeleting] = useState(false);
@@ -36,6 +36,7 @@ export function About({ document }: { document: DocumentDetail }) {
     ["Size", bytes(document.size_bytes)],
     ["Pages", document.pages === null ? null : count(document.pages)],
     ["Text", document.text_chars > 0 ? counted(document.text_chars, "character") : null],
+    ["Read by OCR", ocr],
     ["Passages", count(document.chunk_count)],
     ["Tags", document.tags.length > 0 ? document.tags.join(", ") : null],
     ["Source", document.source_name],

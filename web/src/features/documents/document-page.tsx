@@ -1,8 +1,6 @@
 /** A document: its outline, its text opened at the passage, its facts. */
-import { useState } from "react";
 import { Link, useParams, useSearchParams } from "react-router";
-import { download } from "@/api/client";
-import { problemLine, problemOf } from "@/api/problem";
+import { problemOf } from "@/api/problem";
 import type { DocumentDetail } from "@/api/types";
 import { asSentence, counted } from "@/lib/format";
 import { paths, withParam } from "@/lib/paths";
@@ -14,13 +12,14 @@ import { Name } from "@/ui/name";
 import { Empty, Notice, ProblemNotice } from "@/ui/notice";
 import { Page, useTitle } from "@/ui/page";
 import { Skeleton, SkeletonText } from "@/ui/skeleton";
-import { tell } from "@/ui/toast";
 import { About } from "./about";
 import styles from "./document.module.css";
+import { Original } from "./original";
 import { Outline } from "./outline";
 import { Reader } from "./reader";
 import { Retry } from "./retry";
 import { useDocument } from "./use-documents";
+import { useOcr } from "./use-ocr";
 import { useTarget } from "./use-reader";
 
 export function DocumentPage() {
@@ -29,8 +28,8 @@ export function DocumentPage() {
   const query = useDocument(id);
   const chunk = params.get("chunk");
   const target = useTarget(id, chunk);
-  const [busy, setBusy] = useState(false);
   const document = query.data;
+  const ocr = useOcr(document);
   const name = document ? document.title || document.name : null;
   useTitle(name ?? "Document");
 
@@ -89,20 +88,7 @@ export function DocumentPage() {
           <Button small look="quiet" aria-pressed={showAbout} onClick={() => toggle("about")}>
             About
           </Button>
-          <Button
-            small
-            icon="download"
-            busy={busy}
-            onClick={() => {
-              if (!document) return;
-              setBusy(true);
-              download(`/api/v1/documents/${encodeURIComponent(document.id)}/original`, document.name)
-                .catch((error: unknown) => tell(problemLine(error), { tone: "bad" }))
-                .finally(() => setBusy(false));
-            }}
-          >
-            Original
-          </Button>
+          <Original document={document}>Original</Original>
         </div>
       </div>
       <div className={`${styles.columns} ${showAbout ? styles.withAbout : ""}`}>
@@ -116,6 +102,11 @@ export function DocumentPage() {
             {name ? <Name>{name}</Name> : <Skeleton width="60%" label="Document" />}
           </h1>
           {document && <Trouble document={document} />}
+          {document && ocr && (
+            <Notice icon="file" actions={<Original document={document}>Check the original</Original>}>
+              Read by OCR: {ocr}. OCR may misread, figures and names most of all.
+            </Notice>
+          )}
           {gone && (
             <Notice icon="warning">
               The passage of this link is gone: the document was indexed again since. It is opened at its beginning.
@@ -161,7 +152,7 @@ export function DocumentPage() {
                 Close
               </Button>
             </div>
-            {document ? <About document={document} /> : <SkeletonText lines={8} />}
+            {document ? <About document={document} ocr={ocr} /> : <SkeletonText lines={8} />}
           </aside>
         )}
       </div>

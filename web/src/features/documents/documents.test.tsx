@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import { ids, open, screen, world } from "@/test/app";
 import { pageStarts, toBlocks } from "./blocks";
 import { grouped } from "./failures-tab";
+import { readByOcr } from "./use-ocr";
 
 const chunk = (ordinal: number, start: number, page: number | null) => ({ ordinal, start, page, tokens: 5 });
 
@@ -106,6 +107,26 @@ describe("a document", () => {
     const about = screen.getByRole("complementary", { name: "About this document" });
     expect(about).toHaveTextContent("English");
     expect(url()).toMatch(/chunks=1.*about=1/);
+  });
+
+  it("that was scanned says that OCR read it and may be wrong, beside the original", async () => {
+    const db = world();
+    const row = ids(db).document("house-manual.pdf");
+    for (const one of row.chunks) one.position = { ...one.position, ocr: true };
+    open(`/documents/${row.id}?about=1`, db);
+    expect(await screen.findByText(/Read by OCR: all of it\. OCR may misread/)).toBeVisible();
+    expect(screen.getByRole("button", { name: "Check the original" })).toBeVisible();
+    expect(screen.getByRole("complementary", { name: "About this document" })).toHaveTextContent(
+      "Read by OCRall of it",
+    );
+  });
+
+  it("names the pages that OCR read, as far as it looked", () => {
+    const at = (page: number | null, ocr: boolean) => ({ page, position: ocr ? { ocr } : {} });
+    expect(readByOcr([at(1, false), at(2, false)], true)).toBeNull();
+    expect(readByOcr([at(1, false), at(4, true), at(3, true), at(3, true)], true)).toBe("pages 3 and 4");
+    expect(readByOcr([at(null, true), at(null, false)], true)).toBe("some of it");
+    expect(readByOcr([at(1, true)], false)).toBe("some of it");
   });
 
   it("loads a long text only around the place", async () => {
