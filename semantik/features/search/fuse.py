@@ -166,11 +166,14 @@ def weigh(dense: _Side | None, sparse: _Side | None, *, foreign: bool = False, s
         return Weights(1.0, 0.0, "only meaning was asked for")
     n = max(1, dense.sampled)
     weight = shape.slope * math.sqrt(1 + 20 / n) * max(0.0, dense.top - shape.start * n / (n + 60))
-    seen = f"the passage nearest in meaning stands {dense.top:.1f} standard deviations above random ones"
+    seen = f"nearest passage: {dense.top:.1f} standard deviations above random ones"
     if not sparse.ranks:
-        return Weights(weight or 1.0, 0.0, f"no passage holds a word of the query, so meaning decides; {seen}")
+        return Weights(weight or 1.0, 0.0, f"no passage holds a word of the query, so meaning decides ({seen})")
     if weight == 0.0:
-        return Weights(0.0, 1.0, f"{seen}, which tells nothing, so keywords decide")
+        return Weights(0.0, 1.0, f"no passage stands out in meaning, so keywords decide ({seen})")
     if foreign:
-        return Weights(weight, shape.foreign, f"the query is in another language than the documents, so keywords count less; {seen}")
-    return Weights(weight, 1.0, f"{seen}, so a deviation in meaning counts {weight:.1f} times one in keywords")
+        return Weights(weight, shape.foreign, f"the query is in another language than the documents, so keywords count less ({seen})")
+    numbers = f"({weight:.1f} to 1; {seen})"
+    if weight > 1.0:
+        return Weights(weight, 1.0, f"the nearest passage stands out in meaning, so meaning counts more than keywords {numbers}")
+    return Weights(weight, 1.0, f"no passage stands out much in meaning, so keywords count at least as much {numbers}")

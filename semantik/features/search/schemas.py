@@ -154,8 +154,8 @@ class HitExplanation(BaseModel):
     why: str = Field(
         description="Why the sides count what they count.",
         examples=[
-            "the passage nearest in meaning stands 4.3 standard deviations above random ones, so a deviation in meaning counts 2.8 times "
-            "one in keywords"
+            "the nearest passage stands out in meaning, so meaning counts more than keywords "
+            "(2.8 to 1; nearest passage: 4.3 standard deviations above random ones)"
         ],
     )
 

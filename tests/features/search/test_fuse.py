@@ -49,6 +49,7 @@ def test_a_word_that_no_sampled_passage_holds_does_not_drown_meaning() -> None:
     sparse = side({"b": 12.0, "a": 1.0}, Moments(0.0, 0.0, 400))
     found = fuse(Answer(dense, sparse))
     assert found[0].id == "a"
+    assert "meaning counts more than keywords" in found[0].weights.why
     assert found[1].sparse is not None
     assert found[1].sparse.z == pytest.approx(15.0)
 

@@ -23,6 +23,15 @@ describe("how a job speaks", () => {
     expect(pace({ ...job, counts: { ...job.counts, total: null } })).toContain("6,120 done");
   });
 
+  it("says that nothing had changed instead of 0 of 0", () => {
+    const counts = { total: 0, done: 0, failed: 0, skipped: 0, quarantined: 0 };
+    const sync: Job = { ...job, status: "completed", counts, result: { listed: 14, added: 0, deleted: 0 } };
+    expect(pace(sync)).toBe("Nothing had changed");
+    expect(pace({ ...sync, result: { listed: 14, moved: 1, deleted: 2 } })).toBe("1 moved, 2 deleted");
+    expect(pace({ ...sync, result: { listed: 0 } })).toBe("The source is empty");
+    expect(pace({ ...sync, kind: "purge_jobs", result: null })).toBe("Nothing to do");
+  });
+
   it("names the file in hand only while it works", () => {
     const at = { ...job, message: "vibration-p2.csv" };
     expect(under(at)).toBe("vibration-p2.csv");

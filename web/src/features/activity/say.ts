@@ -6,6 +6,7 @@ import { isActive, isEnded, jobLook, sentence } from "@/lib/words";
 /** "812 of 1,204 · 5.1/s · about 1 min 17 s left" */
 export function pace(job: Job): string {
   const { total, done, failed, skipped, quarantined } = job.counts;
+  if (total === 0 && job.status === "completed") return unread(job);
   const through = done + failed + skipped + quarantined;
   const parts = [
     total !== null ? `${count(through)} of ${count(total)}` : through > 0 ? `${count(through)} done` : null,
@@ -15,6 +16,16 @@ export function pace(job: Job): string {
     parts.push(eta(job.eta_s));
   }
   return parts.filter(Boolean).join(" · ");
+}
+
+/** What a job that had no item to work on found instead. */
+function unread({ kind, result }: Job): string {
+  if (kind !== "ingest_source" || typeof result?.listed !== "number") return "Nothing to do";
+  const changes = ["added", "modified", "moved", "deleted"].flatMap((change) => {
+    const many = Number(result[change] ?? 0);
+    return many > 0 ? [`${count(many)} ${change}`] : [];
+  });
+  return changes.join(", ") || (result.listed === 0 ? "The source is empty" : "Nothing had changed");
 }
 
 /** What stands under a job's name: its error, or what it is at; once it rests, its kind. */

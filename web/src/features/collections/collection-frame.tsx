@@ -139,7 +139,7 @@ export function CollectionFrame() {
             Sources
           </NavLink>
           <NavLink to={paths.collectionFailures(id)} className={tabClass}>
-            Failures
+            Not fully indexed
             {troubled > 0 && <span className={tabCountClass}>{count(troubled)}</span>}
           </NavLink>
           <NavLink to={paths.collectionSettings(id)} className={tabClass}>

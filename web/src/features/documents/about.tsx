@@ -3,7 +3,7 @@ import { useState } from "react";
 import { Link, useNavigate } from "react-router";
 import { problemLine } from "@/api/problem";
 import type { DocumentDetail } from "@/api/types";
-import { bytes, count, counted, languageName, mediaKind } from "@/lib/format";
+import { bytes, count, counted, exact, languageName, mediaKind } from "@/lib/format";
 import { paths } from "@/lib/paths";
 import { sentence } from "@/lib/words";
 import { Button } from "@/ui/button";
@@ -14,8 +14,13 @@ import { tell } from "@/ui/toast";
 import styles from "./document.module.css";
 import { useDeleteDocument } from "./use-documents";
 
+const MOMENT = /^\d{4}-\d\d-\d\dT\d\d:\d\d/;
+/** Times that the file gives of itself; those of the folder it lies in are facts of ours. */
+const CLAIMED = new Set(["created", "modified"]);
+
 function words(value: unknown): string {
   if (value === null || value === undefined) return "–";
+  if (typeof value === "string" && MOMENT.test(value) && !Number.isNaN(Date.parse(value))) return exact(value);
   if (Array.isArray(value)) return value.map(words).join(", ");
   return typeof value === "object" ? JSON.stringify(value) : String(value);
 }
@@ -59,7 +64,7 @@ export function About({ document, ocr }: { document: DocumentDetail; ocr: string
     ["Changed", document.modified_at ? <Ago key="changed" at={document.modified_at} /> : null],
     ["Indexed", document.indexed_at ? <Ago key="indexed" at={document.indexed_at} /> : null],
     ...Object.entries(document.metadata).map<[string, React.ReactNode]>(([key, value]) => [
-      sentence(key),
+      CLAIMED.has(key) ? `${sentence(key)}, says the document` : sentence(key),
       words(value),
     ]),
   ];

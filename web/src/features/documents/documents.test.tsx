@@ -73,6 +73,15 @@ describe("failures", () => {
     await waitFor(() => expect(ids(db).document("annual-report-2019.pdf").state).toBe("pending"));
   });
 
+  it("are told from what was left out, which a retry cannot change", async () => {
+    const db = world();
+    open(`/collections/${ids(db).house}/failures`, db);
+    expect(await screen.findByRole("link", { name: /Not fully indexed ?7/ })).toBeVisible();
+    expect(await screen.findByRole("link", { name: "empty.txt" })).toBeVisible();
+    expect(screen.queryByRole("button", { name: "Retry empty.txt" })).not.toBeInTheDocument();
+    expect(screen.getByRole("button", { name: "Retry wall-survey.tiff" })).toBeVisible();
+  });
+
   it("are retried all at once", async () => {
     const db = world();
     const { user } = open(`/collections/${ids(db).house}/failures`, db);
@@ -127,6 +136,15 @@ describe("a document", () => {
     expect(readByOcr([at(1, false), at(4, true), at(3, true), at(3, true)], true)).toBe("pages 3 and 4");
     expect(readByOcr([at(null, true), at(null, false)], true)).toBe("some of it");
     expect(readByOcr([at(1, true)], false)).toBe("some of it");
+  });
+
+  it("tells the times that the file gives of itself as such, in words", async () => {
+    const db = world();
+    const row = ids(db).document("house-manual.pdf");
+    row.metadata = { modified: "2026-11-24T02:51:20" };
+    open(`/documents/${row.id}?about=1`, db);
+    const term = await screen.findByText("Modified, says the document");
+    expect(term.parentElement).toHaveTextContent("24 November 2026 at 02:51:20");
   });
 
   it("loads a long text only around the place", async () => {

@@ -8,12 +8,16 @@ import { tell } from "@/ui/toast";
 import styles from "./documents.module.css";
 import { useRetry } from "./use-documents";
 
+/** Left out for what the file is: reading the same bytes again ends the same, and a changed file is read by the next sync. */
+const SETTLED = new Set(["empty_file", "lfs_pointer", "executable", "unknown_type", "unsupported_type"]);
+
 const LOCKED = new Set(["needs_password", "wrong_password"]);
 
-export function Retry({ document }: { document: Pick<Document, "id" | "name" | "code"> }) {
+export function Retry({ document }: { document: Pick<Document, "id" | "name" | "state" | "code"> }) {
   const retry = useRetry();
   const [password, setPassword] = useState("");
   const locked = LOCKED.has(document.code ?? "");
+  if (document.state === "skipped" && SETTLED.has(document.code ?? "")) return null;
   return (
     <form
       className={styles.retry}

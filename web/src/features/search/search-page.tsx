@@ -27,6 +27,9 @@ import {
   useSearchState,
 } from "./use-search";
 
+/** Below this the best hit is mostly no answer: docs/guide/search.md. */
+const HARDLY = 0.1;
+
 export function SearchPage() {
   const { state, change } = useSearchState();
   const collections = useAllCollections();
@@ -112,6 +115,12 @@ export function SearchPage() {
               {note}
             </Notice>
           ))}
+          {hits[0] && hits[0].score < HARDLY && (
+            <Notice icon="warning">
+              Probably nothing here answers the question: even the best passage scores only {hits[0].score.toFixed(2)}{" "}
+              of 1.
+            </Notice>
+          )}
           {hits.length === 0 ? (
             <Empty
               action={

@@ -3,6 +3,7 @@ import { HttpResponse, http } from "msw";
 import { describe, expect, it } from "vitest";
 import { ids, open, screen, world } from "@/test/app";
 import { server } from "@/test/server";
+import { marked } from "./why";
 
 describe("search", () => {
   it("asks what the box says, keeps it in the URL and marks the matched words", async () => {
@@ -25,6 +26,26 @@ describe("search", () => {
       ?.closest("dl");
     expect(why).toHaveTextContent("1st of all passages");
     expect(why).toHaveTextContent("Meaning counts 58 %, words 42 %.");
+  });
+
+  it("names a matched code once, as it is marked", () => {
+    const passage = { text: "🔥 E-417: see e-417, then the pump.", start: 0, end: 34 };
+    const highlights = [
+      { start: 2, end: 7 },
+      { start: 13, end: 18 },
+      { start: 29, end: 33 },
+    ];
+    expect(marked({ passage, highlights })).toEqual(["E-417", "pump"]);
+  });
+
+  it("says above weak hits that they hardly answer, and not above good ones", async () => {
+    const { user } = open("/search?q=boiler+zeppelin+quark+yodel+fjord+lute+gnome+axiom+onyx+plinth+sonnet");
+    expect(await screen.findByText(/Probably nothing here answers the question/)).toHaveTextContent(/0\.0\d of 1/);
+    const box = screen.getByRole("searchbox", { name: "Search your documents" });
+    await user.clear(box);
+    await user.type(box, "boiler{Enter}");
+    await waitFor(() => expect(screen.queryByText(/Probably nothing here/)).not.toBeInTheDocument());
+    expect((await screen.findAllByRole("listitem")).length).toBeGreaterThan(0);
   });
 
   it("leads to the document, at the passage, with the way back", async () => {

@@ -11,11 +11,19 @@ function ordinal(n: number): string {
   return `${n}${suffix}`;
 }
 
+/** The words as the passage marks them, each once: the parts of a code that is marked whole are no words of their own. */
+export function marked({ passage, highlights }: Pick<Hit, "passage" | "highlights">): string[] {
+  const points = [...passage.text];
+  const words = highlights.map(({ start, end }) => points.slice(start, end).join(""));
+  return [...new Map(words.toReversed().map((word) => [word.toLowerCase(), word])).values()].toReversed();
+}
+
 export function Why({ hit, explain }: { hit: Hit; explain: Explain }) {
   const { dense, sparse, weights } = explain;
   // Weights may be of any size: only their proportion means something.
   const whole = weights.dense + weights.sparse || 1;
   const share = (value: number) => `${Math.round((100 * value) / whole)} %`;
+  const found = marked(hit);
   return (
     <dl className={styles.why} aria-label="Why this passage">
       <div>
@@ -37,10 +45,10 @@ export function Why({ hit, explain }: { hit: Hit; explain: Explain }) {
           {sparse ? (
             <>
               {sparse.rank === null ? "Beyond the first passages" : `${ordinal(sparse.rank)} of all passages`}
-              {sparse.terms.length > 0 && (
+              {found.length > 0 && (
                 <>
                   , matching{" "}
-                  {sparse.terms.map((term, i) => (
+                  {found.map((term, i) => (
                     <span key={term}>
                       {i > 0 && ", "}
                       <mark>{term}</mark>
