@@ -23,7 +23,7 @@ from fastapi.responses import Response
 from fastapi.routing import APIRoute
 from starlette.datastructures import FormData, UploadFile
 
-from semantik.http.dependencies import CurrentRuntime, Writer, WriteSession
+from semantik.http.dependencies import Admin, CurrentRuntime, Writer, WriteSession
 from semantik.jobs.store import requests
 from semantik.jobs.store.requests import Answer
 from semantik.kit.concurrency import run_cpu
@@ -77,22 +77,19 @@ class _Asked:
             await self.look()
 
 
-async def _keyed(
-    request: Request,
-    actor: Writer,
-    runtime: CurrentRuntime,
-    session: WriteSession,
-    key: Annotated[
-        str | None,
-        Header(
-            alias="Idempotency-Key",
-            min_length=1,
-            max_length=200,
-            description="Any text of your own, new for each request. Sent again with the same request within 24 hours, it brings the "
-            "first answer (marked by `Idempotency-Replayed: true`) and starts nothing; with another request, 409.",
-        ),
-    ] = None,
-) -> None:
+_Key = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        min_length=1,
+        max_length=200,
+        description="Any text of your own, new for each request. Sent again with the same request within 24 hours, it brings the "
+        "first answer (marked by `Idempotency-Replayed: true`) and starts nothing; with another request, 409.",
+    ),
+]
+
+
+async def _keyed(request: Request, actor: Writer, runtime: CurrentRuntime, session: WriteSession, key: _Key = None) -> None:
     if key is None:
         return
     asked = _Asked(key, actor.tenant_id, await _hash(request), session, runtime)
@@ -100,12 +97,18 @@ async def _keyed(
     request.scope[_ASKED] = asked
 
 
+async def _keyed_by_admin(request: Request, actor: Admin, runtime: CurrentRuntime, session: WriteSession, key: _Key = None) -> None:
+    await _keyed(request, actor, runtime, session, key)
+
+
 KEYED = Depends(_keyed)
+# For a route that only an administrator may call: a route declares one access rule.
+KEYED_BY_ADMIN = Depends(_keyed_by_admin)
 
 
 def takes_key(route: APIRoute) -> bool:
     """Whether the route obeys an Idempotency-Key."""
-    return isinstance(route, KeyedRoute) and any(dependency.dependency is _keyed for dependency in route.dependencies)
+    return isinstance(route, KeyedRoute) and any(dependency.dependency in (_keyed, _keyed_by_admin) for dependency in route.dependencies)
 
 
 class KeyedRoute(APIRoute):

@@ -32,6 +32,7 @@ NO_JOB = {
     ("DELETE", "/api/v1/api-keys/{key_id}"),
     ("POST", "/api/v1/collections"),
     ("POST", "/api/v1/chunking/preview"),
+    ("POST", "/api/v1/folder-plans"),
     ("POST", "/api/v1/search"),
     ("POST", "/api/v1/jobs/{job_id}/pause"),
     ("POST", "/api/v1/jobs/{job_id}/resume"),
@@ -44,6 +45,8 @@ NO_JOB = {
     ("DELETE", "/api/v1/schedules/{schedule_id}"),
     ("POST", "/api/v1/schedules/{schedule_id}/pause"),
     ("POST", "/api/v1/schedules/{schedule_id}/resume"),
+    ("POST", "/api/v1/workers/{worker_id}/drain"),
+    ("POST", "/api/v1/workers/{worker_id}/resume"),
 }
 
 

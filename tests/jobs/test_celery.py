@@ -228,6 +228,17 @@ async def drain(world: World, worker_id: str, *, asked: bool) -> None:
         await session.commit()
 
 
+async def all_are(world: World, state: str) -> None:
+    """Each process of a worker writes its state with its own next sign of life."""
+    async with asyncio.timeout(20):
+        while True:
+            async with world.database.read() as session:
+                states = {row.state for row in await workers.list_all(session)}
+            if states == {state}:
+                return
+            await asyncio.sleep(0.1)
+
+
 @pytest.mark.parametrize("pool", ["threads", "prefork"])
 async def test_a_drained_worker_hands_over_takes_nothing_and_works_again_when_asked(ringing: World, hire: Hire, pool: str) -> None:
     hire(pool=pool, slots=2, silence_s=2)
@@ -238,10 +249,10 @@ async def test_a_drained_worker_hands_over_takes_nothing_and_works_again_when_as
     handed = await ringing.until(running.id, Status.QUEUED, within_s=10)
     assert (handed.losses, handed.attempt) == (0, 0)
     waiting = await ringing.put(Five(items=1))
+    await all_are(ringing, "draining")
     await asyncio.sleep(3)
     assert (await ringing.job(waiting.id)).status is Status.QUEUED, "all processes of the worker rest, and stay up"
     async with ringing.database.read() as session:
-        assert {row.state for row in await workers.list_all(session)} == {"draining"}
         assert await workers.living(session) == []
     hire(pool="threads", slots=2)
     await ringing.until(waiting.id, Status.COMPLETED, within_s=20)
@@ -249,8 +260,7 @@ async def test_a_drained_worker_hands_over_takes_nothing_and_works_again_when_as
     more = [await ringing.put(Where()) for _ in range(20)]
     for one in more:
         await ringing.until(one.id, Status.COMPLETED, within_s=20)
-    async with ringing.database.read() as session:
-        assert {row.state for row in await workers.list_all(session)} == {"up"}
+    await all_are(ringing, "up")
 
 
 async def test_five_ticks_of_beats_fire_a_schedule_once(ringing: World, broker: services.Redis, hire: Hire) -> None:

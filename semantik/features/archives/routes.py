@@ -14,6 +14,7 @@ from semantik.auth.access import CollectionUnknown
 from semantik.features.archives import bundle, exporting, service
 from semantik.features.archives.schemas import ImportAccepted
 from semantik.http.dependencies import CurrentRuntime, Reader, ReadSession, Writer, WriteSession
+from semantik.http.idempotency import KEYED
 from semantik.http.unit_of_work import UnitOfWork
 
 router = APIRouter(prefix="/api/v1", tags=["collections"], route_class=UnitOfWork)
@@ -45,7 +46,13 @@ async def export_collection(collection_id: str, actor: Reader, runtime: CurrentR
     )
 
 
-@router.post("/collections/import", status_code=202, summary="Take in a collection from a file", operation_id="import_collection")
+@router.post(
+    "/collections/import",
+    status_code=202,
+    summary="Take in a collection from a file",
+    operation_id="import_collection",
+    dependencies=[KEYED],
+)
 async def import_collection(
     actor: Writer,
     runtime: CurrentRuntime,

@@ -20,7 +20,7 @@ from semantik.features.ingestion.schemas import (
     Uploaded,
 )  # fmt: skip
 from semantik.http.dependencies import Admin, CurrentRuntime, Writer, WriteSession
-from semantik.http.idempotency import KEYED
+from semantik.http.idempotency import KEYED, KEYED_BY_ADMIN
 from semantik.http.unit_of_work import UnitOfWork
 from semantik.kit.errors import InvalidInput
 
@@ -36,6 +36,7 @@ class NothingToUpload(InvalidInput):
     status_code=202,
     summary="Sync a source, or show what a sync would do",
     operation_id="sync_source",
+    responses={200: {"model": SyncPlan, "description": "The plan, where only that was asked for."}},
     dependencies=[KEYED],
 )
 async def sync_source(
@@ -110,7 +111,7 @@ async def retry_failed(collection_id: str, actor: Writer, session: WriteSession,
     return RetryAccepted(job_id=job.id if job else None, documents=count)
 
 
-@router.post("/doctor", status_code=202, summary="Compare all that is stored", operation_id="start_doctor")
+@router.post("/doctor", status_code=202, summary="Compare all that is stored", operation_id="start_doctor", dependencies=[KEYED_BY_ADMIN])
 async def start_doctor(wanted: DoctorRequest, actor: Admin, session: WriteSession) -> SyncAccepted:
     """A job compares the tenant's rows, files, vectors and points; what it found is its result. Only with `fix` it changes anything."""
     return SyncAccepted(job_id=(await service.examine(session, actor, fix=wanted.fix, hashes=wanted.hashes)).id)

@@ -20,7 +20,7 @@ class BadTarget(InvalidInput):
     code = "bad_target"
     title = "That is no place to migrate to"
     default_hint = (
-        "Name what changes: postgresql://..., sqlite:///file, http(s)://... for Qdrant, s3://... or file:///folder for originals; "
+        "Name what changes by its address: postgresql or sqlite for the database, http(s) for Qdrant, s3 or file for originals; "
         "or a folder, for everything embedded in it; or a file of settings such as .env.server."
     )
 

@@ -5837,7 +5837,10 @@ export interface operations {
     collections_import_collection: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Any text of your own, new for each request. Sent again with the same request within 24 hours, it brings the first answer (marked by `Idempotency-Replayed: true`) and starts nothing; with another request, 409. */
+                "Idempotency-Key"?: string | null;
+            };
             path?: never;
             cookie?: never;
         };
@@ -8212,7 +8215,10 @@ export interface operations {
     ingestion_start_doctor: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Any text of your own, new for each request. Sent again with the same request within 24 hours, it brings the first answer (marked by `Idempotency-Replayed: true`) and starts nothing; with another request, 409. */
+                "Idempotency-Key"?: string | null;
+            };
             path?: never;
             cookie?: never;
         };
@@ -17462,6 +17468,15 @@ export interface operations {
             };
         };
         responses: {
+            /** @description The plan, where only that was asked for. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SyncPlan"];
+                };
+            };
             /** @description Successful Response */
             202: {
                 headers: {
