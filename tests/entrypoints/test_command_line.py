@@ -43,12 +43,14 @@ def test_ingest_search_and_look_around(semantik: Semantik, tmp_path: Path) -> No
     folder = tmp_path / "papers"
     folder.mkdir()
     (folder / "boiler.md").write_text("# Boiler\n\nThe boiler is serviced every October.\n")
+    (folder / "parts.csv").write_text("part,supplier\ngasket,Arriaga\n")
     (folder / "broken.pdf").write_bytes(b"%PDF-1.7\nnothing of a document follows")
 
     ingested = semantik("ingest", str(folder), "-c", "House")
     strict = semantik("ingest", str(folder), "-c", "House", "--strict")
     nothing_read = semantik("ingest", str(folder / "broken.pdf"), "-c", "Ruin")
     found = semantik("search", "boiler service", "--explain")
+    row = semantik("search", "gasket supplier")
     nothing = semantik("search", "boiler service", "--language", "de", "--min-score", "0")
     as_data = json.loads(semantik("search", "boiler service", "--json").stdout)
     collections = semantik("collections", "list")
@@ -65,7 +67,9 @@ def test_ingest_search_and_look_around(semantik: Semantik, tmp_path: Path) -> No
     retried = semantik("documents", "retry-failed", "House")
     saved = semantik("documents", "original", boiler, str(tmp_path / "copy.md"))
     jobs = json.loads(semantik("jobs", "list", "--json").stdout)
-    job = semantik("jobs", "show", jobs[0]["id"])
+    table = semantik("jobs", "list")
+    partial = next(one["id"] for one in jobs if one["outcome"] == "partial")
+    job = semantik("jobs", "show", partial)
     history = semantik("jobs", "logs", jobs[0]["id"])
     refused = semantik("jobs", "pause", jobs[0]["id"])
 
@@ -75,16 +79,19 @@ def test_ingest_search_and_look_around(semantik: Semantik, tmp_path: Path) -> No
     assert nothing_read.exit_code == 3, "nothing of what was named could be read"
     assert found.exit_code == 0 and "boiler.md" in found.stdout
     assert "by words: rank 1" in found.stdout and "holds boiler, service" in found.stdout
+    assert "parts.csv · row " in row.stdout and "row_start" not in row.stdout
     assert nothing.exit_code == 0 and "boiler.md" not in nothing.stdout
     assert as_data["hits"][0]["document"]["path"] == "boiler.md"
-    assert "House" in collections.stdout and "2 listed" in shown.stdout
-    assert "2 unchanged" in plan.stdout or "modified" in plan.stdout
+    assert "House" in collections.stdout and "3 listed" in shown.stdout
+    assert "3 unchanged" in plan.stdout or "modified" in plan.stdout
     assert synced.exit_code == 0
     assert "serviced every October" in text.stdout and "serviced every October" in chunks.stdout
     assert boiler in detail.stdout and "broken.pdf" in failed.stdout
     assert retried.exit_code == 0 and saved.exit_code == 0
     assert (tmp_path / "copy.md").read_bytes() == (folder / "boiler.md").read_bytes()
     assert job.exit_code == 0 and history.exit_code == 0
+    assert "completed (partial)" in table.stdout and "100.000" not in table.stdout and "skipped" in table.stdout
+    assert "completed (partial)" in job.stdout and not [line for line in job.stdout.splitlines() if line.startswith("now ")]
     assert refused.exit_code == 1, "an ended job cannot be paused"
 
 
@@ -206,9 +213,12 @@ def test_a_backup_is_restored_elsewhere_with_its_keys(semantik: Semantik, tmp_pa
     found = semantik("--data-dir", str(elsewhere), "search", "boiler service")
     checked = semantik("--data-dir", str(elsewhere), "doctor")
 
-    assert taken.exit_code == 0 and "stored files" in taken.stdout
+    assert taken.exit_code == 0 and "1 document, 1 chunk, 2 stored files, " in taken.stdout
+    assert "tenants" not in taken.output + restored.output, "tables are no affair of who takes a backup"
     assert again.exit_code == 1 and "exists already" in again.stderr
     assert restored.exit_code == 0, restored.output
+    assert "1 document, 1 chunk, 2 stored files" in restored.stdout
+    assert [line.split()[1] for line in checked.stdout.splitlines()].count("disk") == 1
     assert (elsewhere / "keys.json").read_bytes() == (tmp_path / "data" / "keys.json").read_bytes()
     assert keys.stat().st_mode & 0o077 == 0
     assert twice.exit_code == 1 and "has rows" in twice.stderr
@@ -288,6 +298,8 @@ _WRONG = [
     (("jobs", "bulk", "priority"), "--priority", "0 (first)"),
     (("jobs", "dead", "--what", "foo"), "'foo'", "'item'"),
     (("schedules", "create", "x", "y", "--overlap", "foo"), "'foo'", "'buffer_one'"),
+    (("serve", "--data-dir", "x"), "No such option: --data-dir", "stands before it: semantik --data-dir ... serve"),
+    (("jobs", "list", "--server", "x"), "No such option: --server", "stands before it: semantik --server ... jobs"),
 ]
 
 

@@ -22,7 +22,7 @@ def backup(file: Path, keys: Path | None) -> None:
         return summary
 
     summary = client.guarded(work())
-    console.say(f"{file}: {summary.rows:,} rows, {summary.files:,} stored files, {summary.size_bytes:,} bytes")
+    console.say(f"{file}: {_held(summary)}, {console.size(summary.size_bytes)}")
     if keys is None:
         console.note("The keys are not in it: without them everyone logs in anew and sealed credentials are entered again. See --keys.")
     else:
@@ -40,9 +40,14 @@ def restore(file: Path, keys: Path | None) -> None:
         return await backups.restore(settings, file, told=console.note)
 
     summary = client.guarded(work())
-    console.say(f"{summary.rows:,} rows and {summary.files:,} stored files are here.")
+    console.say(f"Here are {_held(summary)}.")
     console.note("The index is filled from the database at the next start; nothing is embedded. Then run: semantik doctor")
     _tell(summary)
+
+
+def _held(summary: Summary) -> str:
+    counts = ((summary.documents, "document"), (summary.chunks, "chunk"), (summary.files, "stored file"))
+    return ", ".join(f"{count:,} {word}" + ("s" if count != 1 else "") for count, word in counts)
 
 
 def _tell(summary: Summary) -> None:

@@ -106,6 +106,8 @@ def doctor(*, fix: bool, quick: bool, as_json: bool) -> None:
     async def engines(api: Client) -> None:
         parts = (await api.health())["parts"]
         for part in parts:
+            if part["name"] == "disk" and part["state"] == "ok":
+                continue  # What is free has been said above.
             note(
                 part["name"],
                 part["state"] == "ok",

@@ -43,20 +43,30 @@ def list_(
     if as_json or chosen.as_json:
         console.emit(rows)
         return
-    shown = [{**row, **row["counts"]} for row in rows]
+    shown = [{**row, **row["counts"], "state": _state(row), "percent": _percent(row)} for row in rows]
     columns = {
         "title": "job",
-        "display_status": "state",
-        "progress": "%",
+        "state": "state",
+        "percent": "%",
         "total": "total",
         "done": "done",
         "failed": "failed",
+        "skipped": "skipped",
         "created_at": "created",
         "id": "id",
     }
     console.table(shown, columns, empty="There is no job.")
     if summary:
         console.note(" · ".join(f"{count:,} {name}" for name, count in sorted(summary.items())))
+
+
+def _state(job: dict[str, Any]) -> str:
+    return str(job["display_status"]) + (" (partial)" if job["outcome"] == "partial" else "")
+
+
+def _percent(job: dict[str, Any]) -> int | None:
+    """Cut, not rounded: 100 is only what is done."""
+    return int(job["progress"]) if job["progress"] is not None else None
 
 
 async def _where(api: Any, status: Sequence[str] | None, kind: str | None, collection: str | None) -> dict[str, Any]:
@@ -86,8 +96,8 @@ def show(job_id: JobId, as_json: Json = False) -> None:
         "job": found["title"],
         "id": found["id"],
         "kind": found["kind"],
-        "state": found["display_status"] + (f" ({found['outcome']})" if found["outcome"] else ""),
-        "now": waiting.note_of(found) or None,
+        "state": _state(found),
+        "now": (waiting.note_of(found) or None) if found["finished_at"] is None else None,
         "items": ", ".join(f"{count:,} {name}" for name, count in counts.items() if count) or None,
         "error": f"{found['error']['code']}: {found['error']['message']}" if found["error"] else None,
         "attempts": f"{found['attempt']} of {found['max_attempts']}" + (f", {found['losses']} workers lost" if found["losses"] else ""),

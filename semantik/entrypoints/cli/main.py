@@ -3,16 +3,32 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from semantik import __version__
 from semantik.entrypoints.cli import collections, config, documents, jobs, keys, models, schedules, sources, workers
 from semantik.entrypoints.cli.options import Mode, chosen, day, language, media_type, share, whole
 
+
+class _Main(TyperGroup):
+    """Says where the options that hold for every command stand, to those who wrote one behind the command."""
+
+    def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]  # Typer's own name of the context it hands over.
+        try:
+            return super().invoke(ctx)
+        except typer.TyperException as error:
+            misplaced = getattr(error, "option_name", None)
+            if misplaced in {word for param in self.params for word in param.opts} and error.message.startswith("No such option"):
+                error.message += f". It holds for every command and stands before it: semantik {misplaced} ... {ctx.invoked_subcommand}"
+            raise
+
+
 app = typer.Typer(
     name="semantik",
+    cls=_Main,
     help="A self-hosted evidence workspace: index your files, search them by meaning and keyword.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,

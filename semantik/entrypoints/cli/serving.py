@@ -46,7 +46,8 @@ def demo(host: str | None, port: int | None) -> None:
         settings = client.chosen_settings(host=host, port=port)
         async with open_all(settings) as opened:
             async with client.in_process(opened) as local:
-                console.note("Indexing the sample corpus ...")
+                indexed = [one async for one in local.every("/collections", q=sample.COLLECTION) if one["ledger"]["indexed"]]
+                console.note("Looking whether the sample corpus has changed ..." if indexed else "Indexing the sample corpus ...")
                 await ingesting.into(local, [sample.FOLDER], collection=sample.COLLECTION, include=[], exclude=None, wait=True)
                 console.note()
                 console.say(f"Question: {sample.QUESTION}")

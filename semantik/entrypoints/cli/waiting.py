@@ -15,6 +15,7 @@ from semantik.kit.errors import Unavailable
 ENDED = ("completed", "failed", "cancelled", "skipped")
 _POLL_S = 0.25
 _LOOK_EVERY_S = 5.0
+_SHOWN_AFTER_S = 1.0
 # A busy machine answers late once; what is down stays so.
 _LOOKS = 3
 
@@ -62,18 +63,29 @@ class Lookout:
 
 async def _with_bar(client: Client, job_id: str) -> dict[str, Any]:
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+    from rich.progress import BarColumn, Progress, TextColumn
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[note]}"))
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[counted]}"), TextColumn("{task.fields[note]}"))
     with Progress(*columns, console=Console(file=sys.stderr), transient=True) as progress:
-        bar = progress.add_task("", total=None, note="")
+        bar = progress.add_task("", total=None, counted="", note="", visible=False)
+        began = time.monotonic()
         lookout = Lookout()
         while True:
             job: dict[str, Any] = await client.get(f"/jobs/{job_id}")
             await lookout.look(client.health)
             counts = job["counts"]
             processed = sum(counts[name] or 0 for name in ("done", "failed", "skipped", "quarantined"))
-            progress.update(bar, description=job["title"][:40], total=counts["total"], completed=processed, note=note_of(job))
+            total = counts["total"]
+            progress.update(
+                bar,
+                description=job["title"][:40],
+                total=total,
+                completed=processed,
+                counted=f"{processed:,}/{total:,}" if total else "",
+                note=note_of(job),
+                # What found nothing to do is over before there is anything to show; a long look at a folder is shown uncounted.
+                visible=bool(total) or time.monotonic() - began > _SHOWN_AFTER_S,
+            )
             if job["status"] in (*ENDED, "paused"):
                 return job
             await asyncio.sleep(_POLL_S)

@@ -42,6 +42,8 @@ FORMAT, VERSION = "semantik-backup", 1
 _NAMES = re.compile(r"rows/[a-z_]{1,63}/\d{6,12}\.jsonl|blobs/[0-9a-f-]{36}/[0-9a-f]{64}")
 # Named in the archive; all are counted.
 _MOST_PROBLEMS = 1_000
+# Tables that whoever takes a backup knows by name; the others are nobody's affair.
+_TOLD = ("documents", "chunks")
 # Of these a backup may say how it was set up; where things lie and what opens them is the target's own affair.
 _PLACES = {"data_dir", "host", "port", "server_url", "public_url", "blobs_url"}
 
@@ -75,7 +77,8 @@ class _End(BaseModel):
 class Summary:
     """`problems`: stored files that are missing or damaged."""
 
-    rows: int
+    documents: int
+    chunks: int
     files: int
     size_bytes: int
     problems: int
@@ -94,8 +97,8 @@ async def take(chosen: Settings, target: Path, *, told: Told) -> Summary:
         async with held(database):
             async for piece in _contents(chosen, blobs, facts, told):
                 await run_cpu(file.write, piece)
-        rows = sum(one["rows"] for one in facts["rows"].values())
-        return Summary(rows, facts["files"], file.tell(), facts["problem_count"])
+        count = {name: one["rows"] for name, one in facts["rows"].items()}
+        return Summary(count["documents"], count["chunks"], facts["files"], file.tell(), facts["problem_count"])
 
 
 async def restore(chosen: Settings, source: Path, *, told: Told) -> Summary:
@@ -116,12 +119,13 @@ async def restore(chosen: Settings, source: Path, *, told: Told) -> Summary:
         try:
             await _require_empty(chosen)
             damaged = await _restore_files(chosen, archive, told)
-            rows = await run_cpu(_restore_rows, chosen.sqlalchemy_url, archive, facts, told)
+            await run_cpu(_restore_rows, chosen.sqlalchemy_url, archive, facts, told)
         finally:
             owner.release()
     for line in _differing(manifest.get("settings"), chosen):
         told(line)
-    return Summary(rows, facts.files, source.stat().st_size, facts.problem_count + damaged)
+    count = {name: one.rows for name, one in facts.rows.items()}
+    return Summary(count.get("documents", 0), count.get("chunks", 0), facts.files, source.stat().st_size, facts.problem_count + damaged)
 
 
 def _ended(facts: dict[str, Any]) -> _End:
@@ -135,11 +139,12 @@ async def _contents(chosen: Settings, blobs: BlobStore, facts: dict[str, Any], t
     """All bytes of the backup; `facts` are complete when they have been."""
     framer = Framer()
     with tempfile.TemporaryFile("w+", encoding="ascii") as names:
+        told("Reading the database")
         async with aclosing(threaded(_rows(chosen, framer, facts, names, told))) as rows:
             async for piece in rows:
                 yield piece
         names.seek(0)
-        told(f"{facts['files']:,} stored files")
+        told(f"Writing {facts['files']:,} stored files")
         facts |= {"problem_count": 0, "problems": []}
         for name in names:
             tenant, _, blob_hash = name.strip().partition("/")
@@ -165,8 +170,8 @@ def _rows(chosen: Settings, framer: Framer, facts: dict[str, Any], names: IO[str
                     number += 1
                     yield framer.member(f"rows/{table.name}/{number:06}.jsonl", block)
             facts["rows"][table.name] = {"rows": tally.sum.rows, "digest": tally.sum.digest}
-            if tally.sum.rows:
-                told(f"{table.name}: {tally.sum.rows:,} rows")
+            if table.name in _TOLD:
+                told(f"{table.name}: {tally.sum.rows:,}")
         for tenant, blob_hash in stored.named(connection):
             names.write(f"{tenant}/{blob_hash}\n")
             facts["files"] += 1
@@ -217,13 +222,13 @@ async def _restore_files(chosen: Settings, archive: Archive, told: Told) -> int:
                 _, tenant, blob_hash = member.name.split("/")
                 damaged += not await files.unpacked(archive, member, blobs, TenantId(tenant), blob_hash)
                 done += 1
-        told(f"{done:,} stored files")
+        told(f"{done:,} stored files are here; now the database")
     finally:
         await blobs.close()
     return damaged
 
 
-def _restore_rows(url: str, archive: Archive, facts: _End, told: Told) -> int:
+def _restore_rows(url: str, archive: Archive, facts: _End, told: Told) -> None:
     tables = {table.name: table for table in order.moved()}
     tallies = {name: sums.Tally(table) for name, table in tables.items()}
     with opening.writing(url) as connection, connection.begin():
@@ -243,11 +248,10 @@ def _restore_rows(url: str, archive: Archive, facts: _End, told: Told) -> int:
             said = facts.rows.get(name, _Sum(rows=0, digest=f"{0:064x}"))
             if (tally.sum.rows, tally.sum.digest) != (said.rows, said.digest):
                 raise ArchiveDamaged(f"the rows of {name} are not those that were written")
-            if tally.sum.rows:
-                told(f"{name}: {tally.sum.rows:,} rows")
+            if name in _TOLD:
+                told(f"{name}: {tally.sum.rows:,}")
         writing.reset_sequences(connection, list(tables.values()))
         repository.ask_for_rebuilds(connection, "restored")
-    return sum(tally.sum.rows for tally in tallies.values())
 
 
 def _differing(kept: Any, chosen: Settings) -> Iterator[str]:

@@ -52,7 +52,8 @@ async def test_an_installation_comes_back_whole_on_either_kind(
 
     with empty(kind, tmp_path / "restored", lambda: request.getfixturevalue("postgres_server")) as target:
         restored = await backup.restore(target, tmp_path / "all.backup", told=silent)
-        assert (restored.rows, restored.files, restored.problems) == (taken.rows, taken.files, 0)
+        assert (restored.documents, restored.chunks, restored.files) == (taken.documents, taken.chunks, taken.files)
+        assert restored.problems == 0
         async with started(target, actor) as there:
             assert await answers(there) == before
             assert (await examined(there))["found"] == {}
