@@ -43,7 +43,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
         archive.writestr("one.txt", "A letter about the boiler and its service.")
         archive.writestr("two.txt", "A letter about the pump.")
     semantik = Semantik(root / "data", {})
-    semantik.run("ingest", str(papers), "-c", "House", code=3)
+    semantik.run("ingest", str(papers), "-c", "House")
     semantik.run("ingest", str(papers / "pump.txt"), "-c", "Second")
     hand_over(semantik, "Second")
     sealed = open_keyring(root / "data", None).seal(b"a password")
