@@ -187,6 +187,7 @@ async def test_vectors_are_made_again_from_the_chunk_and_equal_those_that_were_l
     assert after == before
 
 
+@pytest.mark.embedded
 async def test_a_mend_that_broke_off_goes_on_and_leaves_nothing_wrong(world: World) -> None:
     await world.spoil()
     failpoints.arm("doctor_mended=raise@3")
