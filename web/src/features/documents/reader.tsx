@@ -51,8 +51,8 @@ export function Reader({
   const ready = text.isSuccess && blocks.length > 0 && place >= text.start && place <= text.end;
   useEffect(() => {
     if (!ready || !wish || opened.current === wish) return;
-    opened.current = wish;
     const frame = requestAnimationFrame(() => {
+      opened.current = wish;
       const found =
         at !== null
           ? nearestBlock(root.current, at)
