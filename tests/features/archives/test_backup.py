@@ -141,8 +141,9 @@ async def test_a_hold_that_ran_out_spoils_the_backup(
             await session.commit()
 
     def told(text: str) -> None:
-        if text.endswith("stored files"):
-            asyncio.run_coroutine_threadsafe(lapse(), loop)
+        # Of rows it is told on the thread that reads them, so the loop is free for what is waited for here.
+        if text.startswith("documents:"):
+            asyncio.run_coroutine_threadsafe(lapse(), loop).result()
 
     loop = asyncio.get_running_loop()
     await fill(client, tmp_path / "papers")
