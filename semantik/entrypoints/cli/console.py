@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
 OK, PROBLEM, USAGE, INCOMPLETE, UNAVAILABLE, CONFIGURATION, INTERRUPTED = 0, 1, 2, 3, 75, 78, 130
 
@@ -53,6 +56,15 @@ def table(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str], *, empt
     for row in rows:
         drawn.add_row(*(Text(shown(row.get(key))) for key in columns))
     Console(file=sys.stdout, highlight=False, width=None if sys.stdout.isatty() else 200).print(drawn)
+
+
+def bars(*columns: Any, described: int = 0, transient: bool = False) -> Progress:
+    """Progress bars on stderr, each after what it is of, in `described` places at least; `columns` of rich stand behind the bar."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn
+
+    what = TextColumn(f"{{task.description:<{described}}}")
+    return Progress(what, BarColumn(), *columns, console=Console(stderr=True), transient=transient)
 
 
 def duration(minutes: float) -> str:

@@ -95,11 +95,9 @@ def _places(settings: Settings) -> str:
 def _watched(*, quiet: bool) -> Iterator[Watcher]:
     """A bar for each step on a terminal, else a line for each on stderr; nothing beside JSON."""
     if sys.stderr.isatty() and not quiet:
-        from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+        from rich.progress import MofNCompleteColumn, TimeRemainingColumn
 
-        columns = (TextColumn("{task.description:<34}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        with Progress(*columns, console=Console(stderr=True)) as progress:
+        with console.bars(MofNCompleteColumn(), TimeRemainingColumn(), described=34) as progress:
             yield _Bars(progress)
     else:
         yield _Lines(quiet=quiet)

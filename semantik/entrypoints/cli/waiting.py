@@ -62,11 +62,9 @@ class Lookout:
 
 
 async def _with_bar(client: Client, job_id: str) -> dict[str, Any]:
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn
+    from rich.progress import TextColumn
 
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[counted]}"), TextColumn("{task.fields[note]}"))
-    with Progress(*columns, console=Console(file=sys.stderr), transient=True) as progress:
+    with console.bars(TextColumn("{task.fields[counted]}"), TextColumn("{task.fields[note]}"), transient=True) as progress:
         bar = progress.add_task("", total=None, counted="", note="", visible=False)
         began = time.monotonic()
         lookout = Lookout()
