@@ -22,6 +22,9 @@ from semantik.kit.errors import NotFound, SemantikError
 # Without these there is nothing to compare, or nobody who does it.
 _COMPARED = ("database", "workers", "vectors", "blobs")
 
+# Takes down a check: its name, whether it is good, and what it says.
+Note = Callable[[str, bool, str], None]
+
 
 class SettingUnknown(NotFound):
     code = "setting_unknown"
@@ -75,57 +78,13 @@ def doctor(*, fix: bool, quick: bool, as_json: bool) -> None:
     def note(name: str, good: bool, says: str) -> None:
         checks.append({"check": name, "ok": good, "says": says})
 
-    note("version", True, f"Semantik {__version__}, Python {platform.python_version()}, {platform.machine()}")
     try:
         chosen = client.chosen_settings()
     except SemantikError as error:
         client.fail(error)
-    folder = chosen.data_dir
-    note(
-        "data folder",
-        not folder.exists() or os.access(folder, os.W_OK),
-        str(folder) if folder.exists() else f"{folder} (made on first use)",
-    )
-    existing = next(path for path in (folder, *folder.parents) if path.exists())
-    free = shutil.disk_usage(existing).free
-    note("disk", free > 1024**3, f"{free / 1024**3:.1f} GiB free")
-    owner = ownership.present_owner(folder)
-    note("server", True, f"running, process {owner.pid} at {owner.address}" if owner else "not running; this command looks by itself")
+    _installation(note, chosen)
     try:
-        model = catalog.describe(chosen.embedding_model, folder / "models")
-        note(
-            "model",
-            model.installed,
-            f"{model.name}: {'installed' if model.installed else f'missing; run: semantik models pull {model.name}'}",
-        )
-    except SemantikError as error:
-        note("model", False, error.detail)
-
-    note("ocr", *_ocr(chosen))
-
-    async def engines(api: Client) -> None:
-        parts = (await api.health())["parts"]
-        for part in parts:
-            if part["name"] == "disk" and part["state"] == "ok":
-                continue  # What is free has been said above.
-            note(
-                part["name"],
-                part["state"] == "ok",
-                f"{part['state']}, {part['latency_ms']:.0f} ms" + (f": {part['detail']}" if part.get("detail") else ""),
-            )
-        if any(part["state"] != "ok" and part["name"] in _COMPARED for part in parts):
-            note("agreement", False, "not compared: a part of what is stored, or every worker, is out of reach")
-            return
-        job = await api.post("/doctor", {"fix": fix, "hashes": not quick})
-        _agreement(note, await waiting.until_ended(api, job["job_id"]))
-        if fix and api.in_process:
-            # What is to be read again is read by this very process, so it stays until that is done.
-            async for reading in api.every("/jobs", kind="ingest_source"):
-                if reading["finished_at"] is None:
-                    await waiting.until_ended(api, reading["id"])
-
-    try:
-        asyncio.run(client.connected(engines))
+        asyncio.run(client.connected(lambda api: _compared(note, api, fix=fix, quick=quick)))
     except SemantikError as error:
         note("engines", False, error.detail + (f" {error.hint}" if error.hint else ""))
     if as_json:
@@ -135,6 +94,29 @@ def doctor(*, fix: bool, quick: bool, as_json: bool) -> None:
             console.say(f"{'ok  ' if check['ok'] else 'BAD '} {check['check']:<12} {console.printable(check['says'])}")
     if not all(check["ok"] for check in checks):
         sys.exit(console.PROBLEM)
+
+
+def _installation(note: Note, chosen: settings.Settings) -> None:
+    """What this machine has for it: version, folder, room, server, model, languages."""
+    note("version", True, f"Semantik {__version__}, Python {platform.python_version()}, {platform.machine()}")
+    folder = chosen.data_dir
+    writable = not folder.exists() or os.access(folder, os.W_OK)
+    note("data folder", writable, str(folder) if folder.exists() else f"{folder} (made on first use)")
+    existing = next(path for path in (folder, *folder.parents) if path.exists())
+    free = shutil.disk_usage(existing).free
+    note("disk", free > 1024**3, f"{free / 1024**3:.1f} GiB free")
+    owner = ownership.present_owner(folder)
+    note("server", True, f"running, process {owner.pid} at {owner.address}" if owner else "not running; this command looks by itself")
+    note("model", *_model(chosen))
+    note("ocr", *_ocr(chosen))
+
+
+def _model(chosen: settings.Settings) -> tuple[bool, str]:
+    try:
+        model = catalog.describe(chosen.embedding_model, chosen.data_dir / "models")
+    except SemantikError as error:
+        return False, error.detail
+    return model.installed, f"{model.name}: {'installed' if model.installed else f'missing; run: semantik models pull {model.name}'}"
 
 
 def _ocr(chosen: settings.Settings) -> tuple[bool, str]:
@@ -148,7 +130,27 @@ def _ocr(chosen: settings.Settings) -> tuple[bool, str]:
     return False, f"{wanted} of SEMANTIK_OCR_LANGUAGES is not in {tessdata.folder()} (there: {here}); see the guide to installing"
 
 
-def _agreement(note: Callable[[str, bool, str], None], job: Mapping[str, Any]) -> None:
+async def _compared(note: Note, api: Client, *, fix: bool, quick: bool) -> None:
+    """How the parts are, and whether what they hold agrees; with `fix` it is mended."""
+    parts = (await api.health())["parts"]
+    for part in parts:
+        if part["name"] == "disk" and part["state"] == "ok":
+            continue  # What is free has been said above.
+        says = f"{part['state']}, {part['latency_ms']:.0f} ms" + (f": {part['detail']}" if part.get("detail") else "")
+        note(part["name"], part["state"] == "ok", says)
+    if any(part["state"] != "ok" and part["name"] in _COMPARED for part in parts):
+        note("agreement", False, "not compared: a part of what is stored, or every worker, is out of reach")
+        return
+    job = await api.post("/doctor", {"fix": fix, "hashes": not quick})
+    _agreement(note, await waiting.until_ended(api, job["job_id"]))
+    if fix and api.in_process:
+        # What is to be read again is read by this very process, so it stays until that is done.
+        async for reading in api.every("/jobs", kind="ingest_source"):
+            if reading["finished_at"] is None:
+                await waiting.until_ended(api, reading["id"])
+
+
+def _agreement(note: Note, job: Mapping[str, Any]) -> None:
     """What the doctor's job found, a line for each kind of fault."""
     result = job["result"]
     if result is None:
