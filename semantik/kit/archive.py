@@ -16,7 +16,9 @@ import re
 import tarfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar
+
+from pydantic import BaseModel, ValidationError
 
 from semantik.kit.errors import InvalidInput
 
@@ -25,6 +27,8 @@ MANIFEST, END = "manifest.json", "end.json"
 _BLOCK = 512
 _PIECE_BYTES = 1024 * 1024
 _MAX_JSON_BYTES = 4 * 1024 * 1024
+
+M = TypeVar("M", bound=BaseModel)
 
 
 class ArchiveDamaged(InvalidInput):
@@ -46,6 +50,15 @@ class Member:
     @property
     def next(self) -> int:
         return self.offset + _padded(self.size)
+
+
+def checked(shape: type[M], found: Mapping[str, Any], what: str) -> M:
+    """What an archive says, in the shape it must have. Raises `ArchiveDamaged`, which names the place and never a value."""
+    try:
+        return shape.model_validate(found)
+    except ValidationError as error:
+        problem = error.errors(include_url=False, include_input=False, include_context=False)[0]
+        raise ArchiveDamaged(f"{what} has no usable {'.'.join(map(str, problem['loc']))}") from error
 
 
 class Framer:

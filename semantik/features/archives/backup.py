@@ -19,14 +19,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from semantik import __version__, migrations
 from semantik.engines.blobs.base import BlobDamaged, BlobMissing, BlobStore
 from semantik.features.archives import files, repository
 from semantik.features.archives.hold import held
 from semantik.kit import ownership, settings
-from semantik.kit.archive import MANIFEST, Archive, ArchiveDamaged, Framer
+from semantik.kit.archive import MANIFEST, Archive, ArchiveDamaged, Framer, checked
 from semantik.kit.clock import now
 from semantik.kit.concurrency import run_cpu, threaded
 from semantik.kit.errors import Conflict
@@ -114,7 +114,7 @@ async def restore(chosen: Settings, source: Path, *, told: Told) -> Summary:
                 hint=f"Restore it with Semantik {manifest.get('semantik')}, then upgrade.",
             )
         told("Reading the backup through")
-        facts = _ended(await run_cpu(archive.verify))
+        facts = checked(_End, await run_cpu(archive.verify), "the backup's end")
         owner = ownership.share(chosen.data_dir) if chosen.server_mode else ownership.claim(chosen.data_dir)
         try:
             await _require_empty(chosen)
@@ -126,13 +126,6 @@ async def restore(chosen: Settings, source: Path, *, told: Told) -> Summary:
         told(line)
     count = {name: one.rows for name, one in facts.rows.items()}
     return Summary(count.get("documents", 0), count.get("chunks", 0), facts.files, source.stat().st_size, facts.problem_count + damaged)
-
-
-def _ended(facts: dict[str, Any]) -> _End:
-    try:
-        return _End.model_validate(facts)
-    except ValidationError as error:
-        raise ArchiveDamaged("the end of the backup does not say what was written") from error
 
 
 async def _contents(chosen: Settings, blobs: BlobStore, facts: dict[str, Any], told: Told) -> AsyncIterator[bytes]:

@@ -6,18 +6,17 @@ docs/guide/bundle.md is its description for others. Ids in it only tie its own r
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from semantik.engines.chunking.base import ChunkingSettings
-from semantik.kit.archive import Archive, ArchiveDamaged
+from semantik.kit.archive import Archive, ArchiveDamaged, checked
 
 FORMAT, VERSION = "semantik-collection", 1
 ENDING = ".semantik-collection"
 NAMES = re.compile(r"rows/(sources|documents|embeddings|chunks)/\d{6,12}\.jsonl|blobs/[0-9a-f]{64}")
 
-M = TypeVar("M", bound=BaseModel)
 _Short = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 
 
@@ -76,16 +75,8 @@ def manifest_of(archive: Archive) -> Manifest:
         raise ArchiveDamaged("the file is no bundle of a collection", hint="Backups of a whole installation: semantik restore.")
     if found.get("version") != VERSION:
         raise ArchiveDamaged(f"the bundle has form {found.get('version')!r}, and this version of Semantik reads form {VERSION}")
-    return _valid(Manifest, found, "manifest")
+    return checked(Manifest, found, "the bundle's manifest")
 
 
 def end_of(facts: dict[str, Any]) -> End:
-    return _valid(End, facts, "end")
-
-
-def _valid(model: type[M], found: dict[str, Any], what: str) -> M:
-    try:
-        return model.model_validate(found)
-    except ValidationError as error:
-        problem = error.errors(include_url=False, include_input=False, include_context=False)[0]
-        raise ArchiveDamaged(f"the bundle's {what} has no usable {'.'.join(map(str, problem['loc']))}") from error
+    return checked(End, facts, "the bundle's end")

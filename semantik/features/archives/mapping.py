@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, 
 from semantik.engines.embedding.base import Tokenizer
 from semantik.features.archives.bundle import Manifest
 from semantik.features.ingestion import projection
-from semantik.kit.archive import ArchiveDamaged
+from semantik.kit.archive import ArchiveDamaged, checked
 from semantik.kit.clock import now
 from semantik.kit.ids import derived_id
 from semantik.kit.settings import Settings
@@ -207,11 +207,7 @@ def _chunk(into: Destination, row: Row, tokenizer: Tokenizer) -> Row:
 
 
 def _shaped(shape: type[BaseModel], row: Row) -> Row:
-    try:
-        return shape.model_validate({name: row.get(name) for name in shape.model_fields}).model_dump()
-    except ValidationError as error:
-        place = ".".join(map(str, error.errors(include_url=False, include_input=False)[0]["loc"]))
-        raise ArchiveDamaged(f"a row of the bundle has no usable {place}") from error
+    return checked(shape, {name: row.get(name) for name in shape.model_fields}, "a row of the bundle").model_dump()
 
 
 def _container(settings: Settings, given: Any) -> Mapping[str, int] | None:
