@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+import zipfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -93,6 +94,29 @@ def test_ingest_search_and_look_around(semantik: Semantik, tmp_path: Path) -> No
     assert "completed (partial)" in table.stdout and "100.000" not in table.stdout and "skipped" in table.stdout
     assert "completed (partial)" in job.stdout and not [line for line in job.stdout.splitlines() if line.startswith("now ")]
     assert refused.exit_code == 1, "an ended job cannot be paused"
+
+
+@pytest.mark.slow
+def test_a_strict_ingest_minds_only_what_it_was_given(semantik: Semantik, tmp_path: Path) -> None:
+    good, bad = tmp_path / "good", tmp_path / "bad"
+    for folder in (good, bad):
+        folder.mkdir()
+        (folder / "boiler.md").write_text("# Boiler\n\nThe boiler is serviced every October.\n")
+    (bad / "broken.pdf").write_bytes(b"%PDF-1.7\nnothing of a document follows")
+    with zipfile.ZipFile(tmp_path / "box.zip", "w") as box:
+        box.write(bad / "broken.pdf", "broken.pdf")
+    semantik("ingest", str(bad), str(tmp_path / "box.zip"), "-c", "House")
+
+    folder_beside = semantik("ingest", str(good), "-c", "House", "--strict")
+    file_beside = semantik("ingest", str(good / "boiler.md"), "-c", "House", "--strict", "--json")
+    folder_again = semantik("ingest", str(bad), "-c", "House", "--strict", "--json")
+    file_again = semantik("ingest", str(good / "boiler.md"), str(tmp_path / "box.zip"), "-c", "House", "--strict", "--json")
+
+    assert (folder_beside.exit_code, file_beside.exit_code) == (0, 0), "the collection has failures, of other runs"
+    assert json.loads(file_beside.stdout)["failed"] == 0 and json.loads(file_beside.stdout)["ledger"]["failed"] == 2
+    assert folder_again.exit_code == 3, "unchanged, and still not read"
+    assert file_again.exit_code == 3
+    assert [json.loads(one.stdout)["failed"] for one in (folder_again, file_again)] == [1, 1]
 
 
 @pytest.mark.slow

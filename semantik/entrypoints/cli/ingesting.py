@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import sys
 from collections import Counter
@@ -30,7 +31,7 @@ class PathUnreadable(InvalidInput):
 def ingest(
     paths: list[Path], *, collection: str, include: list[str], exclude: list[str] | None, wait: bool, strict: bool, as_json: bool
 ) -> None:
-    """Exit code 3 when nothing of what was listed could be read; with `strict` also when a document failed."""
+    """Exit code 3 when nothing of what was listed could be read; with `strict` also when a document of it failed."""
 
     async def work(client: Client) -> dict[str, Any]:
         return await into(client, paths, collection=collection, include=include, exclude=exclude, wait=wait or client.in_process)
@@ -40,7 +41,7 @@ def ingest(
         console.emit(summary)
     if any(job["status"] == "failed" for job in summary["jobs"]):
         sys.exit(console.PROBLEM)
-    if summary["nothing_read"] or (strict and (summary["rejected"] or summary["ledger"]["failed"])):
+    if summary["nothing_read"] or (strict and (summary["rejected"] or summary["failed"])):
         sys.exit(console.INCOMPLETE)
 
 
@@ -87,7 +88,7 @@ async def into(
     for path in paths:
         _check(path, path.expanduser())
     target = await collection_named(client, collection)
-    rejected = []
+    rejected, sent = [], set()
     folders = [path.expanduser().resolve() for path in paths if path.expanduser().is_dir()]
     job_ids = [await _sync(client, target["id"], folder, include, exclude) for folder in folders]
     files = list(_named([path.expanduser().resolve() for path in paths if path.expanduser().is_file()]).items())
@@ -95,12 +96,15 @@ async def into(
         answer = await client.upload(f"/collections/{target['id']}/uploads", dict(files[start : start + _FILES_A_REQUEST]))
         job_ids += [answer["job_id"]] if answer["job_id"] else []
         rejected += [one for one in answer["files"] if one["state"] == "rejected"]
+        sent |= {one["document_path"] for one in answer["files"] if one["state"] == "accepted"}
     for one in rejected:
         console.note(f"rejected: {console.printable(one['name'])}: {one['reason']}")
     jobs = [await waiting.until_ended(client, job_id) if wait else await client.get(f"/jobs/{job_id}") for job_id in job_ids]
     for job in jobs:
         if job["status"] == "failed":
             console.note(f"error: {job['title']}: {(job['error'] or {}).get('message', 'failed')}")
+    synced, uploaded = jobs[: len(folders)], jobs[len(folders) :]
+    ledgers = await _ledgers(client, target["id"], synced)
     after = await client.get(f"/collections/{target['id']}")
     _say(after, await _unread(client, target["id"]) if wait else [], waited=wait)
     return {
@@ -109,18 +113,27 @@ async def into(
         "chunks": after["chunks"],
         "jobs": jobs,
         "rejected": rejected,
-        "nothing_read": wait and await _nothing_read(client, target["id"], jobs[: len(folders)], jobs[len(folders) :], len(files)),
+        "failed": sum(one["failed"] for one in ledgers) + await _failed_of(client, {job["source_id"] for job in uploaded}, sent),
+        "nothing_read": wait and _nothing_read(ledgers, synced, uploaded, len(files)),
     }
 
 
-async def _nothing_read(
-    client: Client, collection_id: str, synced: list[dict[str, Any]], uploaded: list[dict[str, Any]], files: int
-) -> bool:
+async def _ledgers(client: Client, collection_id: str, synced: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What became of all that the folders hold, read now or by an earlier run."""
+    ids = {job["source_id"] for job in synced}
+    return [one["ledger"] async for one in client.every(f"/collections/{collection_id}/sources") if one["id"] in ids]
+
+
+async def _failed_of(client: Client, source_ids: set[str], sent: set[str]) -> int:
+    """How many of the sent files, and of what is inside them, could not be read. Files that others sent lie in the same source."""
+    failed = [document["path"] for source in source_ids async for document in client.every("/documents", source=source, state="failed")]
+    return sum(path in sent or any(path[: mark.start()] in sent for mark in re.finditer("!/", path)) for path in failed)
+
+
+def _nothing_read(ledgers: list[dict[str, Any]], synced: list[dict[str, Any]], uploaded: list[dict[str, Any]], files: int) -> bool:
     """Whether files were listed and not one is searchable now. A folder counts with what an earlier run has read of it."""
     if any(job["status"] != "completed" for job in (*synced, *uploaded)) or any(job["counts"]["done"] for job in uploaded):
         return False
-    sources = {job["source_id"] for job in synced}
-    ledgers = [one["ledger"] async for one in client.every(f"/collections/{collection_id}/sources") if one["id"] in sources]
     listed = files + sum(one["listed"] for one in ledgers)
     return listed > 0 and not any(one["indexed"] or one["partial"] for one in ledgers)
 

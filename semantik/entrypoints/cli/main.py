@@ -133,7 +133,7 @@ def ingest(
     exclude: Annotated[list[str] | None, typer.Option(help="Leave out files that match this glob; may be repeated.")] = None,
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait for the end (always, without a server).")] = True,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what the folders will take, and do nothing.")] = False,
-    strict: Annotated[bool, typer.Option("--strict", help="Exit with 3 when any document of the collection failed.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with 3 when any document of what is named failed.")] = False,
     as_json: Json = False,
 ) -> None:
     """Make folders and files searchable. Run it again to take in what changed."""
