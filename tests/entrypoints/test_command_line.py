@@ -120,6 +120,31 @@ def test_a_strict_ingest_minds_only_what_it_was_given(semantik: Semantik, tmp_pa
 
 
 @pytest.mark.slow
+def test_a_failed_job_goes_on_when_it_is_retried(semantik: Semantik, tmp_path: Path) -> None:
+    folder, away = tmp_path / "papers", tmp_path / "away"
+    folder.mkdir()
+    for number in range(12):
+        (folder / f"{number}.txt").write_text(f"Letter {number} about the boiler.")
+    semantik("ingest", str(folder), "-c", "House")
+    source = json.loads(semantik("sources", "list", "House", "--json").stdout)[0]["id"]
+    folder.rename(away)
+    folder.mkdir()
+    failed = json.loads(semantik("sources", "sync", source, "--json").stdout)
+    folder.rmdir()
+    away.rename(folder)
+    (folder / "12.txt").write_text("Letter 12 about the boiler.")
+
+    retried = semantik("jobs", "retry", failed["id"])
+    ended = semantik("jobs", "watch", failed["id"])
+    (source_after,) = json.loads(semantik("sources", "list", "House", "--json").stdout)
+
+    assert (failed["status"], failed["error"]["code"]) == ("failed", "deletions_held")
+    assert retried.exit_code == 0 and retried.stdout.strip() == "Sync papers: queued"
+    assert ended.exit_code == 0 and ended.stdout.strip() == "Sync papers: completed"
+    assert source_after["ledger"]["indexed"] == 13, "the letter that came meanwhile is read as well"
+
+
+@pytest.mark.slow
 def test_jobs_are_steered_from_the_command_line(semantik: Semantik, tmp_path: Path) -> None:
     folder = tmp_path / "papers"
     folder.mkdir()
