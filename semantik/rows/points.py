@@ -59,13 +59,19 @@ def corpora(connection: sa.Connection, space: str) -> list[tuple[str, str, int, 
 
 
 def sample(connection: sa.Connection, tenant_id: str, space: str, *, count: int, seed: int) -> list[Any]:
-    """Up to `count` rows of `page_of`, at random places: ids are hashes, so the next one behind a random id is a fair draw."""
+    """`count` rows of `page_of` at random places, or all there are: ids are hashes, so the next one behind a random id is a fair draw."""
+    first = page(connection, tenant_id, space, after="", limit=count + 1)
+    if len(first) <= count:
+        return list(first)
     draw = random.Random(seed)  # noqa: S311 - a sample, no secret
     found: dict[str, Any] = {}
-    for _ in range(count):
+    while len(found) < count:
         place = str(uuid.UUID(int=draw.getrandbits(128)))
-        rows = page(connection, tenant_id, space, after=place, limit=1) or page(connection, tenant_id, space, after="", limit=1)
-        found |= {row["id"]: row for row in rows}
+        row = next(iter(page(connection, tenant_id, space, after=place, limit=1)), first[0])
+        # One that is drawn already stands for its neighbour: among few rows the last would be long in coming.
+        while row["id"] in found:
+            row = next(iter(page(connection, tenant_id, space, after=row["id"], limit=1)), first[0])
+        found[row["id"]] = row
     return list(found.values())
 
 
