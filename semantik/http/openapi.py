@@ -63,6 +63,8 @@ def build(app: FastAPI, *, version: str) -> dict[str, Any]:
     problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
     schemas.update(problem.pop("$defs", {}))
     schemas["Problem"] = problem
+    components["responses"] = {_name(status): _problem(status) for status in _TITLES}
+    components["responses"]["problem"] = {"description": "Any other problem", "content": {MEDIA_TYPE: {"schema": _REF}}}
     for route in iter_route_contexts(app.routes):
         if isinstance(route.original_route, APIRoute) and route.include_in_schema:
             for method in route.methods or ():
@@ -122,11 +124,19 @@ def _finish(operation: dict[str, Any], route: RouteContext) -> None:
     for status in sorted(statuses):
         existing = operation["responses"].get(str(status))
         if existing is None or status == 422:
-            operation["responses"][str(status)] = _problem(status)
-    operation["responses"]["default"] = {"description": "Any other problem", "content": {MEDIA_TYPE: {"schema": _REF}}}
+            operation["responses"][str(status)] = _response(_name(status))
+    operation["responses"]["default"] = _response("problem")
 
 
 _REF = {"$ref": "#/components/schemas/Problem"}
+
+
+def _response(name: str) -> dict[str, str]:
+    return {"$ref": f"#/components/responses/{name}"}
+
+
+def _name(status: int) -> str:
+    return _TITLES[status][0]
 
 
 def _problem(status: int) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from schemathesis import GenerationMode
 
 from semantik.kit.ids import new_id
 from tests.conftest import job_ended
+from tests.openapi import resolved
 
 # Its one type parameter names an extension that we do not use.
 Case = AnyCase[Any]
@@ -108,7 +109,8 @@ def faults(document: dict[str, Any], case: Case, answer: httpx2.Response) -> lis
     answers = document["paths"][case.operation.path][case.method.lower()]["responses"]
     if answer.status_code < 400 and str(answer.status_code) not in answers:
         found.append(f"{answer.status_code} is not in the document")
-    schema = answers.get(str(answer.status_code), answers["default"]).get("content", {}).get(media_type, {}).get("schema")
+    documented = resolved(document, answers.get(str(answer.status_code), answers["default"]))
+    schema = documented.get("content", {}).get(media_type, {}).get("schema")
     if schema and media_type.endswith("json"):
         validator = jsonschema_rs.validator_for({**schema, "components": document["components"]})
         found += [f"the answer does not fit: {error.message[:200]}" for error in itertools.islice(validator.iter_errors(answer.json()), 2)]

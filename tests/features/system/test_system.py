@@ -29,6 +29,7 @@ from semantik.kit.clock import now
 from semantik.kit.database import open_database
 from semantik.runtime import Runtime
 from semantik.tables.jobs import workers as worker_rows
+from tests.openapi import resolved
 
 
 @pytest.fixture
@@ -241,7 +242,7 @@ async def test_the_openapi_document_is_complete(built: FastAPI) -> None:
             assert "security" in operation, where
             for status, answer in operation["responses"].items():
                 if (status == "default" or int(status) >= 400) and where not in ("GET /readyz", "GET /health/full"):
-                    assert "application/problem+json" in answer["content"], f"{where} {status}"
+                    assert "application/problem+json" in resolved(document, answer)["content"], f"{where} {status}"
             if operation["security"]:
                 assert {"401", "403"} <= set(operation["responses"]), where
     assert "HTTPValidationError" not in json.dumps(document)

@@ -4231,7 +4231,227 @@ export interface components {
             version: string;
         };
     };
-    responses: never;
+    responses: {
+        /** @description The request does not fit the present state */
+        conflict: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "code": "conflict",
+                 *       "detail": "what happened, with the values in it",
+                 *       "hint": null,
+                 *       "instance": "/api/v1/...",
+                 *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
+                 *       "status": 409,
+                 *       "title": "The request does not fit the present state",
+                 *       "type": "/docs/errors#conflict"
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description Not allowed */
+        forbidden: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "code": "forbidden",
+                 *       "detail": "what happened, with the values in it",
+                 *       "hint": null,
+                 *       "instance": "/api/v1/...",
+                 *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
+                 *       "status": 403,
+                 *       "title": "Not allowed",
+                 *       "type": "/docs/errors#forbidden"
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description The request holds a value that cannot be used */
+        invalid_input: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "code": "invalid_input",
+                 *       "detail": "what happened, with the values in it",
+                 *       "hint": null,
+                 *       "instance": "/api/v1/...",
+                 *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
+                 *       "status": 422,
+                 *       "title": "The request holds a value that cannot be used",
+                 *       "type": "/docs/errors#invalid_input"
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description Not found */
+        not_found: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "code": "not_found",
+                 *       "detail": "what happened, with the values in it",
+                 *       "hint": null,
+                 *       "instance": "/api/v1/...",
+                 *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
+                 *       "status": 404,
+                 *       "title": "Not found",
+                 *       "type": "/docs/errors#not_found"
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description Any other problem */
+        problem: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description Too many requests */
+        rate_limited: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "code": "rate_limited",
+                 *       "detail": "what happened, with the values in it",
+                 *       "hint": null,
+                 *       "instance": "/api/v1/...",
+                 *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
+                 *       "status": 429,
+                 *       "title": "Too many requests",
+                 *       "type": "/docs/errors#rate_limited"
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description Too large */
+        too_large: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "code": "too_large",
+                 *       "detail": "what happened, with the values in it",
+                 *       "hint": null,
+                 *       "instance": "/api/v1/...",
+                 *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
+                 *       "status": 413,
+                 *       "title": "Too large",
+                 *       "type": "/docs/errors#too_large"
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description Log in first */
+        unauthenticated: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "code": "unauthenticated",
+                 *       "detail": "what happened, with the values in it",
+                 *       "hint": null,
+                 *       "instance": "/api/v1/...",
+                 *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
+                 *       "status": 401,
+                 *       "title": "Log in first",
+                 *       "type": "/docs/errors#unauthenticated"
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description Not available at the moment */
+        unavailable: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "code": "unavailable",
+                 *       "detail": "what happened, with the values in it",
+                 *       "hint": null,
+                 *       "instance": "/api/v1/...",
+                 *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
+                 *       "status": 503,
+                 *       "title": "Not available at the moment",
+                 *       "type": "/docs/errors#unavailable"
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description The body cannot be read */
+        unreadable_body: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "code": "unreadable_body",
+                 *       "detail": "what happened, with the values in it",
+                 *       "hint": null,
+                 *       "instance": "/api/v1/...",
+                 *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
+                 *       "status": 400,
+                 *       "title": "The body cannot be read",
+                 *       "type": "/docs/errors#unreadable_body"
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description This media type is not understood here */
+        wrong_media_type: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "code": "wrong_media_type",
+                 *       "detail": "what happened, with the values in it",
+                 *       "hint": null,
+                 *       "instance": "/api/v1/...",
+                 *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
+                 *       "status": 415,
+                 *       "title": "This media type is not understood here",
+                 *       "type": "/docs/errors#wrong_media_type"
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+    };
     parameters: never;
     requestBodies: never;
     headers: never;
@@ -4262,120 +4482,12 @@ export interface operations {
                     "application/json": components["schemas"]["Page_ApiKey_"];
                 };
             };
-            /** @description Log in first */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unauthenticated",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 401,
-                     *       "title": "Log in first",
-                     *       "type": "/docs/errors#unauthenticated"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "forbidden",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 403,
-                     *       "title": "Not allowed",
-                     *       "type": "/docs/errors#forbidden"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request holds a value that cannot be used */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "invalid_input",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 422,
-                     *       "title": "The request holds a value that cannot be used",
-                     *       "type": "/docs/errors#invalid_input"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "rate_limited",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 429,
-                     *       "title": "Too many requests",
-                     *       "type": "/docs/errors#rate_limited"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not available at the moment */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unavailable",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 503,
-                     *       "title": "Not available at the moment",
-                     *       "type": "/docs/errors#unavailable"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            401: components["responses"]["unauthenticated"];
+            403: components["responses"]["forbidden"];
+            422: components["responses"]["invalid_input"];
+            429: components["responses"]["rate_limited"];
+            503: components["responses"]["unavailable"];
+            default: components["responses"]["problem"];
         };
     };
     accounts_create_api_key: {
@@ -4400,204 +4512,16 @@ export interface operations {
                     "application/json": components["schemas"]["CreatedApiKey"];
                 };
             };
-            /** @description The body cannot be read */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unreadable_body",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 400,
-                     *       "title": "The body cannot be read",
-                     *       "type": "/docs/errors#unreadable_body"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Log in first */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unauthenticated",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 401,
-                     *       "title": "Log in first",
-                     *       "type": "/docs/errors#unauthenticated"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "forbidden",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 403,
-                     *       "title": "Not allowed",
-                     *       "type": "/docs/errors#forbidden"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request does not fit the present state */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "conflict",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 409,
-                     *       "title": "The request does not fit the present state",
-                     *       "type": "/docs/errors#conflict"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "too_large",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 413,
-                     *       "title": "Too large",
-                     *       "type": "/docs/errors#too_large"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This media type is not understood here */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "wrong_media_type",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 415,
-                     *       "title": "This media type is not understood here",
-                     *       "type": "/docs/errors#wrong_media_type"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request holds a value that cannot be used */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "invalid_input",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 422,
-                     *       "title": "The request holds a value that cannot be used",
-                     *       "type": "/docs/errors#invalid_input"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "rate_limited",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 429,
-                     *       "title": "Too many requests",
-                     *       "type": "/docs/errors#rate_limited"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not available at the moment */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unavailable",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 503,
-                     *       "title": "Not available at the moment",
-                     *       "type": "/docs/errors#unavailable"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["unreadable_body"];
+            401: components["responses"]["unauthenticated"];
+            403: components["responses"]["forbidden"];
+            409: components["responses"]["conflict"];
+            413: components["responses"]["too_large"];
+            415: components["responses"]["wrong_media_type"];
+            422: components["responses"]["invalid_input"];
+            429: components["responses"]["rate_limited"];
+            503: components["responses"]["unavailable"];
+            default: components["responses"]["problem"];
         };
     };
     accounts_revoke_api_key: {
@@ -4618,141 +4542,13 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description Log in first */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unauthenticated",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 401,
-                     *       "title": "Log in first",
-                     *       "type": "/docs/errors#unauthenticated"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "forbidden",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 403,
-                     *       "title": "Not allowed",
-                     *       "type": "/docs/errors#forbidden"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "not_found",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 404,
-                     *       "title": "Not found",
-                     *       "type": "/docs/errors#not_found"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request holds a value that cannot be used */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "invalid_input",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 422,
-                     *       "title": "The request holds a value that cannot be used",
-                     *       "type": "/docs/errors#invalid_input"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "rate_limited",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 429,
-                     *       "title": "Too many requests",
-                     *       "type": "/docs/errors#rate_limited"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not available at the moment */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unavailable",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 503,
-                     *       "title": "Not available at the moment",
-                     *       "type": "/docs/errors#unavailable"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            401: components["responses"]["unauthenticated"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["not_found"];
+            422: components["responses"]["invalid_input"];
+            429: components["responses"]["rate_limited"];
+            503: components["responses"]["unavailable"];
+            default: components["responses"]["problem"];
         };
     };
     accounts_login: {
@@ -4777,204 +4573,16 @@ export interface operations {
                     "application/json": components["schemas"]["Session"];
                 };
             };
-            /** @description The body cannot be read */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unreadable_body",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 400,
-                     *       "title": "The body cannot be read",
-                     *       "type": "/docs/errors#unreadable_body"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Log in first */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unauthenticated",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 401,
-                     *       "title": "Log in first",
-                     *       "type": "/docs/errors#unauthenticated"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "forbidden",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 403,
-                     *       "title": "Not allowed",
-                     *       "type": "/docs/errors#forbidden"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request does not fit the present state */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "conflict",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 409,
-                     *       "title": "The request does not fit the present state",
-                     *       "type": "/docs/errors#conflict"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "too_large",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 413,
-                     *       "title": "Too large",
-                     *       "type": "/docs/errors#too_large"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This media type is not understood here */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "wrong_media_type",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 415,
-                     *       "title": "This media type is not understood here",
-                     *       "type": "/docs/errors#wrong_media_type"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request holds a value that cannot be used */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "invalid_input",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 422,
-                     *       "title": "The request holds a value that cannot be used",
-                     *       "type": "/docs/errors#invalid_input"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "rate_limited",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 429,
-                     *       "title": "Too many requests",
-                     *       "type": "/docs/errors#rate_limited"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not available at the moment */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unavailable",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 503,
-                     *       "title": "Not available at the moment",
-                     *       "type": "/docs/errors#unavailable"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["unreadable_body"];
+            401: components["responses"]["unauthenticated"];
+            403: components["responses"]["forbidden"];
+            409: components["responses"]["conflict"];
+            413: components["responses"]["too_large"];
+            415: components["responses"]["wrong_media_type"];
+            422: components["responses"]["invalid_input"];
+            429: components["responses"]["rate_limited"];
+            503: components["responses"]["unavailable"];
+            default: components["responses"]["problem"];
         };
     };
     accounts_logout: {
@@ -4996,120 +4604,12 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description Log in first */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unauthenticated",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 401,
-                     *       "title": "Log in first",
-                     *       "type": "/docs/errors#unauthenticated"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "forbidden",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 403,
-                     *       "title": "Not allowed",
-                     *       "type": "/docs/errors#forbidden"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request holds a value that cannot be used */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "invalid_input",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 422,
-                     *       "title": "The request holds a value that cannot be used",
-                     *       "type": "/docs/errors#invalid_input"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "rate_limited",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 429,
-                     *       "title": "Too many requests",
-                     *       "type": "/docs/errors#rate_limited"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not available at the moment */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unavailable",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 503,
-                     *       "title": "Not available at the moment",
-                     *       "type": "/docs/errors#unavailable"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            401: components["responses"]["unauthenticated"];
+            403: components["responses"]["forbidden"];
+            422: components["responses"]["invalid_input"];
+            429: components["responses"]["rate_limited"];
+            503: components["responses"]["unavailable"];
+            default: components["responses"]["problem"];
         };
     };
     accounts_refresh: {
@@ -5133,120 +4633,12 @@ export interface operations {
                     "application/json": components["schemas"]["Session"];
                 };
             };
-            /** @description Log in first */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unauthenticated",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 401,
-                     *       "title": "Log in first",
-                     *       "type": "/docs/errors#unauthenticated"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "forbidden",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 403,
-                     *       "title": "Not allowed",
-                     *       "type": "/docs/errors#forbidden"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request holds a value that cannot be used */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "invalid_input",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 422,
-                     *       "title": "The request holds a value that cannot be used",
-                     *       "type": "/docs/errors#invalid_input"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "rate_limited",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 429,
-                     *       "title": "Too many requests",
-                     *       "type": "/docs/errors#rate_limited"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not available at the moment */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unavailable",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 503,
-                     *       "title": "Not available at the moment",
-                     *       "type": "/docs/errors#unavailable"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            401: components["responses"]["unauthenticated"];
+            403: components["responses"]["forbidden"];
+            422: components["responses"]["invalid_input"];
+            429: components["responses"]["rate_limited"];
+            503: components["responses"]["unavailable"];
+            default: components["responses"]["problem"];
         };
     };
     collections_preview_chunking: {
@@ -5271,204 +4663,16 @@ export interface operations {
                     "application/json": components["schemas"]["Preview"];
                 };
             };
-            /** @description The body cannot be read */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unreadable_body",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 400,
-                     *       "title": "The body cannot be read",
-                     *       "type": "/docs/errors#unreadable_body"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Log in first */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unauthenticated",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 401,
-                     *       "title": "Log in first",
-                     *       "type": "/docs/errors#unauthenticated"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "forbidden",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 403,
-                     *       "title": "Not allowed",
-                     *       "type": "/docs/errors#forbidden"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request does not fit the present state */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "conflict",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 409,
-                     *       "title": "The request does not fit the present state",
-                     *       "type": "/docs/errors#conflict"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "too_large",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 413,
-                     *       "title": "Too large",
-                     *       "type": "/docs/errors#too_large"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This media type is not understood here */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "wrong_media_type",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 415,
-                     *       "title": "This media type is not understood here",
-                     *       "type": "/docs/errors#wrong_media_type"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request holds a value that cannot be used */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "invalid_input",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 422,
-                     *       "title": "The request holds a value that cannot be used",
-                     *       "type": "/docs/errors#invalid_input"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "rate_limited",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 429,
-                     *       "title": "Too many requests",
-                     *       "type": "/docs/errors#rate_limited"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not available at the moment */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unavailable",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 503,
-                     *       "title": "Not available at the moment",
-                     *       "type": "/docs/errors#unavailable"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["unreadable_body"];
+            401: components["responses"]["unauthenticated"];
+            403: components["responses"]["forbidden"];
+            409: components["responses"]["conflict"];
+            413: components["responses"]["too_large"];
+            415: components["responses"]["wrong_media_type"];
+            422: components["responses"]["invalid_input"];
+            429: components["responses"]["rate_limited"];
+            503: components["responses"]["unavailable"];
+            default: components["responses"]["problem"];
         };
     };
     collections_list_collections: {
@@ -5496,120 +4700,12 @@ export interface operations {
                     "application/json": components["schemas"]["Page_Collection_"];
                 };
             };
-            /** @description Log in first */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unauthenticated",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 401,
-                     *       "title": "Log in first",
-                     *       "type": "/docs/errors#unauthenticated"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "forbidden",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 403,
-                     *       "title": "Not allowed",
-                     *       "type": "/docs/errors#forbidden"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request holds a value that cannot be used */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "invalid_input",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 422,
-                     *       "title": "The request holds a value that cannot be used",
-                     *       "type": "/docs/errors#invalid_input"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "rate_limited",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 429,
-                     *       "title": "Too many requests",
-                     *       "type": "/docs/errors#rate_limited"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not available at the moment */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unavailable",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 503,
-                     *       "title": "Not available at the moment",
-                     *       "type": "/docs/errors#unavailable"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            401: components["responses"]["unauthenticated"];
+            403: components["responses"]["forbidden"];
+            422: components["responses"]["invalid_input"];
+            429: components["responses"]["rate_limited"];
+            503: components["responses"]["unavailable"];
+            default: components["responses"]["problem"];
         };
     };
     collections_create_collection: {
@@ -5634,204 +4730,16 @@ export interface operations {
                     "application/json": components["schemas"]["Collection"];
                 };
             };
-            /** @description The body cannot be read */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unreadable_body",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 400,
-                     *       "title": "The body cannot be read",
-                     *       "type": "/docs/errors#unreadable_body"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Log in first */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unauthenticated",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 401,
-                     *       "title": "Log in first",
-                     *       "type": "/docs/errors#unauthenticated"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "forbidden",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 403,
-                     *       "title": "Not allowed",
-                     *       "type": "/docs/errors#forbidden"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request does not fit the present state */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "conflict",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 409,
-                     *       "title": "The request does not fit the present state",
-                     *       "type": "/docs/errors#conflict"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "too_large",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 413,
-                     *       "title": "Too large",
-                     *       "type": "/docs/errors#too_large"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This media type is not understood here */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "wrong_media_type",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 415,
-                     *       "title": "This media type is not understood here",
-                     *       "type": "/docs/errors#wrong_media_type"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request holds a value that cannot be used */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "invalid_input",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 422,
-                     *       "title": "The request holds a value that cannot be used",
-                     *       "type": "/docs/errors#invalid_input"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "rate_limited",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 429,
-                     *       "title": "Too many requests",
-                     *       "type": "/docs/errors#rate_limited"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not available at the moment */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unavailable",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 503,
-                     *       "title": "Not available at the moment",
-                     *       "type": "/docs/errors#unavailable"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["unreadable_body"];
+            401: components["responses"]["unauthenticated"];
+            403: components["responses"]["forbidden"];
+            409: components["responses"]["conflict"];
+            413: components["responses"]["too_large"];
+            415: components["responses"]["wrong_media_type"];
+            422: components["responses"]["invalid_input"];
+            429: components["responses"]["rate_limited"];
+            503: components["responses"]["unavailable"];
+            default: components["responses"]["problem"];
         };
     };
     collections_import_collection: {
@@ -5859,204 +4767,16 @@ export interface operations {
                     "application/json": components["schemas"]["ImportAccepted"];
                 };
             };
-            /** @description The body cannot be read */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unreadable_body",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 400,
-                     *       "title": "The body cannot be read",
-                     *       "type": "/docs/errors#unreadable_body"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Log in first */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unauthenticated",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 401,
-                     *       "title": "Log in first",
-                     *       "type": "/docs/errors#unauthenticated"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "forbidden",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 403,
-                     *       "title": "Not allowed",
-                     *       "type": "/docs/errors#forbidden"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request does not fit the present state */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "conflict",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 409,
-                     *       "title": "The request does not fit the present state",
-                     *       "type": "/docs/errors#conflict"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "too_large",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 413,
-                     *       "title": "Too large",
-                     *       "type": "/docs/errors#too_large"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This media type is not understood here */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "wrong_media_type",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 415,
-                     *       "title": "This media type is not understood here",
-                     *       "type": "/docs/errors#wrong_media_type"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request holds a value that cannot be used */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "invalid_input",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 422,
-                     *       "title": "The request holds a value that cannot be used",
-                     *       "type": "/docs/errors#invalid_input"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "rate_limited",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 429,
-                     *       "title": "Too many requests",
-                     *       "type": "/docs/errors#rate_limited"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not available at the moment */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unavailable",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 503,
-                     *       "title": "Not available at the moment",
-                     *       "type": "/docs/errors#unavailable"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["unreadable_body"];
+            401: components["responses"]["unauthenticated"];
+            403: components["responses"]["forbidden"];
+            409: components["responses"]["conflict"];
+            413: components["responses"]["too_large"];
+            415: components["responses"]["wrong_media_type"];
+            422: components["responses"]["invalid_input"];
+            429: components["responses"]["rate_limited"];
+            503: components["responses"]["unavailable"];
+            default: components["responses"]["problem"];
         };
     };
     collections_get_collection: {
@@ -6079,141 +4799,13 @@ export interface operations {
                     "application/json": components["schemas"]["Collection"];
                 };
             };
-            /** @description Log in first */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unauthenticated",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 401,
-                     *       "title": "Log in first",
-                     *       "type": "/docs/errors#unauthenticated"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "forbidden",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 403,
-                     *       "title": "Not allowed",
-                     *       "type": "/docs/errors#forbidden"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "not_found",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 404,
-                     *       "title": "Not found",
-                     *       "type": "/docs/errors#not_found"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request holds a value that cannot be used */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "invalid_input",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 422,
-                     *       "title": "The request holds a value that cannot be used",
-                     *       "type": "/docs/errors#invalid_input"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "rate_limited",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 429,
-                     *       "title": "Too many requests",
-                     *       "type": "/docs/errors#rate_limited"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not available at the moment */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unavailable",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 503,
-                     *       "title": "Not available at the moment",
-                     *       "type": "/docs/errors#unavailable"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            401: components["responses"]["unauthenticated"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["not_found"];
+            422: components["responses"]["invalid_input"];
+            429: components["responses"]["rate_limited"];
+            503: components["responses"]["unavailable"];
+            default: components["responses"]["problem"];
         };
     };
     collections_delete_collection: {
@@ -6239,141 +4831,13 @@ export interface operations {
                     "application/json": components["schemas"]["Accepted"];
                 };
             };
-            /** @description Log in first */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unauthenticated",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 401,
-                     *       "title": "Log in first",
-                     *       "type": "/docs/errors#unauthenticated"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "forbidden",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 403,
-                     *       "title": "Not allowed",
-                     *       "type": "/docs/errors#forbidden"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "not_found",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 404,
-                     *       "title": "Not found",
-                     *       "type": "/docs/errors#not_found"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request holds a value that cannot be used */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "invalid_input",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 422,
-                     *       "title": "The request holds a value that cannot be used",
-                     *       "type": "/docs/errors#invalid_input"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "rate_limited",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 429,
-                     *       "title": "Too many requests",
-                     *       "type": "/docs/errors#rate_limited"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not available at the moment */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unavailable",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 503,
-                     *       "title": "Not available at the moment",
-                     *       "type": "/docs/errors#unavailable"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            401: components["responses"]["unauthenticated"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["not_found"];
+            422: components["responses"]["invalid_input"];
+            429: components["responses"]["rate_limited"];
+            503: components["responses"]["unavailable"];
+            default: components["responses"]["problem"];
         };
     };
     collections_change_collection: {
@@ -6400,225 +4864,17 @@ export interface operations {
                     "application/json": components["schemas"]["Collection"];
                 };
             };
-            /** @description The body cannot be read */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unreadable_body",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 400,
-                     *       "title": "The body cannot be read",
-                     *       "type": "/docs/errors#unreadable_body"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Log in first */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unauthenticated",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 401,
-                     *       "title": "Log in first",
-                     *       "type": "/docs/errors#unauthenticated"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "forbidden",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 403,
-                     *       "title": "Not allowed",
-                     *       "type": "/docs/errors#forbidden"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "not_found",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 404,
-                     *       "title": "Not found",
-                     *       "type": "/docs/errors#not_found"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request does not fit the present state */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "conflict",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 409,
-                     *       "title": "The request does not fit the present state",
-                     *       "type": "/docs/errors#conflict"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "too_large",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 413,
-                     *       "title": "Too large",
-                     *       "type": "/docs/errors#too_large"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This media type is not understood here */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "wrong_media_type",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 415,
-                     *       "title": "This media type is not understood here",
-                     *       "type": "/docs/errors#wrong_media_type"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request holds a value that cannot be used */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "invalid_input",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 422,
-                     *       "title": "The request holds a value that cannot be used",
-                     *       "type": "/docs/errors#invalid_input"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "rate_limited",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 429,
-                     *       "title": "Too many requests",
-                     *       "type": "/docs/errors#rate_limited"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not available at the moment */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unavailable",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 503,
-                     *       "title": "Not available at the moment",
-                     *       "type": "/docs/errors#unavailable"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["unreadable_body"];
+            401: components["responses"]["unauthenticated"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["not_found"];
+            409: components["responses"]["conflict"];
+            413: components["responses"]["too_large"];
+            415: components["responses"]["wrong_media_type"];
+            422: components["responses"]["invalid_input"];
+            429: components["responses"]["rate_limited"];
+            503: components["responses"]["unavailable"];
+            default: components["responses"]["problem"];
         };
     };
     collections_export_collection: {
@@ -6639,141 +4895,13 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description Log in first */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unauthenticated",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 401,
-                     *       "title": "Log in first",
-                     *       "type": "/docs/errors#unauthenticated"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "forbidden",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 403,
-                     *       "title": "Not allowed",
-                     *       "type": "/docs/errors#forbidden"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "not_found",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 404,
-                     *       "title": "Not found",
-                     *       "type": "/docs/errors#not_found"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request holds a value that cannot be used */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "invalid_input",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 422,
-                     *       "title": "The request holds a value that cannot be used",
-                     *       "type": "/docs/errors#invalid_input"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "rate_limited",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 429,
-                     *       "title": "Too many requests",
-                     *       "type": "/docs/errors#rate_limited"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not available at the moment */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unavailable",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 503,
-                     *       "title": "Not available at the moment",
-                     *       "type": "/docs/errors#unavailable"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            401: components["responses"]["unauthenticated"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["not_found"];
+            422: components["responses"]["invalid_input"];
+            429: components["responses"]["rate_limited"];
+            503: components["responses"]["unavailable"];
+            default: components["responses"]["problem"];
         };
     };
     documents_list_failures: {
@@ -6801,141 +4929,13 @@ export interface operations {
                     "application/json": components["schemas"]["Page_Document_"];
                 };
             };
-            /** @description Log in first */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unauthenticated",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 401,
-                     *       "title": "Log in first",
-                     *       "type": "/docs/errors#unauthenticated"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "forbidden",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 403,
-                     *       "title": "Not allowed",
-                     *       "type": "/docs/errors#forbidden"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "not_found",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 404,
-                     *       "title": "Not found",
-                     *       "type": "/docs/errors#not_found"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request holds a value that cannot be used */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "invalid_input",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 422,
-                     *       "title": "The request holds a value that cannot be used",
-                     *       "type": "/docs/errors#invalid_input"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "rate_limited",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 429,
-                     *       "title": "Too many requests",
-                     *       "type": "/docs/errors#rate_limited"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not available at the moment */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unavailable",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 503,
-                     *       "title": "Not available at the moment",
-                     *       "type": "/docs/errors#unavailable"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            401: components["responses"]["unauthenticated"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["not_found"];
+            422: components["responses"]["invalid_input"];
+            429: components["responses"]["rate_limited"];
+            503: components["responses"]["unavailable"];
+            default: components["responses"]["problem"];
         };
     };
     ingestion_retry_failed: {
@@ -6965,225 +4965,17 @@ export interface operations {
                     "application/json": components["schemas"]["RetryAccepted"];
                 };
             };
-            /** @description The body cannot be read */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unreadable_body",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 400,
-                     *       "title": "The body cannot be read",
-                     *       "type": "/docs/errors#unreadable_body"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Log in first */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unauthenticated",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 401,
-                     *       "title": "Log in first",
-                     *       "type": "/docs/errors#unauthenticated"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "forbidden",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 403,
-                     *       "title": "Not allowed",
-                     *       "type": "/docs/errors#forbidden"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "not_found",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 404,
-                     *       "title": "Not found",
-                     *       "type": "/docs/errors#not_found"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request does not fit the present state */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "conflict",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 409,
-                     *       "title": "The request does not fit the present state",
-                     *       "type": "/docs/errors#conflict"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "too_large",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 413,
-                     *       "title": "Too large",
-                     *       "type": "/docs/errors#too_large"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This media type is not understood here */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "wrong_media_type",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 415,
-                     *       "title": "This media type is not understood here",
-                     *       "type": "/docs/errors#wrong_media_type"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request holds a value that cannot be used */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "invalid_input",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 422,
-                     *       "title": "The request holds a value that cannot be used",
-                     *       "type": "/docs/errors#invalid_input"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "rate_limited",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 429,
-                     *       "title": "Too many requests",
-                     *       "type": "/docs/errors#rate_limited"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not available at the moment */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unavailable",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 503,
-                     *       "title": "Not available at the moment",
-                     *       "type": "/docs/errors#unavailable"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["unreadable_body"];
+            401: components["responses"]["unauthenticated"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["not_found"];
+            409: components["responses"]["conflict"];
+            413: components["responses"]["too_large"];
+            415: components["responses"]["wrong_media_type"];
+            422: components["responses"]["invalid_input"];
+            429: components["responses"]["rate_limited"];
+            503: components["responses"]["unavailable"];
+            default: components["responses"]["problem"];
         };
     };
     sources_list_sources: {
@@ -7211,141 +5003,13 @@ export interface operations {
                     "application/json": components["schemas"]["Page_Source_"];
                 };
             };
-            /** @description Log in first */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unauthenticated",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 401,
-                     *       "title": "Log in first",
-                     *       "type": "/docs/errors#unauthenticated"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "forbidden",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 403,
-                     *       "title": "Not allowed",
-                     *       "type": "/docs/errors#forbidden"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "not_found",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 404,
-                     *       "title": "Not found",
-                     *       "type": "/docs/errors#not_found"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request holds a value that cannot be used */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "invalid_input",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 422,
-                     *       "title": "The request holds a value that cannot be used",
-                     *       "type": "/docs/errors#invalid_input"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "rate_limited",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 429,
-                     *       "title": "Too many requests",
-                     *       "type": "/docs/errors#rate_limited"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not available at the moment */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unavailable",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 503,
-                     *       "title": "Not available at the moment",
-                     *       "type": "/docs/errors#unavailable"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            401: components["responses"]["unauthenticated"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["not_found"];
+            422: components["responses"]["invalid_input"];
+            429: components["responses"]["rate_limited"];
+            503: components["responses"]["unavailable"];
+            default: components["responses"]["problem"];
         };
     };
     sources_create_source: {
@@ -7375,225 +5039,17 @@ export interface operations {
                     "application/json": components["schemas"]["Source"];
                 };
             };
-            /** @description The body cannot be read */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unreadable_body",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 400,
-                     *       "title": "The body cannot be read",
-                     *       "type": "/docs/errors#unreadable_body"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Log in first */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unauthenticated",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 401,
-                     *       "title": "Log in first",
-                     *       "type": "/docs/errors#unauthenticated"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "forbidden",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 403,
-                     *       "title": "Not allowed",
-                     *       "type": "/docs/errors#forbidden"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "not_found",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 404,
-                     *       "title": "Not found",
-                     *       "type": "/docs/errors#not_found"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request does not fit the present state */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "conflict",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 409,
-                     *       "title": "The request does not fit the present state",
-                     *       "type": "/docs/errors#conflict"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "too_large",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 413,
-                     *       "title": "Too large",
-                     *       "type": "/docs/errors#too_large"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This media type is not understood here */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "wrong_media_type",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 415,
-                     *       "title": "This media type is not understood here",
-                     *       "type": "/docs/errors#wrong_media_type"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request holds a value that cannot be used */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "invalid_input",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 422,
-                     *       "title": "The request holds a value that cannot be used",
-                     *       "type": "/docs/errors#invalid_input"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "rate_limited",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 429,
-                     *       "title": "Too many requests",
-                     *       "type": "/docs/errors#rate_limited"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not available at the moment */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unavailable",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 503,
-                     *       "title": "Not available at the moment",
-                     *       "type": "/docs/errors#unavailable"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["unreadable_body"];
+            401: components["responses"]["unauthenticated"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["not_found"];
+            409: components["responses"]["conflict"];
+            413: components["responses"]["too_large"];
+            415: components["responses"]["wrong_media_type"];
+            422: components["responses"]["invalid_input"];
+            429: components["responses"]["rate_limited"];
+            503: components["responses"]["unavailable"];
+            default: components["responses"]["problem"];
         };
     };
     ingestion_upload_files: {
@@ -7623,225 +5079,17 @@ export interface operations {
                     "application/json": components["schemas"]["Uploaded"];
                 };
             };
-            /** @description The body cannot be read */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unreadable_body",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 400,
-                     *       "title": "The body cannot be read",
-                     *       "type": "/docs/errors#unreadable_body"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Log in first */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unauthenticated",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 401,
-                     *       "title": "Log in first",
-                     *       "type": "/docs/errors#unauthenticated"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "forbidden",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 403,
-                     *       "title": "Not allowed",
-                     *       "type": "/docs/errors#forbidden"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "not_found",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 404,
-                     *       "title": "Not found",
-                     *       "type": "/docs/errors#not_found"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request does not fit the present state */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "conflict",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 409,
-                     *       "title": "The request does not fit the present state",
-                     *       "type": "/docs/errors#conflict"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "too_large",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 413,
-                     *       "title": "Too large",
-                     *       "type": "/docs/errors#too_large"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This media type is not understood here */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "wrong_media_type",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 415,
-                     *       "title": "This media type is not understood here",
-                     *       "type": "/docs/errors#wrong_media_type"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request holds a value that cannot be used */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "invalid_input",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 422,
-                     *       "title": "The request holds a value that cannot be used",
-                     *       "type": "/docs/errors#invalid_input"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "rate_limited",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 429,
-                     *       "title": "Too many requests",
-                     *       "type": "/docs/errors#rate_limited"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not available at the moment */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unavailable",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 503,
-                     *       "title": "Not available at the moment",
-                     *       "type": "/docs/errors#unavailable"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["unreadable_body"];
+            401: components["responses"]["unauthenticated"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["not_found"];
+            409: components["responses"]["conflict"];
+            413: components["responses"]["too_large"];
+            415: components["responses"]["wrong_media_type"];
+            422: components["responses"]["invalid_input"];
+            429: components["responses"]["rate_limited"];
+            503: components["responses"]["unavailable"];
+            default: components["responses"]["problem"];
         };
     };
     "dead letters_list_dead_letters": {
@@ -7871,120 +5119,12 @@ export interface operations {
                     "application/json": components["schemas"]["DeadLetterPage"];
                 };
             };
-            /** @description Log in first */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unauthenticated",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 401,
-                     *       "title": "Log in first",
-                     *       "type": "/docs/errors#unauthenticated"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "forbidden",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 403,
-                     *       "title": "Not allowed",
-                     *       "type": "/docs/errors#forbidden"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request holds a value that cannot be used */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "invalid_input",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 422,
-                     *       "title": "The request holds a value that cannot be used",
-                     *       "type": "/docs/errors#invalid_input"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "rate_limited",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 429,
-                     *       "title": "Too many requests",
-                     *       "type": "/docs/errors#rate_limited"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not available at the moment */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unavailable",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 503,
-                     *       "title": "Not available at the moment",
-                     *       "type": "/docs/errors#unavailable"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            401: components["responses"]["unauthenticated"];
+            403: components["responses"]["forbidden"];
+            422: components["responses"]["invalid_input"];
+            429: components["responses"]["rate_limited"];
+            503: components["responses"]["unavailable"];
+            default: components["responses"]["problem"];
         };
     };
     "dead letters_retry_dead_letters": {
@@ -8012,204 +5152,16 @@ export interface operations {
                     "application/json": components["schemas"]["Retried"];
                 };
             };
-            /** @description The body cannot be read */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unreadable_body",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 400,
-                     *       "title": "The body cannot be read",
-                     *       "type": "/docs/errors#unreadable_body"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Log in first */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unauthenticated",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 401,
-                     *       "title": "Log in first",
-                     *       "type": "/docs/errors#unauthenticated"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "forbidden",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 403,
-                     *       "title": "Not allowed",
-                     *       "type": "/docs/errors#forbidden"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request does not fit the present state */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "conflict",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 409,
-                     *       "title": "The request does not fit the present state",
-                     *       "type": "/docs/errors#conflict"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "too_large",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 413,
-                     *       "title": "Too large",
-                     *       "type": "/docs/errors#too_large"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This media type is not understood here */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "wrong_media_type",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 415,
-                     *       "title": "This media type is not understood here",
-                     *       "type": "/docs/errors#wrong_media_type"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request holds a value that cannot be used */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "invalid_input",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 422,
-                     *       "title": "The request holds a value that cannot be used",
-                     *       "type": "/docs/errors#invalid_input"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "rate_limited",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 429,
-                     *       "title": "Too many requests",
-                     *       "type": "/docs/errors#rate_limited"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not available at the moment */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unavailable",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 503,
-                     *       "title": "Not available at the moment",
-                     *       "type": "/docs/errors#unavailable"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["unreadable_body"];
+            401: components["responses"]["unauthenticated"];
+            403: components["responses"]["forbidden"];
+            409: components["responses"]["conflict"];
+            413: components["responses"]["too_large"];
+            415: components["responses"]["wrong_media_type"];
+            422: components["responses"]["invalid_input"];
+            429: components["responses"]["rate_limited"];
+            503: components["responses"]["unavailable"];
+            default: components["responses"]["problem"];
         };
     };
     ingestion_start_doctor: {
@@ -8237,204 +5189,16 @@ export interface operations {
                     "application/json": components["schemas"]["SyncAccepted"];
                 };
             };
-            /** @description The body cannot be read */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unreadable_body",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 400,
-                     *       "title": "The body cannot be read",
-                     *       "type": "/docs/errors#unreadable_body"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Log in first */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unauthenticated",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 401,
-                     *       "title": "Log in first",
-                     *       "type": "/docs/errors#unauthenticated"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "forbidden",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 403,
-                     *       "title": "Not allowed",
-                     *       "type": "/docs/errors#forbidden"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request does not fit the present state */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "conflict",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 409,
-                     *       "title": "The request does not fit the present state",
-                     *       "type": "/docs/errors#conflict"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "too_large",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 413,
-                     *       "title": "Too large",
-                     *       "type": "/docs/errors#too_large"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This media type is not understood here */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "wrong_media_type",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 415,
-                     *       "title": "This media type is not understood here",
-                     *       "type": "/docs/errors#wrong_media_type"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request holds a value that cannot be used */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "invalid_input",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 422,
-                     *       "title": "The request holds a value that cannot be used",
-                     *       "type": "/docs/errors#invalid_input"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "rate_limited",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 429,
-                     *       "title": "Too many requests",
-                     *       "type": "/docs/errors#rate_limited"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not available at the moment */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unavailable",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 503,
-                     *       "title": "Not available at the moment",
-                     *       "type": "/docs/errors#unavailable"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["unreadable_body"];
+            401: components["responses"]["unauthenticated"];
+            403: components["responses"]["forbidden"];
+            409: components["responses"]["conflict"];
+            413: components["responses"]["too_large"];
+            415: components["responses"]["wrong_media_type"];
+            422: components["responses"]["invalid_input"];
+            429: components["responses"]["rate_limited"];
+            503: components["responses"]["unavailable"];
+            default: components["responses"]["problem"];
         };
     };
     documents_list_documents: {
@@ -8472,120 +5236,12 @@ export interface operations {
                     "application/json": components["schemas"]["Page_Document_"];
                 };
             };
-            /** @description Log in first */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unauthenticated",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 401,
-                     *       "title": "Log in first",
-                     *       "type": "/docs/errors#unauthenticated"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "forbidden",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 403,
-                     *       "title": "Not allowed",
-                     *       "type": "/docs/errors#forbidden"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request holds a value that cannot be used */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "invalid_input",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 422,
-                     *       "title": "The request holds a value that cannot be used",
-                     *       "type": "/docs/errors#invalid_input"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "rate_limited",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 429,
-                     *       "title": "Too many requests",
-                     *       "type": "/docs/errors#rate_limited"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not available at the moment */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unavailable",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 503,
-                     *       "title": "Not available at the moment",
-                     *       "type": "/docs/errors#unavailable"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            401: components["responses"]["unauthenticated"];
+            403: components["responses"]["forbidden"];
+            422: components["responses"]["invalid_input"];
+            429: components["responses"]["rate_limited"];
+            503: components["responses"]["unavailable"];
+            default: components["responses"]["problem"];
         };
     };
     documents_get_document: {
@@ -8608,141 +5264,13 @@ export interface operations {
                     "application/json": components["schemas"]["DocumentDetail"];
                 };
             };
-            /** @description Log in first */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unauthenticated",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 401,
-                     *       "title": "Log in first",
-                     *       "type": "/docs/errors#unauthenticated"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "forbidden",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 403,
-                     *       "title": "Not allowed",
-                     *       "type": "/docs/errors#forbidden"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "not_found",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 404,
-                     *       "title": "Not found",
-                     *       "type": "/docs/errors#not_found"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request holds a value that cannot be used */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "invalid_input",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 422,
-                     *       "title": "The request holds a value that cannot be used",
-                     *       "type": "/docs/errors#invalid_input"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "rate_limited",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 429,
-                     *       "title": "Too many requests",
-                     *       "type": "/docs/errors#rate_limited"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not available at the moment */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unavailable",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 503,
-                     *       "title": "Not available at the moment",
-                     *       "type": "/docs/errors#unavailable"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            401: components["responses"]["unauthenticated"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["not_found"];
+            422: components["responses"]["invalid_input"];
+            429: components["responses"]["rate_limited"];
+            503: components["responses"]["unavailable"];
+            default: components["responses"]["problem"];
         };
     };
     ingestion_delete_document: {
@@ -8768,141 +5296,13 @@ export interface operations {
                     "application/json": components["schemas"]["SyncAccepted"];
                 };
             };
-            /** @description Log in first */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unauthenticated",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 401,
-                     *       "title": "Log in first",
-                     *       "type": "/docs/errors#unauthenticated"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "forbidden",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 403,
-                     *       "title": "Not allowed",
-                     *       "type": "/docs/errors#forbidden"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "not_found",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 404,
-                     *       "title": "Not found",
-                     *       "type": "/docs/errors#not_found"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request holds a value that cannot be used */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "invalid_input",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 422,
-                     *       "title": "The request holds a value that cannot be used",
-                     *       "type": "/docs/errors#invalid_input"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "rate_limited",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 429,
-                     *       "title": "Too many requests",
-                     *       "type": "/docs/errors#rate_limited"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not available at the moment */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unavailable",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 503,
-                     *       "title": "Not available at the moment",
-                     *       "type": "/docs/errors#unavailable"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            401: components["responses"]["unauthenticated"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["not_found"];
+            422: components["responses"]["invalid_input"];
+            429: components["responses"]["rate_limited"];
+            503: components["responses"]["unavailable"];
+            default: components["responses"]["problem"];
         };
     };
     documents_list_chunks: {
@@ -8932,141 +5332,13 @@ export interface operations {
                     "application/json": components["schemas"]["Page_Chunk_"];
                 };
             };
-            /** @description Log in first */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unauthenticated",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 401,
-                     *       "title": "Log in first",
-                     *       "type": "/docs/errors#unauthenticated"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "forbidden",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 403,
-                     *       "title": "Not allowed",
-                     *       "type": "/docs/errors#forbidden"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "not_found",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 404,
-                     *       "title": "Not found",
-                     *       "type": "/docs/errors#not_found"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request holds a value that cannot be used */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "invalid_input",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 422,
-                     *       "title": "The request holds a value that cannot be used",
-                     *       "type": "/docs/errors#invalid_input"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "rate_limited",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 429,
-                     *       "title": "Too many requests",
-                     *       "type": "/docs/errors#rate_limited"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not available at the moment */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unavailable",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 503,
-                     *       "title": "Not available at the moment",
-                     *       "type": "/docs/errors#unavailable"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            401: components["responses"]["unauthenticated"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["not_found"];
+            422: components["responses"]["invalid_input"];
+            429: components["responses"]["rate_limited"];
+            503: components["responses"]["unavailable"];
+            default: components["responses"]["problem"];
         };
     };
     documents_get_original: {
@@ -9096,141 +5368,13 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description Log in first */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unauthenticated",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 401,
-                     *       "title": "Log in first",
-                     *       "type": "/docs/errors#unauthenticated"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "forbidden",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 403,
-                     *       "title": "Not allowed",
-                     *       "type": "/docs/errors#forbidden"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "not_found",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 404,
-                     *       "title": "Not found",
-                     *       "type": "/docs/errors#not_found"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request holds a value that cannot be used */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "invalid_input",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 422,
-                     *       "title": "The request holds a value that cannot be used",
-                     *       "type": "/docs/errors#invalid_input"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "rate_limited",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 429,
-                     *       "title": "Too many requests",
-                     *       "type": "/docs/errors#rate_limited"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not available at the moment */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unavailable",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 503,
-                     *       "title": "Not available at the moment",
-                     *       "type": "/docs/errors#unavailable"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            401: components["responses"]["unauthenticated"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["not_found"];
+            422: components["responses"]["invalid_input"];
+            429: components["responses"]["rate_limited"];
+            503: components["responses"]["unavailable"];
+            default: components["responses"]["problem"];
         };
     };
     ingestion_retry_document: {
@@ -9260,225 +5404,17 @@ export interface operations {
                     "application/json": components["schemas"]["RetryAccepted"];
                 };
             };
-            /** @description The body cannot be read */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unreadable_body",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 400,
-                     *       "title": "The body cannot be read",
-                     *       "type": "/docs/errors#unreadable_body"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Log in first */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unauthenticated",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 401,
-                     *       "title": "Log in first",
-                     *       "type": "/docs/errors#unauthenticated"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "forbidden",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 403,
-                     *       "title": "Not allowed",
-                     *       "type": "/docs/errors#forbidden"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "not_found",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 404,
-                     *       "title": "Not found",
-                     *       "type": "/docs/errors#not_found"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request does not fit the present state */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "conflict",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 409,
-                     *       "title": "The request does not fit the present state",
-                     *       "type": "/docs/errors#conflict"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "too_large",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 413,
-                     *       "title": "Too large",
-                     *       "type": "/docs/errors#too_large"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This media type is not understood here */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "wrong_media_type",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 415,
-                     *       "title": "This media type is not understood here",
-                     *       "type": "/docs/errors#wrong_media_type"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request holds a value that cannot be used */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "invalid_input",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 422,
-                     *       "title": "The request holds a value that cannot be used",
-                     *       "type": "/docs/errors#invalid_input"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "rate_limited",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 429,
-                     *       "title": "Too many requests",
-                     *       "type": "/docs/errors#rate_limited"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not available at the moment */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unavailable",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 503,
-                     *       "title": "Not available at the moment",
-                     *       "type": "/docs/errors#unavailable"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["unreadable_body"];
+            401: components["responses"]["unauthenticated"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["not_found"];
+            409: components["responses"]["conflict"];
+            413: components["responses"]["too_large"];
+            415: components["responses"]["wrong_media_type"];
+            422: components["responses"]["invalid_input"];
+            429: components["responses"]["rate_limited"];
+            503: components["responses"]["unavailable"];
+            default: components["responses"]["problem"];
         };
     };
     documents_get_document_text: {
@@ -9506,141 +5442,13 @@ export interface operations {
                     "application/json": components["schemas"]["Text"];
                 };
             };
-            /** @description Log in first */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unauthenticated",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 401,
-                     *       "title": "Log in first",
-                     *       "type": "/docs/errors#unauthenticated"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "forbidden",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 403,
-                     *       "title": "Not allowed",
-                     *       "type": "/docs/errors#forbidden"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "not_found",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 404,
-                     *       "title": "Not found",
-                     *       "type": "/docs/errors#not_found"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request holds a value that cannot be used */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "invalid_input",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 422,
-                     *       "title": "The request holds a value that cannot be used",
-                     *       "type": "/docs/errors#invalid_input"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "rate_limited",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 429,
-                     *       "title": "Too many requests",
-                     *       "type": "/docs/errors#rate_limited"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not available at the moment */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unavailable",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 503,
-                     *       "title": "Not available at the moment",
-                     *       "type": "/docs/errors#unavailable"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            401: components["responses"]["unauthenticated"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["not_found"];
+            422: components["responses"]["invalid_input"];
+            429: components["responses"]["rate_limited"];
+            503: components["responses"]["unavailable"];
+            default: components["responses"]["problem"];
         };
     };
     ingestion_plan_folder: {
@@ -9665,204 +5473,16 @@ export interface operations {
                     "application/json": components["schemas"]["SyncPlan"];
                 };
             };
-            /** @description The body cannot be read */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unreadable_body",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 400,
-                     *       "title": "The body cannot be read",
-                     *       "type": "/docs/errors#unreadable_body"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Log in first */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unauthenticated",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 401,
-                     *       "title": "Log in first",
-                     *       "type": "/docs/errors#unauthenticated"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "forbidden",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 403,
-                     *       "title": "Not allowed",
-                     *       "type": "/docs/errors#forbidden"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request does not fit the present state */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "conflict",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 409,
-                     *       "title": "The request does not fit the present state",
-                     *       "type": "/docs/errors#conflict"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "too_large",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 413,
-                     *       "title": "Too large",
-                     *       "type": "/docs/errors#too_large"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This media type is not understood here */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "wrong_media_type",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 415,
-                     *       "title": "This media type is not understood here",
-                     *       "type": "/docs/errors#wrong_media_type"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request holds a value that cannot be used */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "invalid_input",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 422,
-                     *       "title": "The request holds a value that cannot be used",
-                     *       "type": "/docs/errors#invalid_input"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "rate_limited",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 429,
-                     *       "title": "Too many requests",
-                     *       "type": "/docs/errors#rate_limited"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not available at the moment */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unavailable",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 503,
-                     *       "title": "Not available at the moment",
-                     *       "type": "/docs/errors#unavailable"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["unreadable_body"];
+            401: components["responses"]["unauthenticated"];
+            403: components["responses"]["forbidden"];
+            409: components["responses"]["conflict"];
+            413: components["responses"]["too_large"];
+            415: components["responses"]["wrong_media_type"];
+            422: components["responses"]["invalid_input"];
+            429: components["responses"]["rate_limited"];
+            503: components["responses"]["unavailable"];
+            default: components["responses"]["problem"];
         };
     };
     jobs_list_jobs: {
@@ -9892,120 +5512,12 @@ export interface operations {
                     "application/json": components["schemas"]["JobPage"];
                 };
             };
-            /** @description Log in first */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unauthenticated",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 401,
-                     *       "title": "Log in first",
-                     *       "type": "/docs/errors#unauthenticated"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "forbidden",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 403,
-                     *       "title": "Not allowed",
-                     *       "type": "/docs/errors#forbidden"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request holds a value that cannot be used */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "invalid_input",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 422,
-                     *       "title": "The request holds a value that cannot be used",
-                     *       "type": "/docs/errors#invalid_input"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "rate_limited",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 429,
-                     *       "title": "Too many requests",
-                     *       "type": "/docs/errors#rate_limited"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not available at the moment */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unavailable",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 503,
-                     *       "title": "Not available at the moment",
-                     *       "type": "/docs/errors#unavailable"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            401: components["responses"]["unauthenticated"];
+            403: components["responses"]["forbidden"];
+            422: components["responses"]["invalid_input"];
+            429: components["responses"]["rate_limited"];
+            503: components["responses"]["unavailable"];
+            default: components["responses"]["problem"];
         };
     };
     jobs_bulk: {
@@ -10033,204 +5545,16 @@ export interface operations {
                     "application/json": components["schemas"]["BulkAnswer"];
                 };
             };
-            /** @description The body cannot be read */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unreadable_body",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 400,
-                     *       "title": "The body cannot be read",
-                     *       "type": "/docs/errors#unreadable_body"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Log in first */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unauthenticated",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 401,
-                     *       "title": "Log in first",
-                     *       "type": "/docs/errors#unauthenticated"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "forbidden",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 403,
-                     *       "title": "Not allowed",
-                     *       "type": "/docs/errors#forbidden"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request does not fit the present state */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "conflict",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 409,
-                     *       "title": "The request does not fit the present state",
-                     *       "type": "/docs/errors#conflict"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "too_large",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 413,
-                     *       "title": "Too large",
-                     *       "type": "/docs/errors#too_large"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This media type is not understood here */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "wrong_media_type",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 415,
-                     *       "title": "This media type is not understood here",
-                     *       "type": "/docs/errors#wrong_media_type"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request holds a value that cannot be used */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "invalid_input",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 422,
-                     *       "title": "The request holds a value that cannot be used",
-                     *       "type": "/docs/errors#invalid_input"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "rate_limited",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 429,
-                     *       "title": "Too many requests",
-                     *       "type": "/docs/errors#rate_limited"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not available at the moment */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unavailable",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 503,
-                     *       "title": "Not available at the moment",
-                     *       "type": "/docs/errors#unavailable"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["unreadable_body"];
+            401: components["responses"]["unauthenticated"];
+            403: components["responses"]["forbidden"];
+            409: components["responses"]["conflict"];
+            413: components["responses"]["too_large"];
+            415: components["responses"]["wrong_media_type"];
+            422: components["responses"]["invalid_input"];
+            429: components["responses"]["rate_limited"];
+            503: components["responses"]["unavailable"];
+            default: components["responses"]["problem"];
         };
     };
     jobs_get_job: {
@@ -10253,141 +5577,13 @@ export interface operations {
                     "application/json": components["schemas"]["JobDetail"];
                 };
             };
-            /** @description Log in first */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unauthenticated",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 401,
-                     *       "title": "Log in first",
-                     *       "type": "/docs/errors#unauthenticated"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "forbidden",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 403,
-                     *       "title": "Not allowed",
-                     *       "type": "/docs/errors#forbidden"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "not_found",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 404,
-                     *       "title": "Not found",
-                     *       "type": "/docs/errors#not_found"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request holds a value that cannot be used */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "invalid_input",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 422,
-                     *       "title": "The request holds a value that cannot be used",
-                     *       "type": "/docs/errors#invalid_input"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "rate_limited",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 429,
-                     *       "title": "Too many requests",
-                     *       "type": "/docs/errors#rate_limited"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not available at the moment */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unavailable",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 503,
-                     *       "title": "Not available at the moment",
-                     *       "type": "/docs/errors#unavailable"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            401: components["responses"]["unauthenticated"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["not_found"];
+            422: components["responses"]["invalid_input"];
+            429: components["responses"]["rate_limited"];
+            503: components["responses"]["unavailable"];
+            default: components["responses"]["problem"];
         };
     };
     jobs_delete_job: {
@@ -10408,141 +5604,13 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description Log in first */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unauthenticated",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 401,
-                     *       "title": "Log in first",
-                     *       "type": "/docs/errors#unauthenticated"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "forbidden",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 403,
-                     *       "title": "Not allowed",
-                     *       "type": "/docs/errors#forbidden"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "not_found",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 404,
-                     *       "title": "Not found",
-                     *       "type": "/docs/errors#not_found"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request holds a value that cannot be used */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "invalid_input",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 422,
-                     *       "title": "The request holds a value that cannot be used",
-                     *       "type": "/docs/errors#invalid_input"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "rate_limited",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 429,
-                     *       "title": "Too many requests",
-                     *       "type": "/docs/errors#rate_limited"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not available at the moment */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unavailable",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 503,
-                     *       "title": "Not available at the moment",
-                     *       "type": "/docs/errors#unavailable"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            401: components["responses"]["unauthenticated"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["not_found"];
+            422: components["responses"]["invalid_input"];
+            429: components["responses"]["rate_limited"];
+            503: components["responses"]["unavailable"];
+            default: components["responses"]["problem"];
         };
     };
     jobs_list_attempts: {
@@ -10565,141 +5633,13 @@ export interface operations {
                     "application/json": components["schemas"]["Page_Attempt_"];
                 };
             };
-            /** @description Log in first */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unauthenticated",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 401,
-                     *       "title": "Log in first",
-                     *       "type": "/docs/errors#unauthenticated"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "forbidden",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 403,
-                     *       "title": "Not allowed",
-                     *       "type": "/docs/errors#forbidden"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "not_found",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 404,
-                     *       "title": "Not found",
-                     *       "type": "/docs/errors#not_found"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request holds a value that cannot be used */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "invalid_input",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 422,
-                     *       "title": "The request holds a value that cannot be used",
-                     *       "type": "/docs/errors#invalid_input"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "rate_limited",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 429,
-                     *       "title": "Too many requests",
-                     *       "type": "/docs/errors#rate_limited"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not available at the moment */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unavailable",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 503,
-                     *       "title": "Not available at the moment",
-                     *       "type": "/docs/errors#unavailable"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            401: components["responses"]["unauthenticated"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["not_found"];
+            422: components["responses"]["invalid_input"];
+            429: components["responses"]["rate_limited"];
+            503: components["responses"]["unavailable"];
+            default: components["responses"]["problem"];
         };
     };
     jobs_set_budget: {
@@ -10726,225 +5666,17 @@ export interface operations {
                     "application/json": components["schemas"]["Job"];
                 };
             };
-            /** @description The body cannot be read */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unreadable_body",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 400,
-                     *       "title": "The body cannot be read",
-                     *       "type": "/docs/errors#unreadable_body"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Log in first */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unauthenticated",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 401,
-                     *       "title": "Log in first",
-                     *       "type": "/docs/errors#unauthenticated"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "forbidden",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 403,
-                     *       "title": "Not allowed",
-                     *       "type": "/docs/errors#forbidden"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "not_found",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 404,
-                     *       "title": "Not found",
-                     *       "type": "/docs/errors#not_found"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request does not fit the present state */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "conflict",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 409,
-                     *       "title": "The request does not fit the present state",
-                     *       "type": "/docs/errors#conflict"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "too_large",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 413,
-                     *       "title": "Too large",
-                     *       "type": "/docs/errors#too_large"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This media type is not understood here */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "wrong_media_type",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 415,
-                     *       "title": "This media type is not understood here",
-                     *       "type": "/docs/errors#wrong_media_type"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request holds a value that cannot be used */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "invalid_input",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 422,
-                     *       "title": "The request holds a value that cannot be used",
-                     *       "type": "/docs/errors#invalid_input"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "rate_limited",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 429,
-                     *       "title": "Too many requests",
-                     *       "type": "/docs/errors#rate_limited"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not available at the moment */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unavailable",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 503,
-                     *       "title": "Not available at the moment",
-                     *       "type": "/docs/errors#unavailable"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["unreadable_body"];
+            401: components["responses"]["unauthenticated"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["not_found"];
+            409: components["responses"]["conflict"];
+            413: components["responses"]["too_large"];
+            415: components["responses"]["wrong_media_type"];
+            422: components["responses"]["invalid_input"];
+            429: components["responses"]["rate_limited"];
+            503: components["responses"]["unavailable"];
+            default: components["responses"]["problem"];
         };
     };
     jobs_cancel: {
@@ -10970,141 +5702,13 @@ export interface operations {
                     "application/json": components["schemas"]["Job"];
                 };
             };
-            /** @description Log in first */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unauthenticated",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 401,
-                     *       "title": "Log in first",
-                     *       "type": "/docs/errors#unauthenticated"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "forbidden",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 403,
-                     *       "title": "Not allowed",
-                     *       "type": "/docs/errors#forbidden"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "not_found",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 404,
-                     *       "title": "Not found",
-                     *       "type": "/docs/errors#not_found"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request holds a value that cannot be used */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "invalid_input",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 422,
-                     *       "title": "The request holds a value that cannot be used",
-                     *       "type": "/docs/errors#invalid_input"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "rate_limited",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 429,
-                     *       "title": "Too many requests",
-                     *       "type": "/docs/errors#rate_limited"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not available at the moment */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unavailable",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 503,
-                     *       "title": "Not available at the moment",
-                     *       "type": "/docs/errors#unavailable"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            401: components["responses"]["unauthenticated"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["not_found"];
+            422: components["responses"]["invalid_input"];
+            429: components["responses"]["rate_limited"];
+            503: components["responses"]["unavailable"];
+            default: components["responses"]["problem"];
         };
     };
     jobs_list_events: {
@@ -11133,141 +5737,13 @@ export interface operations {
                     "text/event-stream": string;
                 };
             };
-            /** @description Log in first */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unauthenticated",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 401,
-                     *       "title": "Log in first",
-                     *       "type": "/docs/errors#unauthenticated"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "forbidden",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 403,
-                     *       "title": "Not allowed",
-                     *       "type": "/docs/errors#forbidden"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "not_found",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 404,
-                     *       "title": "Not found",
-                     *       "type": "/docs/errors#not_found"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request holds a value that cannot be used */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "invalid_input",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 422,
-                     *       "title": "The request holds a value that cannot be used",
-                     *       "type": "/docs/errors#invalid_input"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "rate_limited",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 429,
-                     *       "title": "Too many requests",
-                     *       "type": "/docs/errors#rate_limited"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not available at the moment */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unavailable",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 503,
-                     *       "title": "Not available at the moment",
-                     *       "type": "/docs/errors#unavailable"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            401: components["responses"]["unauthenticated"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["not_found"];
+            422: components["responses"]["invalid_input"];
+            429: components["responses"]["rate_limited"];
+            503: components["responses"]["unavailable"];
+            default: components["responses"]["problem"];
         };
     };
     jobs_get_graph: {
@@ -11290,141 +5766,13 @@ export interface operations {
                     "application/json": components["schemas"]["Graph"];
                 };
             };
-            /** @description Log in first */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unauthenticated",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 401,
-                     *       "title": "Log in first",
-                     *       "type": "/docs/errors#unauthenticated"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "forbidden",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 403,
-                     *       "title": "Not allowed",
-                     *       "type": "/docs/errors#forbidden"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "not_found",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 404,
-                     *       "title": "Not found",
-                     *       "type": "/docs/errors#not_found"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request holds a value that cannot be used */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "invalid_input",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 422,
-                     *       "title": "The request holds a value that cannot be used",
-                     *       "type": "/docs/errors#invalid_input"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "rate_limited",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 429,
-                     *       "title": "Too many requests",
-                     *       "type": "/docs/errors#rate_limited"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not available at the moment */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unavailable",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 503,
-                     *       "title": "Not available at the moment",
-                     *       "type": "/docs/errors#unavailable"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            401: components["responses"]["unauthenticated"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["not_found"];
+            422: components["responses"]["invalid_input"];
+            429: components["responses"]["rate_limited"];
+            503: components["responses"]["unavailable"];
+            default: components["responses"]["problem"];
         };
     };
     jobs_list_items: {
@@ -11454,141 +5802,13 @@ export interface operations {
                     "application/json": components["schemas"]["Page_JobItem_"];
                 };
             };
-            /** @description Log in first */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unauthenticated",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 401,
-                     *       "title": "Log in first",
-                     *       "type": "/docs/errors#unauthenticated"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "forbidden",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 403,
-                     *       "title": "Not allowed",
-                     *       "type": "/docs/errors#forbidden"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "not_found",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 404,
-                     *       "title": "Not found",
-                     *       "type": "/docs/errors#not_found"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request holds a value that cannot be used */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "invalid_input",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 422,
-                     *       "title": "The request holds a value that cannot be used",
-                     *       "type": "/docs/errors#invalid_input"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "rate_limited",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 429,
-                     *       "title": "Too many requests",
-                     *       "type": "/docs/errors#rate_limited"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not available at the moment */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unavailable",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 503,
-                     *       "title": "Not available at the moment",
-                     *       "type": "/docs/errors#unavailable"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            401: components["responses"]["unauthenticated"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["not_found"];
+            422: components["responses"]["invalid_input"];
+            429: components["responses"]["rate_limited"];
+            503: components["responses"]["unavailable"];
+            default: components["responses"]["problem"];
         };
     };
     jobs_list_log: {
@@ -11620,141 +5840,13 @@ export interface operations {
                     "application/json": components["schemas"]["Page_LogLine_"];
                 };
             };
-            /** @description Log in first */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unauthenticated",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 401,
-                     *       "title": "Log in first",
-                     *       "type": "/docs/errors#unauthenticated"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "forbidden",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 403,
-                     *       "title": "Not allowed",
-                     *       "type": "/docs/errors#forbidden"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "not_found",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 404,
-                     *       "title": "Not found",
-                     *       "type": "/docs/errors#not_found"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request holds a value that cannot be used */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "invalid_input",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 422,
-                     *       "title": "The request holds a value that cannot be used",
-                     *       "type": "/docs/errors#invalid_input"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "rate_limited",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 429,
-                     *       "title": "Too many requests",
-                     *       "type": "/docs/errors#rate_limited"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not available at the moment */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unavailable",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 503,
-                     *       "title": "Not available at the moment",
-                     *       "type": "/docs/errors#unavailable"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            401: components["responses"]["unauthenticated"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["not_found"];
+            422: components["responses"]["invalid_input"];
+            429: components["responses"]["rate_limited"];
+            503: components["responses"]["unavailable"];
+            default: components["responses"]["problem"];
         };
     };
     jobs_pause: {
@@ -11777,141 +5869,13 @@ export interface operations {
                     "application/json": components["schemas"]["Job"];
                 };
             };
-            /** @description Log in first */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unauthenticated",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 401,
-                     *       "title": "Log in first",
-                     *       "type": "/docs/errors#unauthenticated"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "forbidden",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 403,
-                     *       "title": "Not allowed",
-                     *       "type": "/docs/errors#forbidden"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "not_found",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 404,
-                     *       "title": "Not found",
-                     *       "type": "/docs/errors#not_found"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request holds a value that cannot be used */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "invalid_input",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 422,
-                     *       "title": "The request holds a value that cannot be used",
-                     *       "type": "/docs/errors#invalid_input"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "rate_limited",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 429,
-                     *       "title": "Too many requests",
-                     *       "type": "/docs/errors#rate_limited"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not available at the moment */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unavailable",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 503,
-                     *       "title": "Not available at the moment",
-                     *       "type": "/docs/errors#unavailable"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            401: components["responses"]["unauthenticated"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["not_found"];
+            422: components["responses"]["invalid_input"];
+            429: components["responses"]["rate_limited"];
+            503: components["responses"]["unavailable"];
+            default: components["responses"]["problem"];
         };
     };
     jobs_set_priority: {
@@ -11938,225 +5902,17 @@ export interface operations {
                     "application/json": components["schemas"]["Job"];
                 };
             };
-            /** @description The body cannot be read */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unreadable_body",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 400,
-                     *       "title": "The body cannot be read",
-                     *       "type": "/docs/errors#unreadable_body"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Log in first */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unauthenticated",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 401,
-                     *       "title": "Log in first",
-                     *       "type": "/docs/errors#unauthenticated"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "forbidden",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 403,
-                     *       "title": "Not allowed",
-                     *       "type": "/docs/errors#forbidden"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "not_found",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 404,
-                     *       "title": "Not found",
-                     *       "type": "/docs/errors#not_found"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request does not fit the present state */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "conflict",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 409,
-                     *       "title": "The request does not fit the present state",
-                     *       "type": "/docs/errors#conflict"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "too_large",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 413,
-                     *       "title": "Too large",
-                     *       "type": "/docs/errors#too_large"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This media type is not understood here */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "wrong_media_type",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 415,
-                     *       "title": "This media type is not understood here",
-                     *       "type": "/docs/errors#wrong_media_type"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request holds a value that cannot be used */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "invalid_input",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 422,
-                     *       "title": "The request holds a value that cannot be used",
-                     *       "type": "/docs/errors#invalid_input"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "rate_limited",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 429,
-                     *       "title": "Too many requests",
-                     *       "type": "/docs/errors#rate_limited"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not available at the moment */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unavailable",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 503,
-                     *       "title": "Not available at the moment",
-                     *       "type": "/docs/errors#unavailable"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["unreadable_body"];
+            401: components["responses"]["unauthenticated"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["not_found"];
+            409: components["responses"]["conflict"];
+            413: components["responses"]["too_large"];
+            415: components["responses"]["wrong_media_type"];
+            422: components["responses"]["invalid_input"];
+            429: components["responses"]["rate_limited"];
+            503: components["responses"]["unavailable"];
+            default: components["responses"]["problem"];
         };
     };
     jobs_restart: {
@@ -12182,141 +5938,13 @@ export interface operations {
                     "application/json": components["schemas"]["Job"];
                 };
             };
-            /** @description Log in first */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unauthenticated",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 401,
-                     *       "title": "Log in first",
-                     *       "type": "/docs/errors#unauthenticated"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "forbidden",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 403,
-                     *       "title": "Not allowed",
-                     *       "type": "/docs/errors#forbidden"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "not_found",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 404,
-                     *       "title": "Not found",
-                     *       "type": "/docs/errors#not_found"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request holds a value that cannot be used */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "invalid_input",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 422,
-                     *       "title": "The request holds a value that cannot be used",
-                     *       "type": "/docs/errors#invalid_input"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "rate_limited",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 429,
-                     *       "title": "Too many requests",
-                     *       "type": "/docs/errors#rate_limited"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not available at the moment */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unavailable",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 503,
-                     *       "title": "Not available at the moment",
-                     *       "type": "/docs/errors#unavailable"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            401: components["responses"]["unauthenticated"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["not_found"];
+            422: components["responses"]["invalid_input"];
+            429: components["responses"]["rate_limited"];
+            503: components["responses"]["unavailable"];
+            default: components["responses"]["problem"];
         };
     };
     jobs_resume: {
@@ -12339,141 +5967,13 @@ export interface operations {
                     "application/json": components["schemas"]["Job"];
                 };
             };
-            /** @description Log in first */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unauthenticated",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 401,
-                     *       "title": "Log in first",
-                     *       "type": "/docs/errors#unauthenticated"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "forbidden",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 403,
-                     *       "title": "Not allowed",
-                     *       "type": "/docs/errors#forbidden"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "not_found",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 404,
-                     *       "title": "Not found",
-                     *       "type": "/docs/errors#not_found"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request holds a value that cannot be used */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "invalid_input",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 422,
-                     *       "title": "The request holds a value that cannot be used",
-                     *       "type": "/docs/errors#invalid_input"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "rate_limited",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 429,
-                     *       "title": "Too many requests",
-                     *       "type": "/docs/errors#rate_limited"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not available at the moment */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unavailable",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 503,
-                     *       "title": "Not available at the moment",
-                     *       "type": "/docs/errors#unavailable"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            401: components["responses"]["unauthenticated"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["not_found"];
+            422: components["responses"]["invalid_input"];
+            429: components["responses"]["rate_limited"];
+            503: components["responses"]["unavailable"];
+            default: components["responses"]["problem"];
         };
     };
     jobs_retry: {
@@ -12499,141 +5999,13 @@ export interface operations {
                     "application/json": components["schemas"]["Job"];
                 };
             };
-            /** @description Log in first */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unauthenticated",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 401,
-                     *       "title": "Log in first",
-                     *       "type": "/docs/errors#unauthenticated"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "forbidden",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 403,
-                     *       "title": "Not allowed",
-                     *       "type": "/docs/errors#forbidden"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "not_found",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 404,
-                     *       "title": "Not found",
-                     *       "type": "/docs/errors#not_found"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request holds a value that cannot be used */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "invalid_input",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 422,
-                     *       "title": "The request holds a value that cannot be used",
-                     *       "type": "/docs/errors#invalid_input"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "rate_limited",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 429,
-                     *       "title": "Too many requests",
-                     *       "type": "/docs/errors#rate_limited"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not available at the moment */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unavailable",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 503,
-                     *       "title": "Not available at the moment",
-                     *       "type": "/docs/errors#unavailable"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            401: components["responses"]["unauthenticated"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["not_found"];
+            422: components["responses"]["invalid_input"];
+            429: components["responses"]["rate_limited"];
+            503: components["responses"]["unavailable"];
+            default: components["responses"]["problem"];
         };
     };
     jobs_retry_failed: {
@@ -12663,225 +6035,17 @@ export interface operations {
                     "application/json": components["schemas"]["Job"];
                 };
             };
-            /** @description The body cannot be read */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unreadable_body",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 400,
-                     *       "title": "The body cannot be read",
-                     *       "type": "/docs/errors#unreadable_body"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Log in first */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unauthenticated",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 401,
-                     *       "title": "Log in first",
-                     *       "type": "/docs/errors#unauthenticated"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "forbidden",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 403,
-                     *       "title": "Not allowed",
-                     *       "type": "/docs/errors#forbidden"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "not_found",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 404,
-                     *       "title": "Not found",
-                     *       "type": "/docs/errors#not_found"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request does not fit the present state */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "conflict",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 409,
-                     *       "title": "The request does not fit the present state",
-                     *       "type": "/docs/errors#conflict"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "too_large",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 413,
-                     *       "title": "Too large",
-                     *       "type": "/docs/errors#too_large"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This media type is not understood here */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "wrong_media_type",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 415,
-                     *       "title": "This media type is not understood here",
-                     *       "type": "/docs/errors#wrong_media_type"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request holds a value that cannot be used */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "invalid_input",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 422,
-                     *       "title": "The request holds a value that cannot be used",
-                     *       "type": "/docs/errors#invalid_input"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "rate_limited",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 429,
-                     *       "title": "Too many requests",
-                     *       "type": "/docs/errors#rate_limited"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not available at the moment */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unavailable",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 503,
-                     *       "title": "Not available at the moment",
-                     *       "type": "/docs/errors#unavailable"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["unreadable_body"];
+            401: components["responses"]["unauthenticated"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["not_found"];
+            409: components["responses"]["conflict"];
+            413: components["responses"]["too_large"];
+            415: components["responses"]["wrong_media_type"];
+            422: components["responses"]["invalid_input"];
+            429: components["responses"]["rate_limited"];
+            503: components["responses"]["unavailable"];
+            default: components["responses"]["problem"];
         };
     };
     accounts_me: {
@@ -12902,120 +6066,12 @@ export interface operations {
                     "application/json": components["schemas"]["Me"];
                 };
             };
-            /** @description Log in first */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unauthenticated",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 401,
-                     *       "title": "Log in first",
-                     *       "type": "/docs/errors#unauthenticated"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "forbidden",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 403,
-                     *       "title": "Not allowed",
-                     *       "type": "/docs/errors#forbidden"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request holds a value that cannot be used */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "invalid_input",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 422,
-                     *       "title": "The request holds a value that cannot be used",
-                     *       "type": "/docs/errors#invalid_input"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "rate_limited",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 429,
-                     *       "title": "Too many requests",
-                     *       "type": "/docs/errors#rate_limited"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not available at the moment */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unavailable",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 503,
-                     *       "title": "Not available at the moment",
-                     *       "type": "/docs/errors#unavailable"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            401: components["responses"]["unauthenticated"];
+            403: components["responses"]["forbidden"];
+            422: components["responses"]["invalid_input"];
+            429: components["responses"]["rate_limited"];
+            503: components["responses"]["unavailable"];
+            default: components["responses"]["problem"];
         };
     };
     accounts_change_password: {
@@ -13038,204 +6094,16 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description The body cannot be read */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unreadable_body",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 400,
-                     *       "title": "The body cannot be read",
-                     *       "type": "/docs/errors#unreadable_body"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Log in first */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unauthenticated",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 401,
-                     *       "title": "Log in first",
-                     *       "type": "/docs/errors#unauthenticated"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "forbidden",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 403,
-                     *       "title": "Not allowed",
-                     *       "type": "/docs/errors#forbidden"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request does not fit the present state */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "conflict",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 409,
-                     *       "title": "The request does not fit the present state",
-                     *       "type": "/docs/errors#conflict"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "too_large",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 413,
-                     *       "title": "Too large",
-                     *       "type": "/docs/errors#too_large"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This media type is not understood here */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "wrong_media_type",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 415,
-                     *       "title": "This media type is not understood here",
-                     *       "type": "/docs/errors#wrong_media_type"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request holds a value that cannot be used */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "invalid_input",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 422,
-                     *       "title": "The request holds a value that cannot be used",
-                     *       "type": "/docs/errors#invalid_input"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "rate_limited",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 429,
-                     *       "title": "Too many requests",
-                     *       "type": "/docs/errors#rate_limited"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not available at the moment */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unavailable",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 503,
-                     *       "title": "Not available at the moment",
-                     *       "type": "/docs/errors#unavailable"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["unreadable_body"];
+            401: components["responses"]["unauthenticated"];
+            403: components["responses"]["forbidden"];
+            409: components["responses"]["conflict"];
+            413: components["responses"]["too_large"];
+            415: components["responses"]["wrong_media_type"];
+            422: components["responses"]["invalid_input"];
+            429: components["responses"]["rate_limited"];
+            503: components["responses"]["unavailable"];
+            default: components["responses"]["problem"];
         };
     };
     collections_list_models: {
@@ -13256,120 +6124,12 @@ export interface operations {
                     "application/json": components["schemas"]["Models"];
                 };
             };
-            /** @description Log in first */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unauthenticated",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 401,
-                     *       "title": "Log in first",
-                     *       "type": "/docs/errors#unauthenticated"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "forbidden",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 403,
-                     *       "title": "Not allowed",
-                     *       "type": "/docs/errors#forbidden"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request holds a value that cannot be used */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "invalid_input",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 422,
-                     *       "title": "The request holds a value that cannot be used",
-                     *       "type": "/docs/errors#invalid_input"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "rate_limited",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 429,
-                     *       "title": "Too many requests",
-                     *       "type": "/docs/errors#rate_limited"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not available at the moment */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unavailable",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 503,
-                     *       "title": "Not available at the moment",
-                     *       "type": "/docs/errors#unavailable"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            401: components["responses"]["unauthenticated"];
+            403: components["responses"]["forbidden"];
+            422: components["responses"]["invalid_input"];
+            429: components["responses"]["rate_limited"];
+            503: components["responses"]["unavailable"];
+            default: components["responses"]["problem"];
         };
     };
     workers_list_queues: {
@@ -13390,120 +6150,12 @@ export interface operations {
                     "application/json": components["schemas"]["Page_QueueState_"];
                 };
             };
-            /** @description Log in first */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unauthenticated",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 401,
-                     *       "title": "Log in first",
-                     *       "type": "/docs/errors#unauthenticated"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "forbidden",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 403,
-                     *       "title": "Not allowed",
-                     *       "type": "/docs/errors#forbidden"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request holds a value that cannot be used */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "invalid_input",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 422,
-                     *       "title": "The request holds a value that cannot be used",
-                     *       "type": "/docs/errors#invalid_input"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "rate_limited",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 429,
-                     *       "title": "Too many requests",
-                     *       "type": "/docs/errors#rate_limited"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not available at the moment */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unavailable",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 503,
-                     *       "title": "Not available at the moment",
-                     *       "type": "/docs/errors#unavailable"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            401: components["responses"]["unauthenticated"];
+            403: components["responses"]["forbidden"];
+            422: components["responses"]["invalid_input"];
+            429: components["responses"]["rate_limited"];
+            503: components["responses"]["unavailable"];
+            default: components["responses"]["problem"];
         };
     };
     workers_change_queue: {
@@ -13530,225 +6182,17 @@ export interface operations {
                     "application/json": components["schemas"]["QueueState"];
                 };
             };
-            /** @description The body cannot be read */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unreadable_body",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 400,
-                     *       "title": "The body cannot be read",
-                     *       "type": "/docs/errors#unreadable_body"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Log in first */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unauthenticated",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 401,
-                     *       "title": "Log in first",
-                     *       "type": "/docs/errors#unauthenticated"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "forbidden",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 403,
-                     *       "title": "Not allowed",
-                     *       "type": "/docs/errors#forbidden"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "not_found",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 404,
-                     *       "title": "Not found",
-                     *       "type": "/docs/errors#not_found"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request does not fit the present state */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "conflict",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 409,
-                     *       "title": "The request does not fit the present state",
-                     *       "type": "/docs/errors#conflict"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "too_large",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 413,
-                     *       "title": "Too large",
-                     *       "type": "/docs/errors#too_large"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This media type is not understood here */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "wrong_media_type",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 415,
-                     *       "title": "This media type is not understood here",
-                     *       "type": "/docs/errors#wrong_media_type"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request holds a value that cannot be used */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "invalid_input",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 422,
-                     *       "title": "The request holds a value that cannot be used",
-                     *       "type": "/docs/errors#invalid_input"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "rate_limited",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 429,
-                     *       "title": "Too many requests",
-                     *       "type": "/docs/errors#rate_limited"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not available at the moment */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unavailable",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 503,
-                     *       "title": "Not available at the moment",
-                     *       "type": "/docs/errors#unavailable"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["unreadable_body"];
+            401: components["responses"]["unauthenticated"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["not_found"];
+            409: components["responses"]["conflict"];
+            413: components["responses"]["too_large"];
+            415: components["responses"]["wrong_media_type"];
+            422: components["responses"]["invalid_input"];
+            429: components["responses"]["rate_limited"];
+            503: components["responses"]["unavailable"];
+            default: components["responses"]["problem"];
         };
     };
     workers_limit_kind: {
@@ -13776,225 +6220,17 @@ export interface operations {
                     "application/json": components["schemas"]["QueueState"];
                 };
             };
-            /** @description The body cannot be read */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unreadable_body",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 400,
-                     *       "title": "The body cannot be read",
-                     *       "type": "/docs/errors#unreadable_body"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Log in first */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unauthenticated",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 401,
-                     *       "title": "Log in first",
-                     *       "type": "/docs/errors#unauthenticated"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "forbidden",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 403,
-                     *       "title": "Not allowed",
-                     *       "type": "/docs/errors#forbidden"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "not_found",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 404,
-                     *       "title": "Not found",
-                     *       "type": "/docs/errors#not_found"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request does not fit the present state */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "conflict",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 409,
-                     *       "title": "The request does not fit the present state",
-                     *       "type": "/docs/errors#conflict"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "too_large",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 413,
-                     *       "title": "Too large",
-                     *       "type": "/docs/errors#too_large"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This media type is not understood here */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "wrong_media_type",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 415,
-                     *       "title": "This media type is not understood here",
-                     *       "type": "/docs/errors#wrong_media_type"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request holds a value that cannot be used */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "invalid_input",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 422,
-                     *       "title": "The request holds a value that cannot be used",
-                     *       "type": "/docs/errors#invalid_input"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "rate_limited",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 429,
-                     *       "title": "Too many requests",
-                     *       "type": "/docs/errors#rate_limited"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not available at the moment */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unavailable",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 503,
-                     *       "title": "Not available at the moment",
-                     *       "type": "/docs/errors#unavailable"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["unreadable_body"];
+            401: components["responses"]["unauthenticated"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["not_found"];
+            409: components["responses"]["conflict"];
+            413: components["responses"]["too_large"];
+            415: components["responses"]["wrong_media_type"];
+            422: components["responses"]["invalid_input"];
+            429: components["responses"]["rate_limited"];
+            503: components["responses"]["unavailable"];
+            default: components["responses"]["problem"];
         };
     };
     workers_list_recoveries: {
@@ -14018,120 +6254,12 @@ export interface operations {
                     "application/json": components["schemas"]["Recoveries"];
                 };
             };
-            /** @description Log in first */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unauthenticated",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 401,
-                     *       "title": "Log in first",
-                     *       "type": "/docs/errors#unauthenticated"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "forbidden",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 403,
-                     *       "title": "Not allowed",
-                     *       "type": "/docs/errors#forbidden"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request holds a value that cannot be used */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "invalid_input",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 422,
-                     *       "title": "The request holds a value that cannot be used",
-                     *       "type": "/docs/errors#invalid_input"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "rate_limited",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 429,
-                     *       "title": "Too many requests",
-                     *       "type": "/docs/errors#rate_limited"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not available at the moment */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unavailable",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 503,
-                     *       "title": "Not available at the moment",
-                     *       "type": "/docs/errors#unavailable"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            401: components["responses"]["unauthenticated"];
+            403: components["responses"]["forbidden"];
+            422: components["responses"]["invalid_input"];
+            429: components["responses"]["rate_limited"];
+            503: components["responses"]["unavailable"];
+            default: components["responses"]["problem"];
         };
     };
     schedules_list_schedules: {
@@ -14152,120 +6280,12 @@ export interface operations {
                     "application/json": components["schemas"]["Page_Schedule_"];
                 };
             };
-            /** @description Log in first */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unauthenticated",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 401,
-                     *       "title": "Log in first",
-                     *       "type": "/docs/errors#unauthenticated"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "forbidden",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 403,
-                     *       "title": "Not allowed",
-                     *       "type": "/docs/errors#forbidden"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request holds a value that cannot be used */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "invalid_input",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 422,
-                     *       "title": "The request holds a value that cannot be used",
-                     *       "type": "/docs/errors#invalid_input"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "rate_limited",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 429,
-                     *       "title": "Too many requests",
-                     *       "type": "/docs/errors#rate_limited"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not available at the moment */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unavailable",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 503,
-                     *       "title": "Not available at the moment",
-                     *       "type": "/docs/errors#unavailable"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            401: components["responses"]["unauthenticated"];
+            403: components["responses"]["forbidden"];
+            422: components["responses"]["invalid_input"];
+            429: components["responses"]["rate_limited"];
+            503: components["responses"]["unavailable"];
+            default: components["responses"]["problem"];
         };
     };
     schedules_create_schedule: {
@@ -14290,204 +6310,16 @@ export interface operations {
                     "application/json": components["schemas"]["Schedule"];
                 };
             };
-            /** @description The body cannot be read */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unreadable_body",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 400,
-                     *       "title": "The body cannot be read",
-                     *       "type": "/docs/errors#unreadable_body"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Log in first */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unauthenticated",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 401,
-                     *       "title": "Log in first",
-                     *       "type": "/docs/errors#unauthenticated"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "forbidden",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 403,
-                     *       "title": "Not allowed",
-                     *       "type": "/docs/errors#forbidden"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request does not fit the present state */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "conflict",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 409,
-                     *       "title": "The request does not fit the present state",
-                     *       "type": "/docs/errors#conflict"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "too_large",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 413,
-                     *       "title": "Too large",
-                     *       "type": "/docs/errors#too_large"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This media type is not understood here */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "wrong_media_type",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 415,
-                     *       "title": "This media type is not understood here",
-                     *       "type": "/docs/errors#wrong_media_type"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request holds a value that cannot be used */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "invalid_input",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 422,
-                     *       "title": "The request holds a value that cannot be used",
-                     *       "type": "/docs/errors#invalid_input"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "rate_limited",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 429,
-                     *       "title": "Too many requests",
-                     *       "type": "/docs/errors#rate_limited"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not available at the moment */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unavailable",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 503,
-                     *       "title": "Not available at the moment",
-                     *       "type": "/docs/errors#unavailable"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["unreadable_body"];
+            401: components["responses"]["unauthenticated"];
+            403: components["responses"]["forbidden"];
+            409: components["responses"]["conflict"];
+            413: components["responses"]["too_large"];
+            415: components["responses"]["wrong_media_type"];
+            422: components["responses"]["invalid_input"];
+            429: components["responses"]["rate_limited"];
+            503: components["responses"]["unavailable"];
+            default: components["responses"]["problem"];
         };
     };
     schedules_list_kinds: {
@@ -14508,120 +6340,12 @@ export interface operations {
                     "application/json": components["schemas"]["Page_Kind_"];
                 };
             };
-            /** @description Log in first */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unauthenticated",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 401,
-                     *       "title": "Log in first",
-                     *       "type": "/docs/errors#unauthenticated"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "forbidden",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 403,
-                     *       "title": "Not allowed",
-                     *       "type": "/docs/errors#forbidden"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request holds a value that cannot be used */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "invalid_input",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 422,
-                     *       "title": "The request holds a value that cannot be used",
-                     *       "type": "/docs/errors#invalid_input"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "rate_limited",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 429,
-                     *       "title": "Too many requests",
-                     *       "type": "/docs/errors#rate_limited"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not available at the moment */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unavailable",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 503,
-                     *       "title": "Not available at the moment",
-                     *       "type": "/docs/errors#unavailable"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            401: components["responses"]["unauthenticated"];
+            403: components["responses"]["forbidden"];
+            422: components["responses"]["invalid_input"];
+            429: components["responses"]["rate_limited"];
+            503: components["responses"]["unavailable"];
+            default: components["responses"]["problem"];
         };
     };
     schedules_preview_times: {
@@ -14646,204 +6370,16 @@ export interface operations {
                     "application/json": components["schemas"]["NextTimes"];
                 };
             };
-            /** @description The body cannot be read */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unreadable_body",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 400,
-                     *       "title": "The body cannot be read",
-                     *       "type": "/docs/errors#unreadable_body"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Log in first */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unauthenticated",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 401,
-                     *       "title": "Log in first",
-                     *       "type": "/docs/errors#unauthenticated"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "forbidden",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 403,
-                     *       "title": "Not allowed",
-                     *       "type": "/docs/errors#forbidden"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request does not fit the present state */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "conflict",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 409,
-                     *       "title": "The request does not fit the present state",
-                     *       "type": "/docs/errors#conflict"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "too_large",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 413,
-                     *       "title": "Too large",
-                     *       "type": "/docs/errors#too_large"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This media type is not understood here */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "wrong_media_type",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 415,
-                     *       "title": "This media type is not understood here",
-                     *       "type": "/docs/errors#wrong_media_type"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request holds a value that cannot be used */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "invalid_input",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 422,
-                     *       "title": "The request holds a value that cannot be used",
-                     *       "type": "/docs/errors#invalid_input"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "rate_limited",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 429,
-                     *       "title": "Too many requests",
-                     *       "type": "/docs/errors#rate_limited"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not available at the moment */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unavailable",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 503,
-                     *       "title": "Not available at the moment",
-                     *       "type": "/docs/errors#unavailable"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["unreadable_body"];
+            401: components["responses"]["unauthenticated"];
+            403: components["responses"]["forbidden"];
+            409: components["responses"]["conflict"];
+            413: components["responses"]["too_large"];
+            415: components["responses"]["wrong_media_type"];
+            422: components["responses"]["invalid_input"];
+            429: components["responses"]["rate_limited"];
+            503: components["responses"]["unavailable"];
+            default: components["responses"]["problem"];
         };
     };
     schedules_get_schedule: {
@@ -14866,141 +6402,13 @@ export interface operations {
                     "application/json": components["schemas"]["Schedule"];
                 };
             };
-            /** @description Log in first */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unauthenticated",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 401,
-                     *       "title": "Log in first",
-                     *       "type": "/docs/errors#unauthenticated"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "forbidden",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 403,
-                     *       "title": "Not allowed",
-                     *       "type": "/docs/errors#forbidden"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "not_found",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 404,
-                     *       "title": "Not found",
-                     *       "type": "/docs/errors#not_found"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request holds a value that cannot be used */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "invalid_input",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 422,
-                     *       "title": "The request holds a value that cannot be used",
-                     *       "type": "/docs/errors#invalid_input"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "rate_limited",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 429,
-                     *       "title": "Too many requests",
-                     *       "type": "/docs/errors#rate_limited"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not available at the moment */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unavailable",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 503,
-                     *       "title": "Not available at the moment",
-                     *       "type": "/docs/errors#unavailable"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            401: components["responses"]["unauthenticated"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["not_found"];
+            422: components["responses"]["invalid_input"];
+            429: components["responses"]["rate_limited"];
+            503: components["responses"]["unavailable"];
+            default: components["responses"]["problem"];
         };
     };
     schedules_delete_schedule: {
@@ -15021,141 +6429,13 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description Log in first */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unauthenticated",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 401,
-                     *       "title": "Log in first",
-                     *       "type": "/docs/errors#unauthenticated"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "forbidden",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 403,
-                     *       "title": "Not allowed",
-                     *       "type": "/docs/errors#forbidden"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "not_found",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 404,
-                     *       "title": "Not found",
-                     *       "type": "/docs/errors#not_found"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request holds a value that cannot be used */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "invalid_input",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 422,
-                     *       "title": "The request holds a value that cannot be used",
-                     *       "type": "/docs/errors#invalid_input"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "rate_limited",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 429,
-                     *       "title": "Too many requests",
-                     *       "type": "/docs/errors#rate_limited"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not available at the moment */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unavailable",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 503,
-                     *       "title": "Not available at the moment",
-                     *       "type": "/docs/errors#unavailable"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            401: components["responses"]["unauthenticated"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["not_found"];
+            422: components["responses"]["invalid_input"];
+            429: components["responses"]["rate_limited"];
+            503: components["responses"]["unavailable"];
+            default: components["responses"]["problem"];
         };
     };
     schedules_change_schedule: {
@@ -15182,225 +6462,17 @@ export interface operations {
                     "application/json": components["schemas"]["Schedule"];
                 };
             };
-            /** @description The body cannot be read */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unreadable_body",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 400,
-                     *       "title": "The body cannot be read",
-                     *       "type": "/docs/errors#unreadable_body"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Log in first */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unauthenticated",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 401,
-                     *       "title": "Log in first",
-                     *       "type": "/docs/errors#unauthenticated"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "forbidden",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 403,
-                     *       "title": "Not allowed",
-                     *       "type": "/docs/errors#forbidden"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "not_found",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 404,
-                     *       "title": "Not found",
-                     *       "type": "/docs/errors#not_found"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request does not fit the present state */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "conflict",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 409,
-                     *       "title": "The request does not fit the present state",
-                     *       "type": "/docs/errors#conflict"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "too_large",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 413,
-                     *       "title": "Too large",
-                     *       "type": "/docs/errors#too_large"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This media type is not understood here */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "wrong_media_type",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 415,
-                     *       "title": "This media type is not understood here",
-                     *       "type": "/docs/errors#wrong_media_type"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request holds a value that cannot be used */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "invalid_input",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 422,
-                     *       "title": "The request holds a value that cannot be used",
-                     *       "type": "/docs/errors#invalid_input"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "rate_limited",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 429,
-                     *       "title": "Too many requests",
-                     *       "type": "/docs/errors#rate_limited"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not available at the moment */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unavailable",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 503,
-                     *       "title": "Not available at the moment",
-                     *       "type": "/docs/errors#unavailable"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["unreadable_body"];
+            401: components["responses"]["unauthenticated"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["not_found"];
+            409: components["responses"]["conflict"];
+            413: components["responses"]["too_large"];
+            415: components["responses"]["wrong_media_type"];
+            422: components["responses"]["invalid_input"];
+            429: components["responses"]["rate_limited"];
+            503: components["responses"]["unavailable"];
+            default: components["responses"]["problem"];
         };
     };
     schedules_pause_schedule: {
@@ -15423,141 +6495,13 @@ export interface operations {
                     "application/json": components["schemas"]["Schedule"];
                 };
             };
-            /** @description Log in first */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unauthenticated",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 401,
-                     *       "title": "Log in first",
-                     *       "type": "/docs/errors#unauthenticated"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "forbidden",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 403,
-                     *       "title": "Not allowed",
-                     *       "type": "/docs/errors#forbidden"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "not_found",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 404,
-                     *       "title": "Not found",
-                     *       "type": "/docs/errors#not_found"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request holds a value that cannot be used */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "invalid_input",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 422,
-                     *       "title": "The request holds a value that cannot be used",
-                     *       "type": "/docs/errors#invalid_input"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "rate_limited",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 429,
-                     *       "title": "Too many requests",
-                     *       "type": "/docs/errors#rate_limited"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not available at the moment */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unavailable",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 503,
-                     *       "title": "Not available at the moment",
-                     *       "type": "/docs/errors#unavailable"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            401: components["responses"]["unauthenticated"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["not_found"];
+            422: components["responses"]["invalid_input"];
+            429: components["responses"]["rate_limited"];
+            503: components["responses"]["unavailable"];
+            default: components["responses"]["problem"];
         };
     };
     schedules_resume_schedule: {
@@ -15580,141 +6524,13 @@ export interface operations {
                     "application/json": components["schemas"]["Schedule"];
                 };
             };
-            /** @description Log in first */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unauthenticated",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 401,
-                     *       "title": "Log in first",
-                     *       "type": "/docs/errors#unauthenticated"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "forbidden",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 403,
-                     *       "title": "Not allowed",
-                     *       "type": "/docs/errors#forbidden"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "not_found",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 404,
-                     *       "title": "Not found",
-                     *       "type": "/docs/errors#not_found"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request holds a value that cannot be used */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "invalid_input",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 422,
-                     *       "title": "The request holds a value that cannot be used",
-                     *       "type": "/docs/errors#invalid_input"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "rate_limited",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 429,
-                     *       "title": "Too many requests",
-                     *       "type": "/docs/errors#rate_limited"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not available at the moment */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unavailable",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 503,
-                     *       "title": "Not available at the moment",
-                     *       "type": "/docs/errors#unavailable"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            401: components["responses"]["unauthenticated"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["not_found"];
+            422: components["responses"]["invalid_input"];
+            429: components["responses"]["rate_limited"];
+            503: components["responses"]["unavailable"];
+            default: components["responses"]["problem"];
         };
     };
     schedules_run_now: {
@@ -15740,141 +6556,13 @@ export interface operations {
                     "application/json": components["schemas"]["Started"];
                 };
             };
-            /** @description Log in first */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unauthenticated",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 401,
-                     *       "title": "Log in first",
-                     *       "type": "/docs/errors#unauthenticated"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "forbidden",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 403,
-                     *       "title": "Not allowed",
-                     *       "type": "/docs/errors#forbidden"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "not_found",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 404,
-                     *       "title": "Not found",
-                     *       "type": "/docs/errors#not_found"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request holds a value that cannot be used */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "invalid_input",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 422,
-                     *       "title": "The request holds a value that cannot be used",
-                     *       "type": "/docs/errors#invalid_input"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "rate_limited",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 429,
-                     *       "title": "Too many requests",
-                     *       "type": "/docs/errors#rate_limited"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not available at the moment */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unavailable",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 503,
-                     *       "title": "Not available at the moment",
-                     *       "type": "/docs/errors#unavailable"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            401: components["responses"]["unauthenticated"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["not_found"];
+            422: components["responses"]["invalid_input"];
+            429: components["responses"]["rate_limited"];
+            503: components["responses"]["unavailable"];
+            default: components["responses"]["problem"];
         };
     };
     schedules_list_runs: {
@@ -15902,141 +6590,13 @@ export interface operations {
                     "application/json": components["schemas"]["Page_Run_"];
                 };
             };
-            /** @description Log in first */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unauthenticated",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 401,
-                     *       "title": "Log in first",
-                     *       "type": "/docs/errors#unauthenticated"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "forbidden",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 403,
-                     *       "title": "Not allowed",
-                     *       "type": "/docs/errors#forbidden"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "not_found",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 404,
-                     *       "title": "Not found",
-                     *       "type": "/docs/errors#not_found"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request holds a value that cannot be used */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "invalid_input",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 422,
-                     *       "title": "The request holds a value that cannot be used",
-                     *       "type": "/docs/errors#invalid_input"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "rate_limited",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 429,
-                     *       "title": "Too many requests",
-                     *       "type": "/docs/errors#rate_limited"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not available at the moment */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unavailable",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 503,
-                     *       "title": "Not available at the moment",
-                     *       "type": "/docs/errors#unavailable"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            401: components["responses"]["unauthenticated"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["not_found"];
+            422: components["responses"]["invalid_input"];
+            429: components["responses"]["rate_limited"];
+            503: components["responses"]["unavailable"];
+            default: components["responses"]["problem"];
         };
     };
     search_search: {
@@ -16061,204 +6621,16 @@ export interface operations {
                     "application/json": components["schemas"]["SearchAnswer"];
                 };
             };
-            /** @description The body cannot be read */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unreadable_body",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 400,
-                     *       "title": "The body cannot be read",
-                     *       "type": "/docs/errors#unreadable_body"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Log in first */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unauthenticated",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 401,
-                     *       "title": "Log in first",
-                     *       "type": "/docs/errors#unauthenticated"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "forbidden",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 403,
-                     *       "title": "Not allowed",
-                     *       "type": "/docs/errors#forbidden"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request does not fit the present state */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "conflict",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 409,
-                     *       "title": "The request does not fit the present state",
-                     *       "type": "/docs/errors#conflict"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "too_large",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 413,
-                     *       "title": "Too large",
-                     *       "type": "/docs/errors#too_large"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This media type is not understood here */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "wrong_media_type",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 415,
-                     *       "title": "This media type is not understood here",
-                     *       "type": "/docs/errors#wrong_media_type"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request holds a value that cannot be used */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "invalid_input",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 422,
-                     *       "title": "The request holds a value that cannot be used",
-                     *       "type": "/docs/errors#invalid_input"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "rate_limited",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 429,
-                     *       "title": "Too many requests",
-                     *       "type": "/docs/errors#rate_limited"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not available at the moment */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unavailable",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 503,
-                     *       "title": "Not available at the moment",
-                     *       "type": "/docs/errors#unavailable"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["unreadable_body"];
+            401: components["responses"]["unauthenticated"];
+            403: components["responses"]["forbidden"];
+            409: components["responses"]["conflict"];
+            413: components["responses"]["too_large"];
+            415: components["responses"]["wrong_media_type"];
+            422: components["responses"]["invalid_input"];
+            429: components["responses"]["rate_limited"];
+            503: components["responses"]["unavailable"];
+            default: components["responses"]["problem"];
         };
     };
     search_list_questions: {
@@ -16279,120 +6651,12 @@ export interface operations {
                     "application/json": components["schemas"]["Questions"];
                 };
             };
-            /** @description Log in first */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unauthenticated",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 401,
-                     *       "title": "Log in first",
-                     *       "type": "/docs/errors#unauthenticated"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "forbidden",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 403,
-                     *       "title": "Not allowed",
-                     *       "type": "/docs/errors#forbidden"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request holds a value that cannot be used */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "invalid_input",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 422,
-                     *       "title": "The request holds a value that cannot be used",
-                     *       "type": "/docs/errors#invalid_input"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "rate_limited",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 429,
-                     *       "title": "Too many requests",
-                     *       "type": "/docs/errors#rate_limited"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not available at the moment */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unavailable",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 503,
-                     *       "title": "Not available at the moment",
-                     *       "type": "/docs/errors#unavailable"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            401: components["responses"]["unauthenticated"];
+            403: components["responses"]["forbidden"];
+            422: components["responses"]["invalid_input"];
+            429: components["responses"]["rate_limited"];
+            503: components["responses"]["unavailable"];
+            default: components["responses"]["problem"];
         };
     };
     accounts_setup_state: {
@@ -16413,120 +6677,12 @@ export interface operations {
                     "application/json": components["schemas"]["SetupState"];
                 };
             };
-            /** @description Log in first */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unauthenticated",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 401,
-                     *       "title": "Log in first",
-                     *       "type": "/docs/errors#unauthenticated"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "forbidden",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 403,
-                     *       "title": "Not allowed",
-                     *       "type": "/docs/errors#forbidden"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request holds a value that cannot be used */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "invalid_input",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 422,
-                     *       "title": "The request holds a value that cannot be used",
-                     *       "type": "/docs/errors#invalid_input"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "rate_limited",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 429,
-                     *       "title": "Too many requests",
-                     *       "type": "/docs/errors#rate_limited"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not available at the moment */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unavailable",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 503,
-                     *       "title": "Not available at the moment",
-                     *       "type": "/docs/errors#unavailable"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            401: components["responses"]["unauthenticated"];
+            403: components["responses"]["forbidden"];
+            422: components["responses"]["invalid_input"];
+            429: components["responses"]["rate_limited"];
+            503: components["responses"]["unavailable"];
+            default: components["responses"]["problem"];
         };
     };
     accounts_set_up: {
@@ -16551,204 +6707,16 @@ export interface operations {
                     "application/json": components["schemas"]["Session"];
                 };
             };
-            /** @description The body cannot be read */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unreadable_body",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 400,
-                     *       "title": "The body cannot be read",
-                     *       "type": "/docs/errors#unreadable_body"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Log in first */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unauthenticated",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 401,
-                     *       "title": "Log in first",
-                     *       "type": "/docs/errors#unauthenticated"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "forbidden",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 403,
-                     *       "title": "Not allowed",
-                     *       "type": "/docs/errors#forbidden"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request does not fit the present state */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "conflict",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 409,
-                     *       "title": "The request does not fit the present state",
-                     *       "type": "/docs/errors#conflict"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "too_large",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 413,
-                     *       "title": "Too large",
-                     *       "type": "/docs/errors#too_large"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This media type is not understood here */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "wrong_media_type",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 415,
-                     *       "title": "This media type is not understood here",
-                     *       "type": "/docs/errors#wrong_media_type"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request holds a value that cannot be used */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "invalid_input",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 422,
-                     *       "title": "The request holds a value that cannot be used",
-                     *       "type": "/docs/errors#invalid_input"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "rate_limited",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 429,
-                     *       "title": "Too many requests",
-                     *       "type": "/docs/errors#rate_limited"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not available at the moment */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unavailable",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 503,
-                     *       "title": "Not available at the moment",
-                     *       "type": "/docs/errors#unavailable"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["unreadable_body"];
+            401: components["responses"]["unauthenticated"];
+            403: components["responses"]["forbidden"];
+            409: components["responses"]["conflict"];
+            413: components["responses"]["too_large"];
+            415: components["responses"]["wrong_media_type"];
+            422: components["responses"]["invalid_input"];
+            429: components["responses"]["rate_limited"];
+            503: components["responses"]["unavailable"];
+            default: components["responses"]["problem"];
         };
     };
     sources_list_source_kinds: {
@@ -16769,120 +6737,12 @@ export interface operations {
                     "application/json": components["schemas"]["SourceKinds"];
                 };
             };
-            /** @description Log in first */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unauthenticated",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 401,
-                     *       "title": "Log in first",
-                     *       "type": "/docs/errors#unauthenticated"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "forbidden",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 403,
-                     *       "title": "Not allowed",
-                     *       "type": "/docs/errors#forbidden"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request holds a value that cannot be used */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "invalid_input",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 422,
-                     *       "title": "The request holds a value that cannot be used",
-                     *       "type": "/docs/errors#invalid_input"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "rate_limited",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 429,
-                     *       "title": "Too many requests",
-                     *       "type": "/docs/errors#rate_limited"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not available at the moment */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unavailable",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 503,
-                     *       "title": "Not available at the moment",
-                     *       "type": "/docs/errors#unavailable"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            401: components["responses"]["unauthenticated"];
+            403: components["responses"]["forbidden"];
+            422: components["responses"]["invalid_input"];
+            429: components["responses"]["rate_limited"];
+            503: components["responses"]["unavailable"];
+            default: components["responses"]["problem"];
         };
     };
     sources_get_source: {
@@ -16905,141 +6765,13 @@ export interface operations {
                     "application/json": components["schemas"]["Source"];
                 };
             };
-            /** @description Log in first */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unauthenticated",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 401,
-                     *       "title": "Log in first",
-                     *       "type": "/docs/errors#unauthenticated"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "forbidden",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 403,
-                     *       "title": "Not allowed",
-                     *       "type": "/docs/errors#forbidden"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "not_found",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 404,
-                     *       "title": "Not found",
-                     *       "type": "/docs/errors#not_found"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request holds a value that cannot be used */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "invalid_input",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 422,
-                     *       "title": "The request holds a value that cannot be used",
-                     *       "type": "/docs/errors#invalid_input"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "rate_limited",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 429,
-                     *       "title": "Too many requests",
-                     *       "type": "/docs/errors#rate_limited"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not available at the moment */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unavailable",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 503,
-                     *       "title": "Not available at the moment",
-                     *       "type": "/docs/errors#unavailable"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            401: components["responses"]["unauthenticated"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["not_found"];
+            422: components["responses"]["invalid_input"];
+            429: components["responses"]["rate_limited"];
+            503: components["responses"]["unavailable"];
+            default: components["responses"]["problem"];
         };
     };
     sources_delete_source: {
@@ -17065,141 +6797,13 @@ export interface operations {
                     "application/json": components["schemas"]["SourceAccepted"];
                 };
             };
-            /** @description Log in first */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unauthenticated",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 401,
-                     *       "title": "Log in first",
-                     *       "type": "/docs/errors#unauthenticated"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "forbidden",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 403,
-                     *       "title": "Not allowed",
-                     *       "type": "/docs/errors#forbidden"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "not_found",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 404,
-                     *       "title": "Not found",
-                     *       "type": "/docs/errors#not_found"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request holds a value that cannot be used */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "invalid_input",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 422,
-                     *       "title": "The request holds a value that cannot be used",
-                     *       "type": "/docs/errors#invalid_input"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "rate_limited",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 429,
-                     *       "title": "Too many requests",
-                     *       "type": "/docs/errors#rate_limited"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not available at the moment */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unavailable",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 503,
-                     *       "title": "Not available at the moment",
-                     *       "type": "/docs/errors#unavailable"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            401: components["responses"]["unauthenticated"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["not_found"];
+            422: components["responses"]["invalid_input"];
+            429: components["responses"]["rate_limited"];
+            503: components["responses"]["unavailable"];
+            default: components["responses"]["problem"];
         };
     };
     sources_change_source: {
@@ -17226,225 +6830,17 @@ export interface operations {
                     "application/json": components["schemas"]["Source"];
                 };
             };
-            /** @description The body cannot be read */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unreadable_body",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 400,
-                     *       "title": "The body cannot be read",
-                     *       "type": "/docs/errors#unreadable_body"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Log in first */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unauthenticated",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 401,
-                     *       "title": "Log in first",
-                     *       "type": "/docs/errors#unauthenticated"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "forbidden",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 403,
-                     *       "title": "Not allowed",
-                     *       "type": "/docs/errors#forbidden"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "not_found",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 404,
-                     *       "title": "Not found",
-                     *       "type": "/docs/errors#not_found"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request does not fit the present state */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "conflict",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 409,
-                     *       "title": "The request does not fit the present state",
-                     *       "type": "/docs/errors#conflict"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "too_large",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 413,
-                     *       "title": "Too large",
-                     *       "type": "/docs/errors#too_large"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This media type is not understood here */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "wrong_media_type",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 415,
-                     *       "title": "This media type is not understood here",
-                     *       "type": "/docs/errors#wrong_media_type"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request holds a value that cannot be used */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "invalid_input",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 422,
-                     *       "title": "The request holds a value that cannot be used",
-                     *       "type": "/docs/errors#invalid_input"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "rate_limited",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 429,
-                     *       "title": "Too many requests",
-                     *       "type": "/docs/errors#rate_limited"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not available at the moment */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unavailable",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 503,
-                     *       "title": "Not available at the moment",
-                     *       "type": "/docs/errors#unavailable"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["unreadable_body"];
+            401: components["responses"]["unauthenticated"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["not_found"];
+            409: components["responses"]["conflict"];
+            413: components["responses"]["too_large"];
+            415: components["responses"]["wrong_media_type"];
+            422: components["responses"]["invalid_input"];
+            429: components["responses"]["rate_limited"];
+            503: components["responses"]["unavailable"];
+            default: components["responses"]["problem"];
         };
     };
     ingestion_sync_source: {
@@ -17486,225 +6882,17 @@ export interface operations {
                     "application/json": components["schemas"]["SyncAccepted"] | components["schemas"]["SyncPlan"];
                 };
             };
-            /** @description The body cannot be read */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unreadable_body",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 400,
-                     *       "title": "The body cannot be read",
-                     *       "type": "/docs/errors#unreadable_body"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Log in first */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unauthenticated",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 401,
-                     *       "title": "Log in first",
-                     *       "type": "/docs/errors#unauthenticated"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "forbidden",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 403,
-                     *       "title": "Not allowed",
-                     *       "type": "/docs/errors#forbidden"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "not_found",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 404,
-                     *       "title": "Not found",
-                     *       "type": "/docs/errors#not_found"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request does not fit the present state */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "conflict",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 409,
-                     *       "title": "The request does not fit the present state",
-                     *       "type": "/docs/errors#conflict"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "too_large",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 413,
-                     *       "title": "Too large",
-                     *       "type": "/docs/errors#too_large"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This media type is not understood here */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "wrong_media_type",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 415,
-                     *       "title": "This media type is not understood here",
-                     *       "type": "/docs/errors#wrong_media_type"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request holds a value that cannot be used */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "invalid_input",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 422,
-                     *       "title": "The request holds a value that cannot be used",
-                     *       "type": "/docs/errors#invalid_input"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "rate_limited",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 429,
-                     *       "title": "Too many requests",
-                     *       "type": "/docs/errors#rate_limited"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not available at the moment */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unavailable",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 503,
-                     *       "title": "Not available at the moment",
-                     *       "type": "/docs/errors#unavailable"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["unreadable_body"];
+            401: components["responses"]["unauthenticated"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["not_found"];
+            409: components["responses"]["conflict"];
+            413: components["responses"]["too_large"];
+            415: components["responses"]["wrong_media_type"];
+            422: components["responses"]["invalid_input"];
+            429: components["responses"]["rate_limited"];
+            503: components["responses"]["unavailable"];
+            default: components["responses"]["problem"];
         };
     };
     system_version: {
@@ -17725,78 +6913,10 @@ export interface operations {
                     "application/json": components["schemas"]["Version"];
                 };
             };
-            /** @description The request holds a value that cannot be used */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "invalid_input",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 422,
-                     *       "title": "The request holds a value that cannot be used",
-                     *       "type": "/docs/errors#invalid_input"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "rate_limited",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 429,
-                     *       "title": "Too many requests",
-                     *       "type": "/docs/errors#rate_limited"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not available at the moment */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unavailable",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 503,
-                     *       "title": "Not available at the moment",
-                     *       "type": "/docs/errors#unavailable"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            422: components["responses"]["invalid_input"];
+            429: components["responses"]["rate_limited"];
+            503: components["responses"]["unavailable"];
+            default: components["responses"]["problem"];
         };
     };
     workers_list_workers: {
@@ -17817,120 +6937,12 @@ export interface operations {
                     "application/json": components["schemas"]["Page_Worker_"];
                 };
             };
-            /** @description Log in first */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unauthenticated",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 401,
-                     *       "title": "Log in first",
-                     *       "type": "/docs/errors#unauthenticated"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "forbidden",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 403,
-                     *       "title": "Not allowed",
-                     *       "type": "/docs/errors#forbidden"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request holds a value that cannot be used */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "invalid_input",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 422,
-                     *       "title": "The request holds a value that cannot be used",
-                     *       "type": "/docs/errors#invalid_input"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "rate_limited",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 429,
-                     *       "title": "Too many requests",
-                     *       "type": "/docs/errors#rate_limited"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not available at the moment */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unavailable",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 503,
-                     *       "title": "Not available at the moment",
-                     *       "type": "/docs/errors#unavailable"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            401: components["responses"]["unauthenticated"];
+            403: components["responses"]["forbidden"];
+            422: components["responses"]["invalid_input"];
+            429: components["responses"]["rate_limited"];
+            503: components["responses"]["unavailable"];
+            default: components["responses"]["problem"];
         };
     };
     workers_drain_worker: {
@@ -17953,141 +6965,13 @@ export interface operations {
                     "application/json": components["schemas"]["Worker"];
                 };
             };
-            /** @description Log in first */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unauthenticated",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 401,
-                     *       "title": "Log in first",
-                     *       "type": "/docs/errors#unauthenticated"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "forbidden",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 403,
-                     *       "title": "Not allowed",
-                     *       "type": "/docs/errors#forbidden"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "not_found",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 404,
-                     *       "title": "Not found",
-                     *       "type": "/docs/errors#not_found"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request holds a value that cannot be used */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "invalid_input",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 422,
-                     *       "title": "The request holds a value that cannot be used",
-                     *       "type": "/docs/errors#invalid_input"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "rate_limited",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 429,
-                     *       "title": "Too many requests",
-                     *       "type": "/docs/errors#rate_limited"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not available at the moment */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unavailable",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 503,
-                     *       "title": "Not available at the moment",
-                     *       "type": "/docs/errors#unavailable"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            401: components["responses"]["unauthenticated"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["not_found"];
+            422: components["responses"]["invalid_input"];
+            429: components["responses"]["rate_limited"];
+            503: components["responses"]["unavailable"];
+            default: components["responses"]["problem"];
         };
     };
     workers_resume_worker: {
@@ -18110,141 +6994,13 @@ export interface operations {
                     "application/json": components["schemas"]["Worker"];
                 };
             };
-            /** @description Log in first */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unauthenticated",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 401,
-                     *       "title": "Log in first",
-                     *       "type": "/docs/errors#unauthenticated"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "forbidden",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 403,
-                     *       "title": "Not allowed",
-                     *       "type": "/docs/errors#forbidden"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "not_found",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 404,
-                     *       "title": "Not found",
-                     *       "type": "/docs/errors#not_found"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request holds a value that cannot be used */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "invalid_input",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 422,
-                     *       "title": "The request holds a value that cannot be used",
-                     *       "type": "/docs/errors#invalid_input"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "rate_limited",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 429,
-                     *       "title": "Too many requests",
-                     *       "type": "/docs/errors#rate_limited"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not available at the moment */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unavailable",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 503,
-                     *       "title": "Not available at the moment",
-                     *       "type": "/docs/errors#unavailable"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            401: components["responses"]["unauthenticated"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["not_found"];
+            422: components["responses"]["invalid_input"];
+            429: components["responses"]["rate_limited"];
+            503: components["responses"]["unavailable"];
+            default: components["responses"]["problem"];
         };
     };
     system_full_health: {
@@ -18265,90 +7021,10 @@ export interface operations {
                     "application/json": components["schemas"]["Health"];
                 };
             };
-            /** @description Log in first */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unauthenticated",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 401,
-                     *       "title": "Log in first",
-                     *       "type": "/docs/errors#unauthenticated"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not allowed */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "forbidden",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 403,
-                     *       "title": "Not allowed",
-                     *       "type": "/docs/errors#forbidden"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request holds a value that cannot be used */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "invalid_input",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 422,
-                     *       "title": "The request holds a value that cannot be used",
-                     *       "type": "/docs/errors#invalid_input"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "rate_limited",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 429,
-                     *       "title": "Too many requests",
-                     *       "type": "/docs/errors#rate_limited"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            401: components["responses"]["unauthenticated"];
+            403: components["responses"]["forbidden"];
+            422: components["responses"]["invalid_input"];
+            429: components["responses"]["rate_limited"];
             /** @description A part is down */
             503: {
                 headers: {
@@ -18358,15 +7034,7 @@ export interface operations {
                     "application/json": components["schemas"]["Health"];
                 };
             };
-            /** @description Any other problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            default: components["responses"]["problem"];
         };
     };
     system_alive: {
@@ -18387,78 +7055,10 @@ export interface operations {
                     "application/json": components["schemas"]["Alive"];
                 };
             };
-            /** @description The request holds a value that cannot be used */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "invalid_input",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 422,
-                     *       "title": "The request holds a value that cannot be used",
-                     *       "type": "/docs/errors#invalid_input"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "rate_limited",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 429,
-                     *       "title": "Too many requests",
-                     *       "type": "/docs/errors#rate_limited"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not available at the moment */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "unavailable",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 503,
-                     *       "title": "Not available at the moment",
-                     *       "type": "/docs/errors#unavailable"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            422: components["responses"]["invalid_input"];
+            429: components["responses"]["rate_limited"];
+            503: components["responses"]["unavailable"];
+            default: components["responses"]["problem"];
         };
     };
     system_ready: {
@@ -18479,48 +7079,8 @@ export interface operations {
                     "application/json": components["schemas"]["Ready"];
                 };
             };
-            /** @description The request holds a value that cannot be used */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "invalid_input",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 422,
-                     *       "title": "The request holds a value that cannot be used",
-                     *       "type": "/docs/errors#invalid_input"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "code": "rate_limited",
-                     *       "detail": "what happened, with the values in it",
-                     *       "hint": null,
-                     *       "instance": "/api/v1/...",
-                     *       "request_id": "01990b5e-7f0a-7cc1-b0a4-6d9a3d6f2f11",
-                     *       "status": 429,
-                     *       "title": "Too many requests",
-                     *       "type": "/docs/errors#rate_limited"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            422: components["responses"]["invalid_input"];
+            429: components["responses"]["rate_limited"];
             /** @description The database does not answer */
             503: {
                 headers: {
@@ -18530,15 +7090,7 @@ export interface operations {
                     "application/json": components["schemas"]["Ready"];
                 };
             };
-            /** @description Any other problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            default: components["responses"]["problem"];
         };
     };
 }
