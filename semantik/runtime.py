@@ -182,18 +182,16 @@ class Runtime:
 
 async def _once(tasks: dict[str, asyncio.Task[T]], key: str, open_: Callable[[str], Coroutine[Any, Any, T]]) -> T:
     """What `open_` gives for the key, opened by the first who asks and shared."""
+
+    def forget_a_failure(task: asyncio.Task[T]) -> None:
+        # The model may be installed by the next call.
+        if (task.cancelled() or task.exception() is not None) and tasks.get(key) is task:
+            del tasks[key]
+
     if key not in tasks:
         tasks[key] = asyncio.create_task(open_(key))
-    task = tasks[key]
-    try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        raise
-    except BaseException:
-        # A failure is not remembered: the model may be installed by the next call.
-        if tasks.get(key) is task:
-            del tasks[key]
-        raise
+        tasks[key].add_done_callback(forget_a_failure)
+    return await asyncio.shield(tasks[key])
 
 
 async def open_runtime(settings: Settings) -> Runtime:

@@ -16,6 +16,7 @@ import threading
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from concurrent.futures import Future
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -161,11 +162,10 @@ class WorkerProcess:
         self._runtime.bell = self._bell
         loops = self._runtime.loops = Loops(on_death=lambda _: self._end_worker(ANEW))
         runner = Runner(self._runtime, pool=self._plan.pool, slots=self._slots, queues=self._queues, worker=self._worker)
-        try:
+        async with AsyncExitStack() as failed:
+            failed.push_async_callback(self._runtime.close)
             await runner.start()
-        except BaseException:
-            await self._runtime.close()
-            raise
+            failed.pop_all()
         self._outbox = Outbox(self._runtime.database, self._runtime.events, self._bell, loops)
         await self._outbox.start()
         self._runner = runner

@@ -14,6 +14,7 @@ import hashlib
 import random
 import re
 from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Any
 
@@ -146,11 +147,10 @@ async def open_remote(
         buckets or MemoryBuckets(), f"embedding:{owner}", requests_per_minute=requests_per_minute, tokens_per_minute=tokens_per_minute
     )
     remote = _Remote(endpoint, key, model, throttle, patience)
-    try:
+    async with AsyncExitStack() as failed:
+        failed.push_async_callback(remote.close)
         found = (await remote.embed(["dimensions"], dimensions, tokens=1)).vectors.shape[1]
-    except BaseException:
-        await remote.close()
-        raise
+        failed.pop_all()
     identity = "|".join([remote.endpoint, model, str(found), query_prefix, passage_prefix])
     slug = re.sub(r"[^a-z0-9]+", "-", model.lower()).strip("-")[:40]
     spec = ModelSpec(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import AsyncExitStack
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 
@@ -41,11 +42,10 @@ class Throttle:
         """
         async with self._lines[urgent]:
             await self._take("requests", 1, self._requests, patience_s)
-            try:
+            async with AsyncExitStack() as refused:
+                refused.push_async_callback(self._buckets.settle, f"{self._key}:requests", taken=1, used=0, rate=self._requests)
                 await self._take("tokens", tokens, self._tokens, patience_s)
-            except BaseException:
-                await self._buckets.settle(f"{self._key}:requests", taken=1, used=0, rate=self._requests)
-                raise
+                refused.pop_all()
 
     async def settle(self, *, taken: float, used: float) -> None:
         """The tokens that a request really cost."""

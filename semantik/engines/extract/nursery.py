@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -54,14 +55,13 @@ class Nursery:
         ours, theirs = socket.socketpair()
         # A task of its own that owns `theirs`: a caller that is cancelled must not pull the socket away in the middle of a command.
         forking = asyncio.get_running_loop().create_task(self._fork(theirs))
-        try:
+        with ExitStack() as failed:
+            failed.callback(forking.add_done_callback, self._disown)
+            failed.callback(ours.close)
             pid, _, _ = await asyncio.shield(forking)
             ours.setblocking(False)
             reader, writer = await asyncio.open_connection(sock=ours, limit=_BUFFER)
-        except BaseException:
-            ours.close()
-            forking.add_done_callback(self._disown)
-            raise
+            failed.pop_all()
         return Worker(pid, reader, writer)
 
     def _disown(self, forking: asyncio.Task[tuple[int, int, int]]) -> None:
