@@ -15,7 +15,7 @@ import re
 import tempfile
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from contextlib import AsyncExitStack, aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -66,11 +66,12 @@ class _Sum(BaseModel):
 
 
 class _End(BaseModel):
-    """What the last member says."""
+    """What the last member says. `problems`: the first of them, each its code, its tenant and its hash."""
 
     rows: dict[str, _Sum]
     files: int
     problem_count: int
+    problems: list[tuple[str, str, str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,12 +94,11 @@ async def take(chosen: Settings, target: Path, *, told: Told) -> Summary:
         blobs = await open_blobs(chosen, read_only=True)
         stack.push_async_callback(blobs.close)
         file = stack.enter_context(appearing(target))
-        facts: dict[str, Any] = {}
+        backup = _Backup(chosen, blobs, told)
         async with held(database):
-            async for piece in _contents(chosen, blobs, facts, told):
+            async for piece in backup.pieces():
                 await run_cpu(file.write, piece)
-        count = {name: one["rows"] for name, one in facts["rows"].items()}
-        return Summary(count["documents"], count["chunks"], facts["files"], file.tell(), facts["problem_count"])
+        return _summary(backup.end, file.tell())
 
 
 async def restore(chosen: Settings, source: Path, *, told: Told) -> Summary:
@@ -114,60 +114,70 @@ async def restore(chosen: Settings, source: Path, *, told: Told) -> Summary:
                 hint=f"Restore it with Semantik {manifest.get('semantik')}, then upgrade.",
             )
         told("Reading the backup through")
-        facts = checked(_End, await run_cpu(archive.verify), "the backup's end")
+        end = checked(_End, await run_cpu(archive.verify), "the backup's end")
         owner = ownership.share(chosen.data_dir) if chosen.server_mode else ownership.claim(chosen.data_dir)
         try:
             await _require_empty(chosen)
             damaged = await _restore_files(chosen, archive, told)
-            await run_cpu(_restore_rows, chosen.sqlalchemy_url, archive, facts, told)
+            await run_cpu(_restore_rows, chosen.sqlalchemy_url, archive, end, told)
         finally:
             owner.release()
     for line in _differing(manifest.get("settings"), chosen):
         told(line)
-    count = {name: one.rows for name, one in facts.rows.items()}
-    return Summary(count.get("documents", 0), count.get("chunks", 0), facts.files, source.stat().st_size, facts.problem_count + damaged)
+    found = _summary(end, source.stat().st_size)
+    return replace(found, problems=found.problems + damaged)
 
 
-async def _contents(chosen: Settings, blobs: BlobStore, facts: dict[str, Any], told: Told) -> AsyncIterator[bytes]:
-    """All bytes of the backup; `facts` are complete when they have been."""
-    framer = Framer()
-    with tempfile.TemporaryFile("w+", encoding="ascii") as names:
-        told("Reading the database")
-        async with aclosing(threaded(_rows(chosen, framer, facts, names, told))) as rows:
-            async for piece in rows:
-                yield piece
-        names.seek(0)
-        told(f"Writing {facts['files']:,} stored files")
-        facts |= {"problem_count": 0, "problems": []}
-        for name in names:
-            tenant, _, blob_hash = name.strip().partition("/")
-            try:
-                async for piece in files.packed(framer, blobs, TenantId(tenant), blob_hash, f"blobs/{tenant}/{blob_hash}"):
+def _summary(end: _End, size_bytes: int) -> Summary:
+    documents, chunks = (end.rows[name].rows if name in end.rows else 0 for name in _TOLD)
+    return Summary(documents, chunks, end.files, size_bytes, end.problem_count)
+
+
+class _Backup:
+    """One backup on its way out. `end` says what is in it once all its bytes have been given."""
+
+    def __init__(self, chosen: Settings, blobs: BlobStore, told: Told) -> None:
+        self.end = _End(rows={}, files=0, problem_count=0, problems=[])
+        self._chosen, self._blobs, self._told = chosen, blobs, told
+        self._framer = Framer()
+
+    async def pieces(self) -> AsyncIterator[bytes]:
+        end = self.end
+        with tempfile.TemporaryFile("w+", encoding="ascii") as names:
+            self._told("Reading the database")
+            async with aclosing(threaded(self._rows(names))) as rows:
+                async for piece in rows:
                     yield piece
-            except (BlobMissing, BlobDamaged) as error:
-                facts["problem_count"] += 1
-                facts["problems"] += [[error.code, tenant, blob_hash]] if len(facts["problems"]) < _MOST_PROBLEMS else []
-    yield framer.end(facts)
+            names.seek(0)
+            self._told(f"Writing {end.files:,} stored files")
+            for name in names:
+                tenant, _, blob_hash = name.strip().partition("/")
+                try:
+                    async for piece in files.packed(self._framer, self._blobs, TenantId(tenant), blob_hash, f"blobs/{tenant}/{blob_hash}"):
+                        yield piece
+                except (BlobMissing, BlobDamaged) as error:
+                    end.problem_count += 1
+                    if len(end.problems) < _MOST_PROBLEMS:
+                        end.problems.append((error.code, tenant, blob_hash))
+        yield self._framer.end(end.model_dump())
 
-
-def _rows(chosen: Settings, framer: Framer, facts: dict[str, Any], names: IO[str], told: Told) -> Generator[bytes, None, None]:
-    """The manifest and every table out of one snapshot; writes down the names of the files that its documents name."""
-    with opening.reading(chosen.sqlalchemy_url) as connection:
-        yield framer.member(MANIFEST, _manifest(chosen))
-        facts |= {"rows": {}, "files": 0}
-        for table in order.moved():
-            tally, number = sums.Tally(table), 0
-            for page in pages.pages(connection, table):
-                tally.add(page.rows)
-                for block in lines.blocks(table, page.rows):
-                    number += 1
-                    yield framer.member(f"rows/{table.name}/{number:06}.jsonl", block)
-            facts["rows"][table.name] = {"rows": tally.sum.rows, "digest": tally.sum.digest}
-            if table.name in _TOLD:
-                told(f"{table.name}: {tally.sum.rows:,}")
-        for tenant, blob_hash in stored.named(connection):
-            names.write(f"{tenant}/{blob_hash}\n")
-            facts["files"] += 1
+    def _rows(self, names: IO[str]) -> Generator[bytes, None, None]:
+        """The manifest and every table out of one snapshot; writes down the names of the files that its documents name."""
+        with opening.reading(self._chosen.sqlalchemy_url) as connection:
+            yield self._framer.member(MANIFEST, _manifest(self._chosen))
+            for table in order.moved():
+                tally, number = sums.Tally(table), 0
+                for page in pages.pages(connection, table):
+                    tally.add(page.rows)
+                    for block in lines.blocks(table, page.rows):
+                        number += 1
+                        yield self._framer.member(f"rows/{table.name}/{number:06}.jsonl", block)
+                self.end.rows[table.name] = _Sum(rows=tally.sum.rows, digest=tally.sum.digest)
+                if table.name in _TOLD:
+                    self._told(f"{table.name}: {tally.sum.rows:,}")
+            for tenant, blob_hash in stored.named(connection):
+                names.write(f"{tenant}/{blob_hash}\n")
+                self.end.files += 1
 
 
 def _manifest(chosen: Settings) -> bytes:
@@ -221,7 +231,7 @@ async def _restore_files(chosen: Settings, archive: Archive, told: Told) -> int:
     return damaged
 
 
-def _restore_rows(url: str, archive: Archive, facts: _End, told: Told) -> None:
+def _restore_rows(url: str, archive: Archive, end: _End, told: Told) -> None:
     tables = {table.name: table for table in order.moved()}
     tallies = {name: sums.Tally(table) for name, table in tables.items()}
     with opening.writing(url) as connection, connection.begin():
@@ -238,7 +248,7 @@ def _restore_rows(url: str, archive: Archive, facts: _End, told: Told) -> None:
             tallies[table.name].add(found)
             writing.write(connection, table, found)
         for name, tally in tallies.items():
-            said = facts.rows.get(name, _Sum(rows=0, digest=f"{0:064x}"))
+            said = end.rows.get(name, _Sum(rows=0, digest=f"{0:064x}"))
             if (tally.sum.rows, tally.sum.digest) != (said.rows, said.digest):
                 raise ArchiveDamaged(f"the rows of {name} are not those that were written")
             if name in _TOLD:

@@ -32,7 +32,7 @@ async def export_collection(collection_id: str, actor: Reader, runtime: CurrentR
     if found is None:
         raise CollectionUnknown(f"there is no collection {collection_id}")
     # The first piece before the answer begins: a model that is not here is a problem, not a download that breaks off.
-    pieces = exporting.export(runtime, actor, found)
+    pieces = await exporting.export(runtime, actor, found)
     first = await anext(pieces)
     name = re.sub(r"[^\w .()-]", "_", found["name"])[:100].strip(". ") or "collection"
     return StreamingResponse(
