@@ -6,10 +6,11 @@ files are about to be named. What a page finds is asked again before it counts, 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
+from semantik.auth.actor import Actor
 from semantik.engines.blobs.base import BlobDamaged, BlobMissing
 from semantik.engines.blobs.verify import read_through
 from semantik.engines.embedding.base import Tokenizer
@@ -20,8 +21,10 @@ from semantik.features.ingestion.job_args import Doctor
 from semantik.jobs.context import JobContext
 from semantik.kit.clock import now
 from semantik.kit.concurrency import run_cpu
+from semantik.kit.database import AsyncSession
 
 Look = Callable[[JobContext, Doctor, str], AsyncIterator[Batch]]
+_Read = Callable[[AsyncSession, Actor, str, int], Awaitable[Sequence[Mapping[Any, Any]]]]
 
 # Files are read through one by one, so a page of documents is a step of seconds.
 _DOCUMENTS = 32
@@ -32,31 +35,21 @@ LOST = ("original_lost", "original_damaged")
 
 async def originals(ctx: JobContext, args: Doctor, after: str) -> AsyncIterator[Batch]:
     """Each document against the files it names: its original and its text."""
-    while True:
-        async with ctx.read() as session:
-            page = await repository.documents_with_files(session, ctx.actor, after, _DOCUMENTS)
-        if not page:
-            return
+    async for page in _pages(ctx, repository.documents_with_files, after, _DOCUMENTS):
         seen: dict[str, Kind | None] = {}
         found = [(row, faults) for row in page if (faults := await _files_of(ctx, row, seen, read=args.hashes))]
         if found:
             async with ctx.read() as session:
                 rows = await repository.documents_by_id(session, ctx.actor, [row["id"] for row, _ in found])
             found = [(row, faults) for row, faults in found if _same_files(row, rows.get(row["id"]))]
-        after = page[-1]["id"]
-        yield Batch(after, len(page), tuple(fault for _, faults in found for fault in faults))
+        yield Batch(page[-1]["id"], len(page), tuple(fault for _, faults in found for fault in faults))
 
 
 async def rows(ctx: JobContext, args: Doctor, after: str) -> AsyncIterator[Batch]:
     """Chunks against their documents: those that no version claims."""
-    while True:
-        async with ctx.read() as session:
-            page = await repository.dead_chunks(session, ctx.actor, after, _ROWS)
-        if not page:
-            return
-        after = page[-1]["id"]
+    async for page in _pages(ctx, repository.dead_chunks, after, _ROWS):
         faults = [Fault(Kind.CHUNK_DEAD, row["id"], facts={"space": row["space"]}) for row in page]
-        yield Batch(after, len(page), tuple(faults))
+        yield Batch(page[-1]["id"], len(page), tuple(faults))
 
 
 async def chunks(ctx: JobContext, args: Doctor, after: str) -> AsyncIterator[Batch]:
@@ -104,16 +97,11 @@ async def points(ctx: JobContext, args: Doctor, after: str) -> AsyncIterator[Bat
 
 async def counts(ctx: JobContext, args: Doctor, after: str) -> AsyncIterator[Batch]:
     """The ledger: how many chunks each document says it has against how many there are."""
-    while True:
-        async with ctx.read() as session:
-            page = await repository.counts_page(session, ctx.actor, after, _ROWS)
-        if not page:
-            return
-        after = page[-1]["id"]
+    async for page in _pages(ctx, repository.counts_page, after, _ROWS):
         faults = [
             Fault(Kind.COUNT_WRONG, row["id"], row["path"], {"count": row["there"]}) for row in page if row["there"] != row["chunk_count"]
         ]
-        yield Batch(after, len(page), tuple(faults))
+        yield Batch(page[-1]["id"], len(page), tuple(faults))
 
 
 async def files(ctx: JobContext, args: Doctor, after: str) -> AsyncIterator[Batch]:
@@ -164,6 +152,17 @@ async def file_fault(ctx: JobContext, blob_hash: str, *, read: bool) -> Kind | N
     except BlobDamaged:
         return Kind.BLOB_DAMAGED
     return None
+
+
+async def _pages(ctx: JobContext, read: _Read, after: str, size: int) -> AsyncIterator[Sequence[Mapping[Any, Any]]]:
+    """Pages of rows behind the id, each in a session of its own, which is over before the page is looked at. None is empty."""
+    while True:
+        async with ctx.read() as session:
+            page = await read(session, ctx.actor, after, size)
+        if not page:
+            return
+        yield page
+        after = page[-1]["id"]
 
 
 async def _files_of(ctx: JobContext, row: Mapping[Any, Any], seen: dict[str, Kind | None], *, read: bool) -> list[Fault]:

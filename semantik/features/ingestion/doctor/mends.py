@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, assert_never
 
 import numpy as np
 
@@ -41,47 +41,59 @@ class Mended:
     effects: list[Effect] = field(default_factory=list)
     spaces: set[str] = field(default_factory=set)
 
+    def __add__(self, other: Mended) -> Mended:
+        counts = self.counts.copy()
+        counts.update(other.counts)
+        return Mended(counts, [*self.lost, *other.lost], [*self.effects, *other.effects], self.spaces | other.spaces)
+
 
 async def mend(ctx: JobContext, faults: Sequence[Fault]) -> Mended:
     """Every mend may be repeated: after a crash the same batch is looked at again, and what is right by then is no fault."""
-    done = Mended()
     by_kind: dict[Kind, list[Fault]] = {}
     for fault in faults:
         by_kind.setdefault(fault.kind, []).append(fault)
-    for kind, found in by_kind.items():
-        match kind:
-            case Kind.BLOB_MISSING | Kind.BLOB_DAMAGED:
-                await _read_again(ctx, done, kind, [fault.subject for fault in found])
-            case Kind.COUNT_WRONG:
-                for fault in found:
-                    done.effects.append(_count_set(ctx, fault))
-                await _read_again(ctx, done, kind, [fault.subject for fault in found])
-            case Kind.CHUNK_DAMAGED:
-                await _read_again(ctx, done, kind, [fault.facts["document"] for fault in found])
-            case Kind.BLOB_UNNAMED:
-                names = [fault.subject for fault in found]
-                done.counts[kind] += await forget_files(ctx, names, older_than_s=found[0].facts["older_than_s"])
-            case Kind.CHUNK_DEAD:
-                _bury(ctx, done, found)
-            case Kind.VECTOR_MISSING | Kind.VECTOR_DAMAGED:
-                await _embed_again(ctx, done, found)
-            case Kind.POINT_MISSING | Kind.POINT_DIFFERS:
-                for space, ids in _by_space(found).items():
-                    await projection.fill(ctx, space, ids)
-                done.counts[kind] += len(found)
-            case Kind.POINT_UNNAMED:
-                for space, ids in _by_space(found).items():
-                    await ctx.runtime.vectors.delete(space, ids)
-                    await ctx.runtime.vectors.flush(space)
-                done.counts[kind] += len(found)
-            case Kind.VECTOR_UNUSED:
-                done.effects.append(_forgotten(ctx, [(fault.facts["model_key"], fault.subject) for fault in found]))
-                done.counts[kind] += len(found)
-    return done
+    return sum([await _mended(ctx, kind, found) for kind, found in by_kind.items()], Mended())
 
 
-async def _read_again(ctx: JobContext, done: Mended, kind: Kind, document_ids: Sequence[str]) -> None:
+async def _mended(ctx: JobContext, kind: Kind, found: Sequence[Fault]) -> Mended:
+    all_of_them: Counter[str] = Counter({kind: len(found)})
+    match kind:
+        case Kind.BLOB_MISSING | Kind.BLOB_DAMAGED:
+            return await _read_again(ctx, kind, [fault.subject for fault in found])
+        case Kind.COUNT_WRONG:
+            counted = Mended(effects=[_count_set(ctx, fault) for fault in found])
+            return counted + await _read_again(ctx, kind, [fault.subject for fault in found])
+        case Kind.CHUNK_DAMAGED:
+            return await _read_again(ctx, kind, [fault.facts["document"] for fault in found])
+        case Kind.BLOB_UNNAMED:
+            names = [fault.subject for fault in found]
+            return Mended(Counter({kind: await forget_files(ctx, names, older_than_s=found[0].facts["older_than_s"])}))
+        case Kind.CHUNK_DEAD:
+            spaces: dict[str | None, list[str]] = {}
+            for fault in found:
+                spaces.setdefault(fault.facts["space"], []).append(fault.subject)
+            buried = [_buried(ctx, ids, space) for space, ids in spaces.items()]
+            return Mended(all_of_them, effects=buried, spaces={space for space in spaces if space is not None})
+        case Kind.VECTOR_MISSING | Kind.VECTOR_DAMAGED:
+            return await _embed_again(ctx, found)
+        case Kind.POINT_MISSING | Kind.POINT_DIFFERS:
+            for space, ids in _by_space(found).items():
+                await projection.fill(ctx, space, ids)
+            return Mended(all_of_them)
+        case Kind.POINT_UNNAMED:
+            for space, ids in _by_space(found).items():
+                await ctx.runtime.vectors.delete(space, ids)
+                await ctx.runtime.vectors.flush(space)
+            return Mended(all_of_them)
+        case Kind.VECTOR_UNUSED:
+            return Mended(all_of_them, effects=[_forgotten(ctx, [(fault.facts["model_key"], fault.subject) for fault in found])])
+        case _:
+            assert_never(kind)
+
+
+async def _read_again(ctx: JobContext, kind: Kind, document_ids: Sequence[str]) -> Mended:
     """Makes the documents due, or the container that holds their bytes; what nobody can give again fails with a reason."""
+    done = Mended()
     async with ctx.read() as session:
         rows = await repository.documents_by_id(session, ctx.actor, document_ids)
     for document_id, faults in Counter(document_ids).items():
@@ -96,6 +108,7 @@ async def _read_again(ctx: JobContext, done: Mended, kind: Kind, document_ids: S
         else:
             done.effects.append(_due(ctx, giver))
             done.counts[kind] += faults
+    return done
 
 
 async def _who_gives(ctx: JobContext, row: Mapping[Any, Any]) -> Mapping[Any, Any] | None:
@@ -143,16 +156,6 @@ def _due(ctx: JobContext, row: Mapping[Any, Any]) -> Effect:
     return effect
 
 
-def _bury(ctx: JobContext, done: Mended, found: Sequence[Fault]) -> None:
-    spaces: dict[str | None, list[str]] = {}
-    for fault in found:
-        spaces.setdefault(fault.facts["space"], []).append(fault.subject)
-    for space, ids in spaces.items():
-        done.effects.append(_buried(ctx, ids, space))
-        done.spaces |= {space} if space is not None else set()
-    done.counts[Kind.CHUNK_DEAD] += len(found)
-
-
 def _buried(ctx: JobContext, ids: Sequence[str], space: str | None) -> Effect:
     return lambda session: repository.bury_chunks(session, ctx.actor, ids, space)
 
@@ -161,7 +164,8 @@ def _forgotten(ctx: JobContext, keys: Sequence[tuple[str, str]]) -> Effect:
     return lambda session: repository.forget_vectors(session, ctx.actor, keys)
 
 
-async def _embed_again(ctx: JobContext, done: Mended, found: Sequence[Fault]) -> None:
+async def _embed_again(ctx: JobContext, found: Sequence[Fault]) -> Mended:
+    done = Mended()
     for space, ids in _by_space(found).items():
         kinds = {fault.subject: fault.kind for fault in found}
         for some in split(ids, _TEXTS_A_CALL):
@@ -176,6 +180,7 @@ async def _embed_again(ctx: JobContext, done: Mended, found: Sequence[Fault]) ->
             await projection.put(ctx, space, [{**row, "vector": fresh[row["embedding_hash"]]} for row in rows])
             done.effects.append(_kept(ctx, encoder.spec.key, fresh))
             done.counts.update(kinds[row["id"]] for row in rows)
+    return done
 
 
 def _kept(ctx: JobContext, model_key: str, fresh: Mapping[str, bytes]) -> Effect:
