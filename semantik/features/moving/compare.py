@@ -7,7 +7,7 @@ the same hits, ties apart, and the graph must find as many of them as the source
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
@@ -100,13 +100,13 @@ async def _files(held: Held, report: Report, watcher: Watcher) -> None:
     source = await source_files(held.ends)
     target = await open_blobs(held.ends.target, read_only=True)
     try:
-        await _compare_files(held.source, source, target, report, watcher)
+        await _compare_files(held.source, source=source, target=target, report=report, watcher=watcher)
     finally:
         await source.close()
         await target.close()
 
 
-async def _compare_files(rows: Connection, source: BlobStore, target: BlobStore, report: Report, watcher: Watcher) -> None:
+async def _compare_files(rows: Connection, *, source: BlobStore, target: BlobStore, report: Report, watcher: Watcher) -> None:
     total = (await run_cpu(files.expected, rows)).files
     watcher.step("compare files", total)
     counts, sizes = [0, 0], [0, 0]
@@ -159,7 +159,8 @@ async def _index(held: Held, report: Report, watcher: Watcher, seed: int) -> Non
         source = None if source_settings is None else open_vectors(source_settings)
         try:
             for key, dimensions in await run_cpu(points.spaces, held.source):
-                await _compare_space(held.source, source, target, Space(key, dimensions), report, watcher, seed)
+                space = Space(key, dimensions)
+                await _compare_space(held.source, space, source=source, target=target, report=report, watcher=watcher, seed=seed)
         finally:
             await target.close()
             if source is not None:
@@ -167,7 +168,7 @@ async def _index(held: Held, report: Report, watcher: Watcher, seed: int) -> Non
 
 
 async def _compare_space(
-    rows: Connection, source: VectorStore | None, target: VectorStore, space: Space, report: Report, watcher: Watcher, seed: int
+    rows: Connection, space: Space, *, source: VectorStore | None, target: VectorStore, report: Report, watcher: Watcher, seed: int
 ) -> None:
     corpora: dict[str, dict[tuple[str, int], int]] = {}
     for tenant, collection, generation, held in await run_cpu(points.corpora, rows, space.key):
@@ -185,14 +186,16 @@ async def _compare_space(
         return
     assert source is not None, "it holds points"
     watcher.step(f"compare searches {space.key}", min(SEARCHES, expected))
-    tally = _Tally()
+    searches: list[_Search] = []
     share = max(1, SEARCHES // len(wholes))
     for corpus in wholes[:SEARCHES]:
         sampled = await run_cpu(points.sample, rows, corpus.tenant, space.key, count=share + 1, seed=seed)
         for number, row in enumerate(sampled[:share]):
-            await _ask_both(rows, source, target, space, corpus, row, sampled[number - 1], tally)
+            query = _between(corpus, row, sampled[number - 1])
+            if query is not None:
+                searches.append(await _ask_both(rows, (source, target), space, query))
             watcher.seen(1)
-    report.checks += tally.checks(space.key)
+    report.checks += _checks(searches, space.key)
 
 
 async def _count(store: VectorStore, space: Space, corpora: Sequence[Corpus]) -> int:
@@ -202,57 +205,55 @@ async def _count(store: VectorStore, space: Space, corpora: Sequence[Corpus]) ->
         return 0
 
 
-@dataclass(slots=True)
-class _Tally:
-    """`found`: hits of the exact scan that the graph gave, at source and target."""
+@dataclass(frozen=True, slots=True)
+class _Search:
+    """One search, asked of both. `wanted`: hits of the exact scan; `found`: how many of them the graph gave, at source and target."""
 
-    searches: int = 0
-    equal: int = 0
-    wanted: int = 0
-    found: tuple[int, int] = (0, 0)
-
-    def checks(self, key: str) -> list[Check]:
-        if not self.searches:
-            return []
-        recalls = [found / self.wanted if self.wanted else 1.0 for found in self.found]
-        unequal = self.searches - self.equal
-        differs = f"searches in {key}: {unequal} of {self.searches} have other hits at the target" if unequal else None
-        lower = None
-        if recalls[1] < recalls[0] - _RECALL:
-            lower = f"searches in {key}: recall is {recalls[1]:.4f} at the target, {recalls[0]:.4f} at the source"
-        return [
-            Check(f"searches {key}", f"{self.searches}", f"{self.equal} with the same hits", differs),
-            Check(f"recall at {HITS} {key}", f"{recalls[0]:.4f}", f"{recalls[1]:.4f}", lower),
-        ]
+    equal: bool
+    wanted: int
+    found: tuple[int, int]
 
 
-async def _ask_both(
-    rows: Connection, source: VectorStore, target: VectorStore, space: Space, corpus: Corpus, row: Any, other: Any, tally: _Tally
-) -> None:
-    """One query: the direction between two stored vectors, and the first words of a passage."""
+def _checks(searches: Sequence[_Search], key: str) -> list[Check]:
+    if not searches:
+        return []
+    equal, wanted = sum(one.equal for one in searches), sum(one.wanted for one in searches)
+    recalls = [sum(one.found[side] for one in searches) / wanted if wanted else 1.0 for side in (0, 1)]
+    unequal = len(searches) - equal
+    differs = f"searches in {key}: {unequal} of {len(searches)} have other hits at the target" if unequal else None
+    lower = None
+    if recalls[1] < recalls[0] - _RECALL:
+        lower = f"searches in {key}: recall is {recalls[1]:.4f} at the target, {recalls[0]:.4f} at the source"
+    return [
+        Check(f"searches {key}", f"{len(searches)}", f"{equal} with the same hits", differs),
+        Check(f"recall at {HITS} {key}", f"{recalls[0]:.4f}", f"{recalls[1]:.4f}", lower),
+    ]
+
+
+def _between(corpus: Corpus, row: Any, other: Any) -> Query | None:
+    """A query of the direction between two stored vectors, and of the first words of a passage; None where there is neither.
+
+    Points that are about to leave the source's index may stand among its hits: more is asked for, and they are passed over.
+    """
     dense = None
     if row["vector"] is not None:
         one, two = (np.frombuffer(part["vector"] or row["vector"], dtype="<f2").astype(np.float32) for part in (row, other))
         dense = 0.7 * one + 0.3 * two
     sparse, _ = bm25.query_vector(" ".join(row["text"].split()[:12]), [row["language"]])
     words = sparse if len(sparse.indices) else None
-    if dense is None and words is None:
-        return
-    stores = (source, target)
-    # Points that are about to leave the source's index may stand among its hits: more is asked for, and they are passed over.
-    exact = [await store.query(space, Query(corpus, Filters(), dense, words, 3 * HITS, exact=True)) for store in stores]
-    graph = [await store.query(space, Query(corpus, Filters(), dense, words, 3 * HITS)) for store in stores]
+    return None if dense is None and words is None else Query(corpus, Filters(), dense, words, 3 * HITS)
+
+
+async def _ask_both(rows: Connection, stores: tuple[VectorStore, VectorStore], space: Space, query: Query) -> _Search:
+    exact = [await store.query(space, replace(query, exact=True)) for store in stores]
+    graph = [await store.query(space, query) for store in stores]
     asked = {id for answer in (*exact, *graph) for side in (answer.dense, answer.sparse) if side for id in side.found.ids}
     alive = await run_cpu(points.known, rows, asked)
-    tally.searches += 1
-    tally.equal += all(
-        _same(_top(a, alive), _top(b, alive)) for a, b in ((exact[0].dense, exact[1].dense), (exact[0].sparse, exact[1].sparse))
-    )
-    if dense is not None:
-        truth = {id for id, _ in _top(exact[1].dense, alive)}
-        tally.wanted += len(truth)
-        hits = [len(truth & {id for id, _ in _top(answer.dense, alive)}) for answer in graph]
-        tally.found = (tally.found[0] + hits[0], tally.found[1] + hits[1])
+    sides = ((exact[0].dense, exact[1].dense), (exact[0].sparse, exact[1].sparse))
+    equal = all(_same(_top(one, alive), _top(other, alive)) for one, other in sides)
+    truth = {id for id, _ in _top(exact[1].dense, alive)}
+    at_source, at_target = (len(truth & {id for id, _ in _top(answer.dense, alive)}) for answer in graph)
+    return _Search(equal, len(truth), (at_source, at_target))
 
 
 def _top(side: SideResult | None, alive: set[str]) -> list[tuple[str, float]]:

@@ -59,7 +59,7 @@ async def _beside_rows(held: Held, runtime: Runtime, ledger: Ledger, watcher: Wa
     if held.ends.files:
         store = await source_files(held.ends)
         try:
-            await _files(held.source, store, runtime.blobs, ledger, watcher)
+            await _files(held.source, source=store, target=runtime.blobs, ledger=ledger, watcher=watcher)
         finally:
             await store.close()
     if held.ends.index:
@@ -94,7 +94,7 @@ def _rows(watcher: Watcher, source: Connection, url: str, ledger: Ledger) -> Non
             analyse(target)
 
 
-async def _files(rows: Connection, source: BlobStore, target: BlobStore, ledger: Ledger, watcher: Watcher) -> None:
+async def _files(rows: Connection, *, source: BlobStore, target: BlobStore, ledger: Ledger, watcher: Watcher) -> None:
     done = ledger.of("files")
     total = (await run_cpu(files.expected, rows)).files
     watcher.step("files", total, done.done)
@@ -133,10 +133,12 @@ async def fill_index(rows: Connection, runtime: Runtime, ledger: Ledger, watcher
         for tenant, _, _, expected in await run_cpu(points.corpora, rows, key):
             tenants[tenant] = tenants.get(tenant, 0) + expected
         for tenant, expected in tenants.items():
-            await _points(rows, runtime, space, tenant, expected, ledger, watcher)
+            await _points(space, tenant, expected=expected, rows=rows, runtime=runtime, ledger=ledger, watcher=watcher)
 
 
-async def _points(rows: Connection, runtime: Runtime, space: Space, tenant: str, expected: int, ledger: Ledger, watcher: Watcher) -> None:
+async def _points(
+    space: Space, tenant: str, *, expected: int, rows: Connection, runtime: Runtime, ledger: Ledger, watcher: Watcher
+) -> None:
     step = f"index:{space.key}:{tenant}"
     done = ledger.of(step)
     watcher.step(f"index {space.key}", expected, done.done)

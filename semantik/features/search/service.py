@@ -82,7 +82,7 @@ async def search(runtime: Runtime, actor: Actor, request: Request) -> SearchResu
 
         depth = place.depth or (_DEPTH if request.limit <= 30 else _DEEPEST)
         while True:
-            answers = await _answers(runtime, actor, request, spaces, asked, depth)
+            answers = await _answers(runtime, actor, request, spaces=spaces, asked=asked, depth=depth)
             async with runtime.database.lookup(actor.tenant_id) as session:
                 documents = await repository.documents_of(session, actor, ids, list(_told_of(answers)))
                 strangers = set() if foreign else _strangers(query, languages, documents)
@@ -145,7 +145,7 @@ async def _spaces(runtime: Runtime, found: Sequence[Searchable]) -> dict[Space, 
 
 
 async def _answers(
-    runtime: Runtime, actor: Actor, request: Request, spaces: Mapping[Space, list[Searchable]], asked: Asked, depth: int
+    runtime: Runtime, actor: Actor, request: Request, *, spaces: Mapping[Space, list[Searchable]], asked: Asked, depth: int
 ) -> list[Answer]:
     began = time.perf_counter()
     try:
@@ -162,7 +162,7 @@ async def _answers(
             }
         if len(filled) == len(spaces):
             raise
-        return await _answers(runtime, actor, request, filled, asked, depth) if filled else []
+        return await _answers(runtime, actor, request, spaces=filled, asked=asked, depth=depth) if filled else []
     finally:
         metrics.SEARCH_SECONDS.labels(stage="index").observe(time.perf_counter() - began)
 
