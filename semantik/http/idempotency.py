@@ -29,12 +29,12 @@ from semantik.jobs.store.requests import Answer
 from semantik.kit.concurrency import run_cpu
 from semantik.kit.database import AsyncSession
 from semantik.kit.errors import Conflict, SemantikError
+from semantik.kit.files import PIECE_BYTES
 
 if TYPE_CHECKING:
     from semantik.runtime import Runtime
 
 _ASKED = "semantik.idempotency"
-_PIECE_BYTES = 1024 * 1024
 
 _Handle = Callable[[Request], Coroutine[Any, Any, Response]]
 
@@ -163,7 +163,7 @@ def _add_form(digest: Any, form: FormData) -> None:
         digest.update(f"\n{name}\n".encode("utf-8", "surrogatepass"))
         if isinstance(value, UploadFile):
             digest.update((value.filename or "").encode("utf-8", "surrogatepass") + b"\n")
-            while piece := value.file.read(_PIECE_BYTES):
+            while piece := value.file.read(PIECE_BYTES):
                 digest.update(piece)
             value.file.seek(0)
         else:

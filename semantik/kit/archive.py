@@ -21,11 +21,11 @@ from typing import Any, BinaryIO, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from semantik.kit.errors import InvalidInput
+from semantik.kit.files import PIECE_BYTES
 
 MANIFEST, END = "manifest.json", "end.json"
 
 _BLOCK = 512
-_PIECE_BYTES = 1024 * 1024
 _MAX_JSON_BYTES = 4 * 1024 * 1024
 
 M = TypeVar("M", bound=BaseModel)
@@ -156,7 +156,7 @@ class Archive:
     def _span(self, start: int, end: int) -> Iterator[bytes]:
         while start < end:
             self._file.seek(start)
-            piece = self._file.read(min(_PIECE_BYTES, end - start))
+            piece = self._file.read(min(PIECE_BYTES, end - start))
             if not piece:
                 raise ArchiveDamaged("the archive was cut short")
             start += len(piece)

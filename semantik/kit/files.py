@@ -1,17 +1,27 @@
-"""Files that appear under their name whole or not at all."""
+"""Files read piece by piece beside the loop, and files that appear under their name whole or not at all."""
 
 from __future__ import annotations
 
 import errno
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
+from semantik.kit.concurrency import run_cpu
 from semantik.kit.database_errors import DiskFull
 from semantik.kit.errors import Conflict, InvalidInput
+
+# Large enough that the trip to a thread and back costs nothing beside it, small enough to hold for each of many readers.
+PIECE_BYTES = 1024 * 1024
+
+
+class Readable(Protocol):
+    """An open file, be it on disk or spooled."""
+
+    def read(self, size: int, /) -> bytes: ...
 
 
 class FileInTheWay(Conflict):
@@ -60,6 +70,17 @@ def appearing(target: Path) -> Iterator[BinaryIO]:
         os.fsync(folder)
     finally:
         os.close(folder)
+
+
+async def pieces(file: Readable, *, most: int | None = None) -> AsyncIterator[bytes]:
+    """The file from where it stands to its end, or its next `most` bytes, read on a thread. No piece is empty."""
+    left = most
+    while left is None or left > 0:
+        piece = await run_cpu(file.read, PIECE_BYTES if left is None else min(left, PIECE_BYTES))
+        if not piece:
+            return
+        left = None if left is None else left - len(piece)
+        yield piece
 
 
 @contextmanager

@@ -16,10 +16,9 @@ from typing import Any
 from semantik.engines.blobs.base import STRAY_AGE_S, BlobMissing, BlobRef, BlobStore
 from semantik.engines.blobs.spool import BlobsUnwritable, remove_strays, spooled, writing
 from semantik.engines.blobs.verify import verified
+from semantik.kit import files
 from semantik.kit.concurrency import run_cpu
 from semantik.kit.ids import TenantId
-
-_PIECE_BYTES = 1024 * 1024
 
 
 class FileBlobs(BlobStore):
@@ -96,12 +95,7 @@ class FileBlobs(BlobStore):
     async def _pieces(self, path: Path, start: int, end: int | None) -> AsyncIterator[bytes]:
         with open(path, "rb") as file:
             file.seek(start)
-            left = None if end is None else end - start
-            while left is None or left > 0:
-                piece = await run_cpu(file.read, _PIECE_BYTES if left is None else min(left, _PIECE_BYTES))
-                if not piece:
-                    return
-                left = None if left is None else left - len(piece)
+            async for piece in files.pieces(file, most=None if end is None else end - start):
                 yield piece
 
     def _path(self, tenant: TenantId, blob_hash: str) -> Path:

@@ -34,11 +34,11 @@ from semantik.kit import logs
 from semantik.kit.clock import now
 from semantik.kit.concurrency import run_cpu
 from semantik.kit.errors import Misconfigured
+from semantik.kit.files import PIECE_BYTES
 from semantik.kit.ids import TenantId
 
 log = logs.get(__name__)
 
-_PIECE_BYTES = 1024 * 1024
 _PART_BYTES = 8 * 1024 * 1024
 # S3 takes at most 10,000 parts of an object.
 _MAX_PARTS = 10_000
@@ -315,7 +315,7 @@ class S3Blobs(BlobStore):
         async with answer["Body"] as body:
             while True:
                 try:
-                    piece = await body.read(_PIECE_BYTES)
+                    piece = await body.read(PIECE_BYTES)
                 except (BotoCoreError, aiohttp.ClientError, OSError, TimeoutError) as error:
                     raise _Cut(type(error).__name__) from error
                 if not piece:

@@ -16,8 +16,8 @@ from wcmatch import glob as wildcards
 
 from semantik.engines.connectors.base import BadSourceSettings, Connector, Item, ItemGone, SourceUnreachable
 from semantik.kit.concurrency import run_cpu
+from semantik.kit.files import pieces
 
-_PIECE_BYTES = 1024 * 1024
 _BATCH = 256
 
 # Version control, caches and editor litter that nobody means when naming a folder.
@@ -72,7 +72,7 @@ class DirectoryConnector(Connector):
         with os.fdopen(descriptor, "rb") as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode) or not self._holds(file.fileno()):
                 raise ItemGone(item.path)
-            while piece := await run_cpu(file.read, _PIECE_BYTES):
+            async for piece in pieces(file):
                 yield piece
 
     async def close(self) -> None:

@@ -9,9 +9,8 @@ from collections.abc import AsyncIterator
 from semantik.engines.blobs.base import BlobDamaged, BlobMissing, BlobStore
 from semantik.kit.archive import Archive, Framer, Member
 from semantik.kit.concurrency import run_cpu
+from semantik.kit.files import pieces
 from semantik.kit.ids import TenantId
-
-_PIECE_BYTES = 1024 * 1024
 
 
 async def packed(framer: Framer, blobs: BlobStore, tenant: TenantId, blob_hash: str, name: str) -> AsyncIterator[bytes]:
@@ -24,13 +23,10 @@ async def packed(framer: Framer, blobs: BlobStore, tenant: TenantId, blob_hash: 
         with file:
             size, digest = os.fstat(file.fileno()).st_size, hashlib.sha256()
             yield framer.head(name, size)
-            left = size
-            while left:
-                piece = await run_cpu(file.read, min(left, _PIECE_BYTES))
-                assert piece, "a stored file never grows shorter"
-                left -= len(piece)
+            async for piece in pieces(file, most=size):
                 await run_cpu(digest.update, piece)
                 yield framer.body(piece)
+            assert file.tell() == size, "a stored file never grows shorter"
             yield framer.pad(size)
     if digest.hexdigest() != blob_hash:
         raise BlobDamaged(f"the stored file {blob_hash[:12]} is damaged")
@@ -44,9 +40,9 @@ async def unpacked(archive: Archive, member: Member, blobs: BlobStore, tenant: T
     if digest.hexdigest() != blob_hash:
         return False
 
-    async def pieces() -> AsyncIterator[bytes]:
+    async def body() -> AsyncIterator[bytes]:
         for piece in archive.pieces(member):
             yield piece
 
-    await blobs.put(tenant, pieces())
+    await blobs.put(tenant, body())
     return True

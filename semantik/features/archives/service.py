@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -14,9 +13,8 @@ from semantik.jobs.values import Enqueued
 from semantik.kit.archive import Archive
 from semantik.kit.concurrency import run_cpu
 from semantik.kit.database import AsyncSession
+from semantik.kit.files import pieces
 from semantik.runtime import Runtime
-
-_PIECE_BYTES = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +29,7 @@ async def store(runtime: Runtime, actor: Actor, file: BinaryIO) -> Stored:
     """Raises `ArchiveDamaged` for what is no bundle at first sight, before anything is stored; `TooLarge` past the limit of uploads."""
     manifest = await run_cpu(lambda: bundle.manifest_of(Archive(file, bundle.NAMES)))
     file.seek(0)
-
-    async def pieces() -> AsyncIterator[bytes]:
-        while piece := await run_cpu(file.read, _PIECE_BYTES):
-            yield piece
-
-    ref = await runtime.blobs.put(actor.tenant_id, pieces(), max_bytes=runtime.settings.upload_max_bytes)
+    ref = await runtime.blobs.put(actor.tenant_id, pieces(file), max_bytes=runtime.settings.upload_max_bytes)
     return Stored(ref.hash, manifest.collection.name)
 
 

@@ -25,7 +25,7 @@ from semantik.features.ingestion import projection
 from semantik.features.ingestion.embedder import Embedder
 from semantik.features.ingestion.values import Batch, ChunkDraft, Fetched, Finish, Measured, NewMember, Target, Work
 from semantik.jobs.failpoints import fp
-from semantik.kit import logs, metrics, traces
+from semantik.kit import files, logs, metrics, traces
 from semantik.kit.concurrency import run_cpu
 from semantik.kit.errors import RateLimited, SemantikError, Unavailable
 from semantik.kit.secrets import Keyring
@@ -367,5 +367,5 @@ def _position(part: Part, start: int, end: int) -> dict[str, Any]:
 
 async def _pieces(path: Path) -> AsyncIterator[bytes]:
     with open(path, "rb") as file:
-        while piece := await run_cpu(file.read, 1024 * 1024):
+        async for piece in files.pieces(file):
             yield piece

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -14,11 +14,9 @@ from semantik.features.ingestion.publish import new_document
 from semantik.features.ingestion.schemas import Uploaded, UploadedFile
 from semantik.features.ingestion.service import enqueue_ingest
 from semantik.kit.clock import now
-from semantik.kit.concurrency import run_cpu
 from semantik.kit.database import AsyncSession
 from semantik.kit.errors import TooLarge
-
-_PIECE_BYTES = 1024 * 1024
+from semantik.kit.files import Readable, pieces
 
 
 class File(Protocol):
@@ -28,7 +26,7 @@ class File(Protocol):
     def filename(self) -> str | None: ...
 
     @property
-    def file(self) -> object: ...
+    def file(self) -> Readable: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +51,7 @@ async def store(blobs: BlobStore, actor: Actor, file: File, *, path: str | None,
             None,
         )
     try:
-        ref = await blobs.put(actor.tenant_id, _pieces(file.file), max_bytes=max_bytes)
+        ref = await blobs.put(actor.tenant_id, pieces(file.file), max_bytes=max_bytes)
     except TooLarge as error:
         return Stored(
             shown,
@@ -128,9 +126,3 @@ def safe_path(given: str) -> str:
         elif step not in ("", "."):
             kept.append(step)
     return "/".join(kept[-1000:])
-
-
-async def _pieces(file: object) -> AsyncIterator[bytes]:
-    read = file.read  # type: ignore[attr-defined]  # a spooled temporary file: typing has no name for its protocol
-    while piece := await run_cpu(read, _PIECE_BYTES):
-        yield piece
