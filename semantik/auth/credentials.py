@@ -25,7 +25,6 @@ _ORDER = (Scope.READ, Scope.WRITE, Scope.ADMIN)
 
 
 class CredentialsMissing(Unauthenticated):
-    code = "unauthenticated"
     default_hint = "Send Authorization: Bearer <access token or API key>."
 
 
