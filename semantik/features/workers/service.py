@@ -11,11 +11,12 @@ from semantik.jobs.states import Status
 from semantik.jobs.store import workers
 
 
-def state_of(row: Any, now: datetime) -> str:
-    """up, draining, down or silent: what it said last, unless it was asked to drain, or has said nothing for a minute."""
-    if row.state != "down" and (now - row.last_seen_at).total_seconds() > workers.SILENT_S:
-        return "silent"
-    return "draining" if row.state == "up" and row.drain_asked_at is not None else str(row.state)
+def state_of(row: Any, now: datetime) -> workers.State:
+    """What it said last, unless it was asked to drain, or has said nothing for a minute."""
+    if row.state != workers.State.DOWN and (now - row.last_seen_at).total_seconds() > workers.SILENT_S:
+        return workers.State.SILENT
+    state = workers.State(row.state)
+    return workers.State.DRAINING if state is workers.State.UP and row.drain_asked_at is not None else state
 
 
 def became(status: str, resumed: bool) -> str:

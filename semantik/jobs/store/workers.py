@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
 import sqlalchemy as sa
@@ -13,7 +14,18 @@ from semantik.tables.jobs import workers
 
 # Workers sign every ten seconds.
 SILENT_S = 60
-_LIVING = (workers.c.state != "down", workers.c.last_seen_at > db_time(-SILENT_S))
+
+
+class State(StrEnum):
+    """Of a process: what it says itself, but for `SILENT`, which is what others see of one that says nothing."""
+
+    UP = "up"
+    DRAINING = "draining"
+    DOWN = "down"
+    SILENT = "silent"
+
+
+_LIVING = (workers.c.state != State.DOWN, workers.c.last_seen_at > db_time(-SILENT_S))
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +37,7 @@ class Signs:
     queues: list[str]
     slots: int
     version: str
-    state: str
+    state: State
     name: str
 
 
@@ -46,7 +58,7 @@ async def sign_in(database: Database, signs: Signs) -> None:
         await session.commit()
 
 
-async def seen(database: Database, worker_id: str, state: str) -> None:
+async def seen(database: Database, worker_id: str, state: State) -> None:
     async with database.write() as session:
         await session.execute(sa.update(workers).where(workers.c.id == worker_id).values(last_seen_at=db_time(), state=state))
         await session.commit()
@@ -76,5 +88,5 @@ async def list_all(session: AsyncSession) -> list[Any]:
 
 async def living(session: AsyncSession) -> list[Any]:
     """Processes that take jobs: up, not asked to drain, and seen within the last minute."""
-    taking = (workers.c.state == "up", workers.c.drain_asked_at.is_(None), *_LIVING)
+    taking = (workers.c.state == State.UP, workers.c.drain_asked_at.is_(None), *_LIVING)
     return list((await session.execute(sa.select(workers).where(*taking).order_by(workers.c.id))).all())
