@@ -12,8 +12,9 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
+
+from semantik.kit.copying import Copy
 
 Row = Mapping[str, Any]
 
@@ -76,17 +77,10 @@ async def _copied(session: AsyncSession, table: sa.Table, rows: Sequence[Row]) -
         f"incoming_{table.name}_{hashlib.sha256(shape.encode()).hexdigest()[:8]}", *(sa.column(one.name, one.type) for one in columns)
     )
     await session.execute(sa.text(f"CREATE TEMPORARY TABLE IF NOT EXISTS {incoming.name} ({shape}) ON COMMIT DELETE ROWS"))
-    binds = [column.type.dialect_impl(dialect).bind_processor(dialect) for column in columns]
-    names = ", ".join(f'"{column.name}"' for column in columns)
-    command = f"COPY {incoming.name} ({names}) FROM STDIN"
-    # SQLAlchemy has no word for COPY: the driver's own cursor, in the transaction that is under way.
+    copy = Copy(incoming.name, columns, dialect)
     driver: Any = (await connection.get_raw_connection()).driver_connection
-    vendor: Any = dialect.loaded_dbapi
-    try:
-        async with driver.cursor() as cursor, cursor.copy(command) as copy:
+    with copy.errors():
+        async with driver.cursor() as cursor, cursor.copy(copy.command) as taking:
             for row in rows:
-                values = (bind(row[column.name]) if bind else row[column.name] for column, bind in zip(columns, binds, strict=True))
-                await copy.write_row(tuple(values))
-    except vendor.Error as error:
-        raise DBAPIError.instance(command, None, error, vendor.Error, hide_parameters=True, dialect=dialect) from error
+                await taking.write_row(copy.bound(row[column.name] for column in columns))
     return incoming

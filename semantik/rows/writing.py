@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
 
-from semantik.kit.database_errors import translated
+from semantik.kit.copying import Copy
 from semantik.kit.errors import Conflict
 from semantik.rows.pages import Row
 
@@ -32,12 +30,10 @@ def write(connection: sa.Connection, table: sa.Table, rows: Sequence[Row]) -> No
     assert connection.in_transaction(), "rows and the note of them belong into one transaction of the caller's"
     if not rows:
         return
-    with _in_our_words(connection, table, rows):
-        if connection.dialect.name == "postgresql":
-            _copy(connection, table, rows)
-        else:
-            names = [column.name for column in table.columns]
-            connection.execute(table.insert(), [dict(zip(names, row, strict=True)) for row in rows])
+    if connection.dialect.name == "postgresql":
+        _copy(connection, table, rows)
+    else:
+        _insert(connection, table, rows)
 
 
 def reset_sequences(connection: sa.Connection, tables: Sequence[sa.Table]) -> None:
@@ -57,30 +53,23 @@ def reset_sequences(connection: sa.Connection, tables: Sequence[sa.Table]) -> No
 
 
 def _copy(connection: sa.Connection, table: sa.Table, rows: Sequence[Row]) -> None:
-    preparer = connection.dialect.identifier_preparer
-    columns = ", ".join(preparer.format_column(column) for column in table.columns)
+    copy = Copy(connection.dialect.identifier_preparer.format_table(table), list(table.columns), connection.dialect)
     driver: Any = connection.connection.driver_connection
-    as_text = [_json if isinstance(column.type, sa.JSON) else None for column in table.columns]
-    with driver.cursor() as cursor, cursor.copy(f"COPY {preparer.format_table(table)} ({columns}) FROM STDIN") as copy:
-        for row in rows:
-            copy.write_row([value if dump is None or value is None else dump(value) for value, dump in zip(row, as_text, strict=True)])
-
-
-_json: Callable[[Any], str] = json.dumps
-
-
-@contextmanager
-def _in_our_words(connection: sa.Connection, table: sa.Table, rows: Sequence[Row]) -> Iterator[None]:
-    """COPY passes SQLAlchemy by, and what it says quotes the row: neither a log nor an error may."""
-    driver = connection.dialect.loaded_dbapi
     try:
-        yield
+        with copy.errors(), driver.cursor() as cursor, cursor.copy(copy.command) as taking:
+            for row in rows:
+                taking.write_row(copy.bound(row))
+    except (sa.exc.DataError, sa.exc.IntegrityError) as error:
+        # What the server says quotes the row: neither a log nor an error may.
+        raise RowUnfit(f"{table.name}{_place(table, rows, error.orig)}: {_reason(error.orig)}") from None
+
+
+def _insert(connection: sa.Connection, table: sa.Table, rows: Sequence[Row]) -> None:
+    names = [column.name for column in table.columns]
+    try:
+        connection.execute(table.insert(), [dict(zip(names, row, strict=True)) for row in rows])
     except sa.exc.IntegrityError as error:
         raise RowUnfit(f"{table.name}: {error.orig}") from None
-    except driver.Error as error:
-        if isinstance(error, driver.DataError | driver.IntegrityError):
-            raise RowUnfit(f"{table.name}{_place(table, rows, error)}: {_reason(error)}") from None
-        raise translated(sa.exc.OperationalError("COPY", None, error)) from error
 
 
 def _reason(error: Any) -> str:
