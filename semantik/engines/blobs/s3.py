@@ -47,7 +47,7 @@ _PARTS_AT_ONCE = 8
 _CONNECTIONS = 32
 _CONNECT_S, _READ_S = 5, 30
 _ATTEMPTS = 4
-_PROBE_S = 2
+PROBE_S = 2
 _RETRY_AFTER_S = 10.0
 
 # Wrong for good until somebody changes the settings or the bucket.
@@ -98,7 +98,7 @@ async def open_s3(
         session = get_session()
         keys = {"aws_access_key_id": access_key, "aws_secret_access_key": secret_key} if access_key else {}
         client = await _client(session, stack, place, keys, attempts=attempts, timeout_s=_READ_S)
-        probe = await _client(session, stack, place, keys, attempts=1, timeout_s=_PROBE_S)
+        probe = await _client(session, stack, place, keys, attempts=1, timeout_s=PROBE_S)
         copies = await run_cpu(LocalCopies, copies_dir, max_bytes=copies_bytes)
         store = S3Blobs(place, client, probe, copies, part_bytes=part_bytes, attempts=attempts)
         try:
@@ -255,7 +255,7 @@ class S3Blobs(BlobStore):
                 await self._upload_parts(path, key, size)
 
     async def _upload_parts(self, path: Path, key: str, size: int) -> None:
-        upload = (await self._client.create_multipart_upload(Bucket=self._place.bucket, Key=key))["UploadId"]
+        upload = await self._begin_upload(key)
         part_bytes = max(self._part_bytes, -(-size // _MAX_PARTS))
         try:
             async with asyncio.TaskGroup() as group:
@@ -272,6 +272,18 @@ class S3Blobs(BlobStore):
             await asyncio.shield(self._abort(key, upload))
             if isinstance(error, BaseExceptionGroup):
                 raise error.exceptions[0] from None
+            raise
+
+    async def _begin_upload(self, key: str) -> str:
+        beginning = asyncio.create_task(self._client.create_multipart_upload(Bucket=self._place.bucket, Key=key))
+        try:
+            return str((await asyncio.shield(beginning))["UploadId"])
+        except asyncio.CancelledError:
+            # The store may have begun it, and only its answer tells the name to remove it by.
+            await asyncio.wait({beginning}, timeout=PROBE_S)
+            if beginning.done() and not beginning.cancelled() and beginning.exception() is None:
+                await self._abort(key, beginning.result()["UploadId"])
+            beginning.cancel()
             raise
 
     async def _upload_part(self, path: Path, key: str, upload: str, number: int, offset: int, part_bytes: int) -> str:

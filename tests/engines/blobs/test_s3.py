@@ -15,7 +15,7 @@ import pytest
 from semantik.engines.blobs import location
 from semantik.engines.blobs.base import BlobMissing, BlobsUnavailable
 from semantik.engines.blobs.copies import LocalCopies
-from semantik.engines.blobs.s3 import BlobsMisconfigured, S3Blobs, open_s3
+from semantik.engines.blobs.s3 import PROBE_S, BlobsMisconfigured, S3Blobs, open_s3
 from semantik.kit.errors import Misconfigured
 from semantik.kit.ids import TenantId, new_id
 from semantik.testing.blobs import pieces
@@ -111,10 +111,11 @@ async def test_a_server_that_is_down_is_named_at_once_and_used_again_when_it_is_
             ) as caught:
                 await call
             assert caught.value.retry_after_s
-        began = time.monotonic()
+        tries = flaky.connections
         with pytest.raises(BlobsUnavailable):
             await store.check()
-        assert time.monotonic() - began < 2, "health does not wait for retries"
+        # One try of ours, which the HTTP client makes once more by itself.
+        assert flaky.connections <= tries + 2, "health does not wait for retries"
         flaky.dead = False
         ref = await store.put(tenant, pieces(b"back"))
         assert await store.exists(tenant, ref.hash)
@@ -122,11 +123,10 @@ async def test_a_server_that_is_down_is_named_at_once_and_used_again_when_it_is_
 
 async def test_a_server_that_does_not_answer_ends_a_health_check_in_time(opened: Opener, flaky: Line) -> None:
     async with opened(flaky.url) as store:
-        flaky.delay_s = 30
-        began = time.monotonic()
+        flaky.delay_s = 60
         with pytest.raises(BlobsUnavailable, match="does not answer"):
-            await store.check()
-        assert time.monotonic() - began < 6
+            async with asyncio.timeout(3 * PROBE_S):
+                await store.check()
 
 
 async def test_a_download_that_is_cut_goes_on_from_where_it_stopped(opened: Opener, flaky: Line, tenant: TenantId) -> None:
