@@ -33,7 +33,8 @@ log = logs.get(__name__)
 
 DOORBELL = "semantik.doorbell"
 TICK = "semantik.tick"
-_RING_S = 2.0
+# A ring that the broker has not taken by then is given up.
+RING_S = 2.0
 # Within the two seconds that a health check has.
 _CHECK_S = 1.5
 # Rings of one queue that wait for the broker; more would be stale before they arrive, and reconcile sends them anew.
@@ -72,8 +73,8 @@ def make_app(broker_url: str, *, publishing: bool = False) -> Celery:
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
         broker_transport_options={
-            "socket_timeout": _RING_S if publishing else 15,
-            "socket_connect_timeout": 2,
+            "socket_timeout": RING_S if publishing else 15,
+            "socket_connect_timeout": RING_S,
             "socket_keepalive": True,
             "health_check_interval": 10,
             "retry_on_timeout": not publishing,
@@ -86,7 +87,7 @@ def make_app(broker_url: str, *, publishing: bool = False) -> Celery:
         beat_schedule={TICK: {"task": TICK, "schedule": _TICK_S, "options": {"expires": _TICK_EXPIRES_S, "queue": "maintenance"}}},
     )
     if publishing:
-        app.conf.broker_connection_timeout = 2
+        app.conf.broker_connection_timeout = RING_S
     return app
 
 
@@ -141,7 +142,7 @@ class CeleryBell:
         with self._changed:
             self._closing = True
             self._changed.notify()
-        self._thread.join(2 * _RING_S)
+        self._thread.join(2 * RING_S)
 
     def _send(self) -> None:
         while (queue := self._next()) is not None:

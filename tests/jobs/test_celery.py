@@ -30,6 +30,7 @@ from tests.jobs.hiring import (  # noqa: F401 - some are fixtures
     effects,
     hire_fixture,
     moving,
+    put_at_once,
     ringing_fixture,
     server_fixture,
     zygote_fixture,
@@ -135,9 +136,7 @@ async def test_jobs_run_through_an_outage_of_redis_and_doorbells_come_back(
     else:
         broker.process.send_signal(signal.SIGSTOP)
     try:
-        started = time.monotonic()
-        meanwhile = await ringing.put(Five(items=2))
-        assert time.monotonic() - started < 2, "enqueuing never waits for Redis"
+        meanwhile = await put_at_once(ringing, Five(items=2))
         await ringing.until(running.id, Status.COMPLETED, within_s=30)
         await ringing.until(meanwhile.id, Status.COMPLETED, within_s=30)
     finally:

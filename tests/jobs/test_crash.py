@@ -163,10 +163,8 @@ async def test_an_item_that_kills_its_process_is_put_aside_after_three_times(
 async def test_a_terminated_worker_hands_over_without_a_loss(database: Database, database_url: str, tenant: str, zygote: Zygote) -> None:
     first = zygote.start(database_url, tenant=tenant, items=40, pace_s=0.06)
     await until(database, sa.select(jobs.c.id).where(jobs.c.done >= 1))
-    started = time.monotonic()
     os.kill(first, signal.SIGTERM)
     assert zygote.wait(first) == 0
-    assert time.monotonic() - started < 3
     async with database.read() as session:
         job = (await session.execute(sa.select(jobs))).one()
     assert (job.status, job.attempt, job.losses) == ("queued", 0, 0)

@@ -196,8 +196,9 @@ async def test_requests_and_tokens_a_minute_are_kept_by_all_workers_together(rem
     # A bucket holds 500 tokens, 100 more flow in a second: 900 tokens need some four seconds, whoever sends them.
     text = "word " * 30
     began = time.monotonic()
-    await asyncio.gather(*(worker.embed_passages([text] * 10) for worker in workers))
-    assert 3.0 < time.monotonic() - began < 8.0
+    async with asyncio.timeout(20):
+        await asyncio.gather(*(worker.embed_passages([text] * 10) for worker in workers))
+    assert time.monotonic() - began > 3
     sent = [sum(len(one.split()) for one in request["input"]) for request in remote.requests]
     assert sum(sent) == 900
     assert max(sent) <= 500
@@ -214,10 +215,9 @@ async def test_what_the_provider_counted_is_what_is_settled(remote: Endpoint) ->
     opened = await open_remote("remote:tiny", url=remote.url, key=KEY, buckets=buckets, tokens_per_minute=6000, patience=QUICK)
     remote.always = counted
     assert (await opened.embed_metered(["word " * 400])).tokens == 7
-    # 500 held, some 400 reserved, 7 used: the rest came back at once.
-    began = time.monotonic()
-    assert (await opened.embed_metered(["word " * 400])).tokens == 7
-    assert time.monotonic() - began < 0.3
+    # 500 held, some 400 reserved, 7 used: the rest came back at once. Without it the bucket takes three seconds to fill.
+    async with asyncio.timeout(2.5):
+        assert (await opened.embed_metered(["word " * 400])).tokens == 7
     remote.always = right
     assert (await opened.embed_metered(["two words"])).tokens == 3
     await opened.close()
@@ -270,9 +270,7 @@ async def test_searches_do_not_queue_behind_ingestion() -> None:
     await throttle.turn(5000, patience_s=1)
     ingestion = asyncio.create_task(throttle.turn(5000, patience_s=10))
     await asyncio.sleep(0.05)
-    began = time.monotonic()
     await throttle.turn(10, patience_s=1, urgent=True)
-    assert time.monotonic() - began < 0.5
     assert not ingestion.done()
     ingestion.cancel()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import bz2
 import gzip
 import lzma
@@ -9,7 +10,6 @@ import os
 import stat
 import struct
 import tarfile
-import time
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -179,11 +179,10 @@ CASES: dict[str, tuple[Callable[[], bytes], str, Verdict, str | None]] = {
 async def test_hostile_file(case: str, extract: Read) -> None:
     make, name, verdict, code = CASES[case]
     data = make()
-    started = time.monotonic()
-    reading = await extract(data, name)
+    async with asyncio.timeout(30):
+        reading = await extract(data, name)
     assert (reading.outcome.verdict, reading.outcome.code) == (verdict, code), reading.outcome
     assert "root:" not in reading.text and "x()" not in reading.text
-    assert time.monotonic() - started < 30
 
 
 @pytest.mark.parametrize(("make", "name"), [(_lying_docx, "a.docx"), (_flate_bomb, "a.pdf")])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -147,11 +146,10 @@ async def test_a_lasting_failure_names_the_server_and_what_it_said(server: Serve
 
 
 async def test_a_slow_server_ends_a_search_in_time(server: Server, store: QdrantStore) -> None:
-    server.delay_s = 5
-    began = time.monotonic()
+    server.delay_s = 60
     with pytest.raises(IndexUnavailable, match="does not answer within 1 s"):
         await store.query(SPACE, ask(POINTS))
-    assert time.monotonic() - began < 1.8
+    assert len(server.requests) == 1, "all of its time is up, and no try is left"
     server.delay_s = 0
     assert (await store.query(SPACE, ask(POINTS))).dense is not None
 
@@ -175,12 +173,10 @@ async def test_while_it_is_down_searches_fail_at_once_and_go_on_when_it_is_back(
             with pytest.raises(IndexUnavailable, match="does not answer"):
                 await opened.count(SPACE)
         tries = flaky.connections
-        began = time.monotonic()
         for _ in range(50):
             with pytest.raises(IndexUnavailable, match="is given a pause") as caught:
                 await opened.query(SPACE, ask(POINTS))
             assert caught.value.retry_after_s
-        assert time.monotonic() - began < 0.5
         assert flaky.connections == tries, "nothing was sent"
 
         flaky.dead = False
