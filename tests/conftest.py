@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import time
 import uuid
 from collections.abc import AsyncIterator, Iterator
@@ -34,6 +35,10 @@ from tests import services
 from tests.flows import several
 
 assert all_jobs.MODULES
+
+# What a shell starts in the background ignores Ctrl-C, and so would everything that tests start and interrupt.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 # With SEMANTIK_TEST_STACK=server the app is a replica on PostgreSQL, Redis and the stand-in for Qdrant, and a real worker runs its jobs.

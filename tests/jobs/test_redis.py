@@ -40,12 +40,12 @@ pytestmark = [pytest.mark.slow, pytest.mark.crash, pytest.mark.parametrize("data
 
 async def drawn(world: World, hire: Hire, **args: Any) -> float:
     """Three workers draw from one bucket, side by side. Returns the seconds it took them."""
-    for _ in range(3):
-        hire()
     wanted = Draw(bucket=uuid.uuid4().hex, **args)
-    made = [await world.put(wanted) for _ in range(3)]
+    for _ in range(wanted.workers):
+        hire()
+    made = [await world.put(wanted) for _ in range(wanted.workers)]
     done = [await world.until(one.id, Status.COMPLETED, within_s=90) for one in made]
-    assert len({(one.result or {})["pid"] for one in done}) == 3
+    assert len({(one.result or {})["pid"] for one in done}) == wanted.workers
     began = min(one.started_at for one in done if one.started_at is not None)
     return (max(one.finished_at for one in done if one.finished_at is not None) - began).total_seconds()
 

@@ -108,19 +108,27 @@ async def where(ctx: JobContext, args: Where) -> dict[str, Any]:
 
 
 class Draw(JobArgs):
-    """Draws single tokens from a bucket that all workers share; `fails`: what they were for fails, and they are given back."""
+    """Draws single tokens from a bucket that `workers` share, as soon as so many are at it.
+
+    `fails`: what they were for fails, and they are given back.
+    """
 
     kind: ClassVar[str] = "draw"
     bucket: str
     per_s: float
     burst: float
     draws: int
+    workers: int = 3
     fails: bool = False
 
 
 @handles(Draw)
 async def draw(ctx: JobContext, args: Draw) -> dict[str, Any]:
     rate = Rate(args.per_s, args.burst)
+    at_it = sa.select(sa.func.count()).select_from(jobs).where(jobs.c.kind == Draw.kind, jobs.c.started_at.is_not(None))
+    while await _scalar(ctx.runtime.database, at_it) < args.workers:
+        await ctx.check()
+        await asyncio.sleep(0.02)
     for _ in range(args.draws):
         while wait := await ctx.runtime.buckets.take(args.bucket, 1, rate):
             await ctx.check()
@@ -214,6 +222,11 @@ def _acknowledge(command: dict[str, Any], line: str) -> None:
     if path := command.get("acks"):
         with Path(path).open("a") as file:
             file.write(line + "\n")
+
+
+async def _scalar(database: Database, query: sa.Select[tuple[int]]) -> int:
+    async with database.read() as session:
+        return (await session.execute(query)).scalar_one()
 
 
 async def _open(database: Database) -> bool:
