@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import pwd
+import secrets
 import shutil
 import signal
 import socket
@@ -53,10 +54,25 @@ class Postgres:
         return f"postgresql+psycopg://postgres@{self.host}:{self.port}/{database}"
 
 
+_given: set[int] = set()
+
+
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port that nobody listens on, given once. Below those that the kernel takes for connections, each worker of pytest in its own range.
+
+    Else a connection, or a server of another worker, might take it before whoever asked has bound it.
+    """
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 10
+    while True:
+        port = 10_000 + 2_000 * worker + secrets.randbelow(2_000)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        if port not in _given:
+            _given.add(port)
+            return port
 
 
 # Which of the two that the wheel carries: 18, or 16 for the second leg (`make test-postgres16`).

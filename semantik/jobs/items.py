@@ -21,6 +21,7 @@ from semantik.jobs.retry import ErrorClass, PermanentFailure, TooManyFailures, c
 from semantik.jobs.store import leases, reading
 from semantik.jobs.values import Effect, Failure, Item, ItemOutcome
 from semantik.kit import logs
+from semantik.kit.concurrency import closing
 from semantik.kit.errors import Forbidden, Misconfigured, Unauthenticated
 
 log = logs.get(__name__)
@@ -43,29 +44,28 @@ async def run_items(ctx: JobContext, handler: Items, args: Any, *, ttl_s: float)
         total = await count(ctx, args)
     batch = _Batch(ctx, total=total, careful=ctx.job.inflight_crashes > 0, chosen=chosen)
     first = True
-    async for item, following in _with_next(handler.items(ctx, args, ctx.job.cursor)):
-        if ctx.interrupted.is_set():
-            await batch.commit(next_key=item.key)
-            await ctx.check()
-        if chosen is not None and item.key not in chosen:
-            continue
-        if (reason := await batch.over(handler, args, item)) is not None:
-            await batch.commit(next_key=item.key)
-            # Said again: what waited in the batch is in the row now.
-            raise BudgetReached(await batch.over(handler, args, item) or reason)
-        if first or ctx.job.inflight_key is None:
-            first = False
-            if ctx.job.inflight_key != item.key and not await leases.mark_inflight(ctx.runtime.database, ctx.lease, item.key, ttl_s=ttl_s):
-                ctx.lose()
-                raise LeaseLost(ctx.lease)
-        next_key = following.key if following is not None else None
-        if item.key == ctx.job.inflight_key and ctx.job.inflight_crashes >= _MOST_CRASHES:
-            batch.quarantine(item, ctx.job.inflight_crashes)
-            await batch.commit(next_key=next_key)
-            continue
-        await batch.process(handler, args, item)
-        if batch.due or following is None:
-            await batch.commit(next_key=next_key)
+    async with closing(_with_next(handler.items(ctx, args, ctx.job.cursor))) as items:
+        async for item, following in items:
+            if ctx.interrupted.is_set():
+                await batch.commit(next_key=item.key)
+                await ctx.check()
+            if chosen is not None and item.key not in chosen:
+                continue
+            if (reason := await batch.over(handler, args, item)) is not None:
+                await batch.commit(next_key=item.key)
+                # Said again: what waited in the batch is in the row now.
+                raise BudgetReached(await batch.over(handler, args, item) or reason)
+            if first or ctx.job.inflight_key is None:
+                first = False
+                await _mark_inflight(ctx, item, ttl_s)
+            next_key = following.key if following is not None else None
+            if item.key == ctx.job.inflight_key and ctx.job.inflight_crashes >= _MOST_CRASHES:
+                batch.quarantine(item, ctx.job.inflight_crashes)
+                await batch.commit(next_key=next_key)
+                continue
+            await batch.process(handler, args, item)
+            if batch.due or following is None:
+                await batch.commit(next_key=next_key)
     await batch.commit(next_key=None)
     finish = getattr(handler, "finish", None)
     result: dict[str, Any] | None = await finish(ctx, args) if finish is not None else None
@@ -215,12 +215,19 @@ class _Batch:
                     await effect(session)
 
 
+async def _mark_inflight(ctx: JobContext, item: Item, ttl_s: float) -> None:
+    if ctx.job.inflight_key != item.key and not await leases.mark_inflight(ctx.runtime.database, ctx.lease, item.key, ttl_s=ttl_s):
+        ctx.lose()
+        raise LeaseLost(ctx.lease)
+
+
 async def _with_next(items: AsyncIterator[Item]) -> AsyncIterator[tuple[Item, Item | None]]:
     """Each item together with the one after it."""
     before: Item | None = None
-    async for item in items:
-        if before is not None:
-            yield before, item
-        before = item
+    async with closing(items):
+        async for item in items:
+            if before is not None:
+                yield before, item
+            before = item
     if before is not None:
         yield before, None

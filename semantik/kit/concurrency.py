@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Iterable
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Coroutine, Generator, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any, ParamSpec, TypeVar
 
@@ -17,6 +18,7 @@ log = logs.get(__name__)
 
 P = ParamSpec("P")
 T = TypeVar("T")
+U = TypeVar("U", bound=AsyncIterable[Any])
 
 
 def cpu_count() -> int:
@@ -59,6 +61,19 @@ async def threaded(pieces: Generator[T, None, None]) -> AsyncGenerator[T, None]:
         if step is not None:
             await asyncio.wait({step})
         await run_cpu(pieces.close)
+
+
+@asynccontextmanager
+async def closing(source: U) -> AsyncGenerator[U, None]:
+    """Closes a generator at the end, read to its own end or not.
+
+    Without it the collector does, which may be never: the traceback of an error holds the frames, and they what the generator holds.
+    """
+    try:
+        yield source
+    finally:
+        if isinstance(source, AsyncGenerator):
+            await source.aclose()
 
 
 async def together(parts: Iterable[Coroutine[Any, Any, T]], *, at_once: int) -> list[T]:

@@ -11,7 +11,7 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -96,21 +96,23 @@ def endless(path: Path, *, megabytes: int = 64) -> Path:
     return path
 
 
-def children() -> list[int]:
-    """Live processes below this one, by /proc."""
+def children(*, but: Collection[int] = ()) -> list[int]:
+    """Live processes below this one, by /proc, the oldest first: numbers begin anew at some time and tell nothing."""
     parents: dict[int, int] = {}
+    born: dict[int, int] = {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             try:
-                state, parent = (entry / "stat").read_text().rpartition(")")[2].split()[:2]
+                state, parent, *rest = (entry / "stat").read_text().rpartition(")")[2].split()
             except (OSError, ValueError):
                 continue
             if state != "Z":
                 parents[int(entry.name)] = int(parent)
+                born[int(entry.name)] = int(rest[17])
     below = {os.getpid()}
     for _ in range(5):
         below |= {pid for pid, parent in parents.items() if parent in below}
-    return sorted(below - {os.getpid()})
+    return sorted(below - {os.getpid(), *but}, key=lambda pid: (born[pid], pid))
 
 
 class ExtractorContract:
@@ -165,7 +167,7 @@ class ExtractorContract:
             if isinstance(found, Part):
                 parts += 1
                 if parts == 1:
-                    os.kill(max(children()), signal.SIGKILL)
+                    os.kill(children()[-1], signal.SIGKILL)
             elif isinstance(found, Outcome):
                 outcome = found
         assert outcome is not None and (outcome.verdict, outcome.code) == (Verdict.PARTIAL, "crashed")

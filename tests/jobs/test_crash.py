@@ -291,7 +291,7 @@ async def test_the_oracle_catches_a_promise_made_before_its_commit(
 
 
 async def test_the_oracle_catches_an_engine_without_a_fence(database: Database, database_url: str, tenant: str, zygote: Zygote) -> None:
-    frozen = zygote.start(database_url, tenant=tenant, pace_s=0.25, ttl_s=1, sabotage="no_fence")
+    frozen = zygote.start(database_url, tenant=tenant, items=12, pace_s=0.25, ttl_s=1, sabotage="no_fence")
     await until(database, sa.select(jobs.c.id).where(jobs.c.done >= 1))
     freeze(frozen, database_url)
     time.sleep(1.3)

@@ -224,9 +224,9 @@ def _acknowledge(command: dict[str, Any], line: str) -> None:
             file.write(line + "\n")
 
 
-async def _scalar(database: Database, query: sa.Select[tuple[int]]) -> int:
+async def _scalar(database: Database, query: sa.Select[int]) -> int:
     async with database.read() as session:
-        return (await session.execute(query)).scalar_one()
+        return (await session.scalars(query)).one()
 
 
 async def _open(database: Database) -> bool:

@@ -17,7 +17,7 @@ from semantik.engines.blobs.base import STRAY_AGE_S, BlobMissing, BlobRef, BlobS
 from semantik.engines.blobs.spool import BlobsUnwritable, remove_strays, spooled, writing
 from semantik.engines.blobs.verify import verified
 from semantik.kit import files
-from semantik.kit.concurrency import run_cpu
+from semantik.kit.concurrency import closing, run_cpu
 from semantik.kit.ids import TenantId
 
 
@@ -44,8 +44,9 @@ class FileBlobs(BlobStore):
 
     async def read(self, tenant: TenantId, blob_hash: str, *, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
         pieces = self._pieces(self._present(tenant, blob_hash), start, end)
-        async for piece in verified(pieces, blob_hash) if start == 0 and end is None else pieces:
-            yield piece
+        async with closing(verified(pieces, blob_hash) if start == 0 and end is None else pieces) as given:
+            async for piece in given:
+                yield piece
 
     @asynccontextmanager
     async def local(self, tenant: TenantId, blob_hash: str) -> AsyncIterator[Path]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from semantik.engines.blobs.base import BlobRef
-from semantik.kit.concurrency import run_cpu
+from semantik.kit.concurrency import closing, run_cpu
 from semantik.kit.database_errors import DiskFull
 from semantik.kit.errors import TooLarge, Unavailable
 
@@ -41,12 +41,13 @@ async def spooled(folder: Path, pieces: AsyncIterable[bytes], *, max_bytes: int 
         file = open(path, "xb")  # noqa: SIM115 - closed below, whatever the pieces do
     try:
         try:
-            async for piece in pieces:
-                size += len(piece)
-                if max_bytes is not None and size > max_bytes:
-                    raise TooLarge(f"the file is larger than {max_bytes:,} bytes", max_bytes=max_bytes)
-                with writing():
-                    await run_cpu(_append, file.fileno(), digest, piece)
+            async with closing(pieces):
+                async for piece in pieces:
+                    size += len(piece)
+                    if max_bytes is not None and size > max_bytes:
+                        raise TooLarge(f"the file is larger than {max_bytes:,} bytes", max_bytes=max_bytes)
+                    with writing():
+                        await run_cpu(_append, file.fileno(), digest, piece)
             with writing():
                 await run_cpu(os.fsync, file.fileno())
         finally:

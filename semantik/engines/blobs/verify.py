@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import AsyncGenerator, AsyncIterator
 
 from semantik.engines.blobs.base import BlobDamaged, BlobStore
-from semantik.kit.concurrency import run_cpu
+from semantik.kit.concurrency import closing, run_cpu
 from semantik.kit.ids import TenantId
 
 
@@ -17,11 +17,12 @@ async def verified(pieces: AsyncIterator[bytes], blob_hash: str) -> AsyncGenerat
     """
     digest = hashlib.sha256()
     held = b""
-    async for piece in pieces:
-        await run_cpu(digest.update, piece)
-        if held:
-            yield held
-        held = piece
+    async with closing(pieces):
+        async for piece in pieces:
+            await run_cpu(digest.update, piece)
+            if held:
+                yield held
+            held = piece
     if digest.hexdigest() != blob_hash:
         raise damaged(blob_hash)
     if held:

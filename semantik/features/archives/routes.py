@@ -16,6 +16,7 @@ from semantik.features.archives.schemas import ImportAccepted
 from semantik.http.dependencies import CurrentRuntime, Reader, ReadSession, Writer, WriteSession
 from semantik.http.idempotency import KEYED
 from semantik.http.unit_of_work import UnitOfWork
+from semantik.kit.concurrency import closing
 
 router = APIRouter(prefix="/api/v1", tags=["collections"], route_class=UnitOfWork)
 
@@ -67,5 +68,6 @@ async def import_collection(
 
 async def _begun(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     yield first
-    async for piece in rest:
-        yield piece
+    async with closing(rest):
+        async for piece in rest:
+            yield piece

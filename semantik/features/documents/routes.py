@@ -16,7 +16,7 @@ from semantik.features.documents.schemas import Chunk, Document, DocumentDetail,
 from semantik.http.dependencies import CurrentRuntime, Reader, ReadSession
 from semantik.http.pagination import Cursor, Limit, Page, decode_cursor, encode_cursor
 from semantik.http.unit_of_work import UnitOfWork
-from semantik.kit.concurrency import run_cpu
+from semantik.kit.concurrency import closing, run_cpu
 from semantik.kit.database import AsyncSession
 from semantik.kit.errors import InvalidInput, NotFound
 
@@ -209,8 +209,9 @@ def _slice(path: str, start: int, end: int) -> str:
 async def _begun(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     if first:
         yield first
-    async for piece in rest:
-        yield piece
+    async with closing(rest):
+        async for piece in rest:
+            yield piece
 
 
 def _span(wanted: str | None, size: int) -> tuple[int, int]:

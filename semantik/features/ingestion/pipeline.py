@@ -14,7 +14,7 @@ from typing import Any
 from semantik.features.ingestion.publish import Publisher
 from semantik.features.ingestion.stages import Stages
 from semantik.features.ingestion.values import Batch, Work
-from semantik.kit.concurrency import end
+from semantik.kit.concurrency import closing, end
 
 _QUEUE_BATCHES = 8
 
@@ -29,8 +29,9 @@ async def run(works: AsyncIterator[Work], stages: Stages, publisher: Publisher, 
 
     async def reader() -> None:
         while (work := await _next(works, turn)) is not None:
-            async for batch in stages.read(work):
-                await queue.put(batch)
+            async with closing(stages.read(work)) as batches:
+                async for batch in batches:
+                    await queue.put(batch)
 
     publishing = asyncio.create_task(publisher.consume(queue))
     reading = {asyncio.create_task(reader()) for _ in range(readers)}

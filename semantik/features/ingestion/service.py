@@ -20,7 +20,7 @@ from semantik.features.ingestion.values import Plan, Work
 from semantik.jobs.queue import enqueue
 from semantik.jobs.store import items
 from semantik.jobs.values import Enqueued
-from semantik.kit.concurrency import run_cpu
+from semantik.kit.concurrency import closing, run_cpu
 from semantik.kit.database import AsyncSession
 from semantik.kit.errors import Conflict
 from semantik.kit.ids import new_id
@@ -170,8 +170,9 @@ def _work(item: Item) -> Work:
 def _copied(connector: Connector, item: Item) -> estimate.Fetch:
     async def fetch(to: Path, _: AsyncExitStack) -> Path:
         with open(to, "wb") as file:
-            async for piece in connector.fetch(item):
-                await run_cpu(file.write, piece)
+            async with closing(connector.fetch(item)) as pieces:
+                async for piece in pieces:
+                    await run_cpu(file.write, piece)
         return to
 
     return fetch

@@ -26,7 +26,7 @@ from semantik.features.ingestion.embedder import Embedder
 from semantik.features.ingestion.values import Batch, ChunkDraft, Fetched, Finish, Measured, NewMember, Target, Work
 from semantik.jobs.failpoints import fp
 from semantik.kit import files, logs, metrics, traces
-from semantik.kit.concurrency import run_cpu
+from semantik.kit.concurrency import closing, run_cpu
 from semantik.kit.errors import RateLimited, SemantikError, Unavailable
 from semantik.kit.secrets import Keyring
 
@@ -60,8 +60,9 @@ class Stages:
     async def read(self, work: Work) -> AsyncIterator[Batch]:
         """Batches of one document, the last with its finish. Raises what concerns the whole job: `Unavailable`, `RateLimited`, no room."""
         try:
-            async for batch in self._read(work):
-                yield batch
+            async with closing(self._read(work)) as batches:
+                async for batch in batches:
+                    yield batch
         except (Unavailable, RateLimited):
             raise
         except SemantikError as error:
@@ -91,8 +92,9 @@ class Stages:
     async def _read(self, work: Work) -> AsyncIterator[Batch]:
         async with AsyncExitStack() as held:
             fetched = await self._timed("fetch", self.fetch(work, held))
-            async for batch in self._read_fetched(work, fetched):
-                yield batch
+            async with closing(self._read_fetched(work, fetched)) as batches:
+                async for batch in batches:
+                    yield batch
 
     async def _read_fetched(self, work: Work, fetched: Fetched) -> AsyncIterator[Batch]:
         fp("ingest_fetched")
@@ -101,9 +103,9 @@ class Stages:
             return
         scratch = Path(await run_cpu(tempfile.mkdtemp, prefix="semantik-"))
         try:
-            reading = _Reading(self, work, fetched, scratch)
-            async for batch in reading.batches():
-                yield batch
+            async with closing(_Reading(self, work, fetched, scratch).batches()) as batches:
+                async for batch in batches:
+                    yield batch
         finally:
             await asyncio.shield(run_cpu(shutil.rmtree, scratch, ignore_errors=True))
 
@@ -168,16 +170,17 @@ class _Reading:
         stream = self.stages.extractor.extract(
             self.fetched.path, name=self.work.name, limits=self._limits(), scratch=members, password=None
         )
-        async for piece in stream:
-            match piece:
-                case Part():
-                    await run_cpu(self._cut, piece)
-                case Member(path=stored):
-                    inside += 1
-                    if stored is not None:
-                        await run_cpu(stored.unlink)
-                case Outcome():
-                    pass
+        async with closing(stream):
+            async for piece in stream:
+                match piece:
+                    case Part():
+                        await run_cpu(self._cut, piece)
+                    case Member(path=stored):
+                        inside += 1
+                        if stored is not None:
+                            await run_cpu(stored.unlink)
+                    case Outcome():
+                        pass
         return Measured(
             chunks=len(self.gathered),
             tokens=sum(chunk.tokens for chunk in self.gathered),
@@ -197,20 +200,21 @@ class _Reading:
         began = time.perf_counter()
         stream = stages.extractor.extract(self.fetched.path, name=work.name, limits=self._limits(), scratch=members, password=password)
         with open(text_path, "w", encoding="utf-8", newline="") as text_file:
-            async for piece in stream:
-                match piece:
-                    case Part():
-                        self.media_type = piece.media_type or self.media_type
-                        text_file.write(piece.text)
-                        await run_cpu(self._cut, piece)
-                        while len(self.gathered) >= _CHUNKS_A_BATCH:
-                            left = time.perf_counter()
-                            yield await self._embedded(self._take())
-                            self.elsewhere_s += time.perf_counter() - left
-                    case Member():
-                        self.members.append(await self._store_member(piece))
-                    case Outcome():
-                        outcome = piece
+            async with closing(stream):  # it holds a slot of the extractor
+                async for piece in stream:
+                    match piece:
+                        case Part():
+                            self.media_type = piece.media_type or self.media_type
+                            text_file.write(piece.text)
+                            await run_cpu(self._cut, piece)
+                            while len(self.gathered) >= _CHUNKS_A_BATCH:
+                                left = time.perf_counter()
+                                yield await self._embedded(self._take())
+                                self.elsewhere_s += time.perf_counter() - left
+                        case Member():
+                            self.members.append(await self._store_member(piece))
+                        case Outcome():
+                            outcome = piece
         fp("ingest_extracted")
         seconds = time.perf_counter() - began - self.elsewhere_s
         text_hash = await self._store_text(text_path) if self.offset else None
