@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import quote
 
@@ -66,7 +66,13 @@ def alone(url: str) -> Iterator[bool]:
         # The lock is the connection's, not the transaction's, which would otherwise stand open for hours.
         with connection.begin():
             taken = bool(connection.scalar(sa.select(sa.func.pg_try_advisory_lock(_ALONE))))
-        yield taken
+        try:
+            yield taken
+        finally:
+            # The server hears of a closed connection later than whoever asks next.
+            if taken and not connection.invalidated:
+                with suppress(sa.exc.DBAPIError), connection.begin():
+                    connection.execute(sa.select(sa.func.pg_advisory_unlock(_ALONE)))
 
 
 def place(url: str) -> str:

@@ -32,9 +32,9 @@ def migrate(to: Sequence[str], *, dry_run: bool, verify: bool, as_json: bool) ->
             with _watched(quiet=as_json) as watcher:
                 if verify:
                     compare.require_filled(both)
-                else:
-                    await walk.carry(both, watcher)
                 with claimed(found):
+                    if not verify:
+                        await walk.carry(both, watcher)
                     return await compare.verify(both, watcher)
 
     began = time.monotonic()

@@ -14,7 +14,7 @@ from semantik.engines.blobs.base import BlobDamaged, BlobMissing, BlobStore
 from semantik.engines.vectors.base import Space
 from semantik.features.ingestion import projection
 from semantik.features.moving.ledger import Ledger
-from semantik.features.moving.opening import Held, claimed, keys_and_models, source_files
+from semantik.features.moving.opening import Held, keys_and_models, source_files
 from semantik.features.moving.threads import watched
 from semantik.features.moving.values import Watcher
 from semantik.jobs.failpoints import fp
@@ -34,25 +34,24 @@ _POINTS_A_STEP = 512
 
 
 async def carry(held: Held, watcher: Watcher) -> None:
-    """Fills the target. It is marked from the first row, and stays unusable until a verification has proved it."""
+    """Fills the target, which the caller has claimed: marked from the first row, and unusable until a verification has proved it."""
     ends = held.ends
-    with claimed(ends):
-        if ends.rows and held.move is None:
-            await run_cpu(_begin, ends.target.sqlalchemy_url, held.fingerprint)
-        fp("move_begun")
-        await run_cpu(keys_and_models, ends)
-        fp("move_keys_carried")
-        ledger = Ledger(ends.target.sqlalchemy_url if ends.rows else None, held.move)
-        if ends.rows:
-            await watched(_rows, watcher, held.source, ends.target.sqlalchemy_url, ledger)
-        if ends.files or ends.index:
-            # Its database is opened with the rest, and not asked.
-            runtime = await open_runtime(ends.target)
-            try:
-                await _beside_rows(held, runtime, ledger, watcher)
-            finally:
-                await runtime.close()
-        fp("move_filled")
+    if ends.rows and held.move is None:
+        await run_cpu(_begin, ends.target.sqlalchemy_url, held.fingerprint)
+    fp("move_begun")
+    await run_cpu(keys_and_models, ends)
+    fp("move_keys_carried")
+    ledger = Ledger(ends.target.sqlalchemy_url if ends.rows else None, held.move)
+    if ends.rows:
+        await watched(_rows, watcher, held.source, ends.target.sqlalchemy_url, ledger)
+    if ends.files or ends.index:
+        # Its database is opened with the rest, and not asked.
+        runtime = await open_runtime(ends.target)
+        try:
+            await _beside_rows(held, runtime, ledger, watcher)
+        finally:
+            await runtime.close()
+    fp("move_filled")
 
 
 async def _beside_rows(held: Held, runtime: Runtime, ledger: Ledger, watcher: Watcher) -> None:
