@@ -35,12 +35,12 @@ from tests.jobs.hiring import (  # noqa: F401 - some are fixtures
 )  # fmt: skip
 from tests.jobs.zygote import Draw, Five
 
-pytestmark = [pytest.mark.slow, pytest.mark.crash, pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)]
+pytestmark = [pytest.mark.long, pytest.mark.crash, pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)]
 
 
 async def drawn(world: World, hire: Hire, **args: Any) -> float:
     """Three workers draw from one bucket, side by side. Returns the seconds it took them."""
-    wanted = Draw(bucket=uuid.uuid4().hex, **args)
+    wanted = Draw(bucket=uuid.uuid4().hex, workers=3, **args)
     for _ in range(wanted.workers):
         hire()
     made = [await world.put(wanted) for _ in range(wanted.workers)]

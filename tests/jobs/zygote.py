@@ -118,7 +118,7 @@ class Draw(JobArgs):
     per_s: float
     burst: float
     draws: int
-    workers: int = 3
+    workers: int = 1
     fails: bool = False
 
 
