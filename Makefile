@@ -32,7 +32,7 @@ HAS_NODE := $(if $(wildcard web/package.json),$(shell node -e 'const [a, b] = pr
 ENSURE_WEB := $(if $(HAS_NODE),try-webui,no-webui)
 WORKERS ?= $(shell n=$$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1); [ $$n -gt 4 ] && n=4; echo $$n)
 
-.PHONY: print-node-stamp help core setup demo serve test test-fast test-python test-postgres16 test-server test-web test-browser crash lint types arch web webui try-webui no-webui chromium bench docs clean lock dist deploy-env deploy-lint
+.PHONY: print-node-stamp help core setup demo serve test test-fast test-python test-long test-postgres16 test-server test-web test-browser crash lint types arch web webui try-webui no-webui chromium bench docs clean lock dist deploy-env deploy-lint
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9%-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,7 +54,7 @@ serve:  ## Serve your own data (SEMANTIK_DATA_DIR, ~/.semantik by default)
 
 # Checking ---------------------------------------------------------------------------------------------------------
 
-test:  ## Everything: Python on both databases, web units, the browser; with coverage gates
+test:  ## Python on both databases, web units, the browser; with coverage gates
 	@$(MAKE) $(TEST) $(if $(HAS_NODE),$(NODE) webui chromium,no-webui)
 	@failed=; \
 	$(MAKE) test-python || failed="$$failed python"; \
@@ -62,20 +62,23 @@ test:  ## Everything: Python on both databases, web units, the browser; with cov
 	if [ -n "$$failed" ]; then echo "make test: FAILED:$$failed"; exit 1; fi; echo "make test: all passed"
 
 test-fast: $(TEST)  ## The Python tests without the slow, crash and browser ones
-	$(PY) -m pytest -q -m "not slow and not crash and not browser" $(ARGS)
+	$(PY) -m pytest -q -m "not slow and not long and not crash and not browser" $(ARGS)
 
 test-python: $(TEST)
 	@rm -f .coverage .coverage.*
-	$(PY) -m pytest -q -n $(WORKERS) --dist worksteal --cov --cov-report= $(ARGS)
+	$(PY) -m pytest -q -n $(WORKERS) --dist worksteal -m "not long" --cov --cov-report= $(ARGS)
 	@$(PY) -m coverage report --fail-under=85 | tail -n 3
 
+test-long: $(TEST)  ## Outages of real servers, kills of real workers, whole moves: ten minutes more
+	$(PY) -m pytest -q -n $(WORKERS) --dist worksteal -m long $(ARGS)
+
 test-postgres16: $(TEST)  ## What needs PostgreSQL, on version 16 instead of 18
-	SEMANTIK_TEST_POSTGRES=16 $(PY) -m pytest -q -n $(WORKERS) --dist worksteal -m "postgres and not crash" $(ARGS)
+	SEMANTIK_TEST_POSTGRES=16 $(PY) -m pytest -q -n $(WORKERS) --dist worksteal -m "postgres and not crash and not long" $(ARGS)
 
 SERVER_TESTS := tests/flows $(addprefix tests/features/,collections documents ingestion search sources)
 
 test-server: $(TEST)  ## The flows once more as a server: PostgreSQL, Redis, a vector server, a real worker
-	SEMANTIK_TEST_STACK=server $(PY) -m pytest -q -n $(WORKERS) --dist worksteal -m "postgres and not crash" $(SERVER_TESTS) $(ARGS)
+	SEMANTIK_TEST_STACK=server $(PY) -m pytest -q -n $(WORKERS) --dist worksteal -m "postgres and not crash and not long" $(SERVER_TESTS) $(ARGS)
 
 test-web: $(NODE)
 	cd web && npm run --silent test:coverage

@@ -37,7 +37,7 @@ def test_a_small_storm_loses_and_doubles_nothing(lab: Lab, dialect: str) -> None
 
 
 @pytest.mark.crash
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_database_that_crashes_and_stays_away_longer_than_a_lease_doubles_nothing() -> None:
     tally = outages(seed=6, crashes=2, items=150)
     assert not tally.failures
@@ -45,7 +45,7 @@ def test_a_database_that_crashes_and_stays_away_longer_than_a_lease_doubles_noth
 
 
 @pytest.mark.crash
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("mode", ["embedded", "server"])
 def test_a_killed_ingest_ends_as_a_calm_one(tmp_path: Path, mode: str) -> None:

@@ -96,7 +96,7 @@ def test_ingest_search_and_look_around(semantik: Semantik, tmp_path: Path) -> No
     assert refused.exit_code == 1, "an ended job cannot be paused"
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_strict_ingest_minds_only_what_it_was_given(semantik: Semantik, tmp_path: Path) -> None:
     good, bad = tmp_path / "good", tmp_path / "bad"
     for folder in (good, bad):
@@ -119,7 +119,7 @@ def test_a_strict_ingest_minds_only_what_it_was_given(semantik: Semantik, tmp_pa
     assert [json.loads(one.stdout)["failed"] for one in (folder_again, file_again)] == [1, 1]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_failed_job_goes_on_when_it_is_retried(semantik: Semantik, tmp_path: Path) -> None:
     folder, away = tmp_path / "papers", tmp_path / "away"
     folder.mkdir()
@@ -247,7 +247,7 @@ def test_keys_models_settings_and_doctor(semantik: Semantik) -> None:
     assert "data folder" in doctor.stdout and "compared: nothing stored yet" in doctor.stdout
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_backup_is_restored_elsewhere_with_its_keys(semantik: Semantik, tmp_path: Path) -> None:
     folder = tmp_path / "papers"
     folder.mkdir()
@@ -274,7 +274,7 @@ def test_a_backup_is_restored_elsewhere_with_its_keys(semantik: Semantik, tmp_pa
     assert "boiler.txt" in found.stdout and "compared: 1 originals, 1 chunks, 1 points" in checked.stdout
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_collection_leaves_and_comes_in_even_when_the_import_is_killed(semantik: Semantik, tmp_path: Path) -> None:
     folder = tmp_path / "papers"
     folder.mkdir()
@@ -312,7 +312,7 @@ def test_a_collection_leaves_and_comes_in_even_when_the_import_is_killed(semanti
     assert not [line for line in checked.stdout.splitlines() if line.startswith("BAD") and " found, " in line]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_doctor_says_what_is_missing_and_mends_it_when_asked(semantik: Semantik, tmp_path: Path) -> None:
     folder = tmp_path / "papers"
     folder.mkdir()
@@ -368,7 +368,7 @@ def test_the_words_of_the_command_line_are_those_of_the_api() -> None:
     assert set(options.DOCUMENT_STATES) == set(get_args(State))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_ids_may_be_cut_and_what_is_not_found_names_the_command_that_lists_it(semantik: Semantik) -> None:
     ids = [semantik("collections", "create", name).stdout.strip() for name in ("House", "Garden")]
     key = semantik("keys", "create", "reader")
@@ -415,7 +415,7 @@ def test_a_search_before_anything_is_indexed_says_how_to_start(semantik: Semanti
     assert "Nothing is indexed yet" in found.output and "semantik ingest" in found.output
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_folder_can_be_weighed_before_it_is_read_and_a_sync_kept_to_a_budget(semantik: Semantik, tmp_path: Path) -> None:
     folder = tmp_path / "papers"
     folder.mkdir()

@@ -23,7 +23,7 @@ from tests.conftest import administer
 from tests.flows import several
 from tests.flows.several import Site
 
-pytestmark = [pytest.mark.slow, pytest.mark.crash, pytest.mark.postgres]
+pytestmark = [pytest.mark.long, pytest.mark.crash, pytest.mark.postgres]
 
 DOCUMENTS = int(os.environ.get("SEMANTIK_TEST_DOCUMENTS", "160"))
 COLLECTIONS = 4

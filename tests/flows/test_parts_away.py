@@ -15,7 +15,7 @@ from semantik import migrations
 from tests import services
 from tests.flows import several
 
-pytestmark = [pytest.mark.slow, pytest.mark.crash]
+pytestmark = [pytest.mark.long, pytest.mark.crash]
 
 
 @dataclass

@@ -15,7 +15,7 @@ from tests.collector import Collector, collector
 from tests.flows import several
 from tests.flows.several import Process, Site
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,7 @@ from tests.flows import several
 from tests.flows.several import Process, Site
 from tests.jobs.forks import until_state
 
-pytestmark = [pytest.mark.slow, pytest.mark.crash]
+pytestmark = [pytest.mark.long, pytest.mark.crash]
 
 FILES = 90
 

@@ -39,7 +39,7 @@ from tests.jobs.zygote import Five, Where
 
 ROOT = Path(__file__).parents[2]
 
-pytestmark = [pytest.mark.slow, pytest.mark.crash, pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)]
+pytestmark = [pytest.mark.long, pytest.mark.crash, pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)]
 
 
 @pytest.mark.parametrize("pool", ["threads", "prefork"])

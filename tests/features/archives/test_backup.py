@@ -41,6 +41,7 @@ def silent(_: str) -> None:
     """For whoever does not watch."""
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql", "server"])
 async def test_an_installation_comes_back_whole_on_either_kind(
     client: httpx2.AsyncClient, actor: Actor, settings: Settings, tmp_path: Path, kind: str, request: pytest.FixtureRequest
@@ -65,6 +66,7 @@ async def test_an_installation_comes_back_whole_on_either_kind(
 
 
 @here
+@pytest.mark.long
 async def test_originals_move_into_a_bucket_and_back_into_a_folder(
     client: httpx2.AsyncClient, actor: Actor, settings: Settings, tmp_path: Path, s3_endpoint: str
 ) -> None:
@@ -195,6 +197,7 @@ asyncio.run(getattr(backup, what)(settings, Path(file), told=told))
 
 
 @here
+@pytest.mark.long
 async def test_whoever_is_killed_in_the_middle_leaves_nothing_that_looks_whole(
     client: httpx2.AsyncClient, actor: Actor, settings: Settings, tmp_path: Path
 ) -> None:

@@ -29,7 +29,7 @@ from tests import services
 from tests.conftest import administer
 from tests.features.moving.install import Semantik, assert_alike, fingerprints, sums
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.long, pytest.mark.timeout(300)]
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import pytest
 
 from tests.features.moving.install import fingerprints, sums
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.long, pytest.mark.timeout(400)]
 
 ROOT = Path(__file__).parents[3]
 GUIDE = (ROOT / "docs" / "guide" / "migrate.md").read_text(encoding="utf-8")
