@@ -30,7 +30,8 @@ WEBUI := $(STAMPS)/webui-$(shell find web/src web/public web/index.html web/vite
 
 HAS_NODE := $(if $(wildcard web/package.json),$(shell node -e 'const [a, b] = process.versions.node.split(".").map(Number); process.exit(a > 20 || (a === 20 && b >= 19) ? 0 : 1)' 2>/dev/null && echo yes))
 ENSURE_WEB := $(if $(HAS_NODE),try-webui,no-webui)
-WORKERS ?= $(shell n=$$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1); [ $$n -gt 4 ] && n=4; echo $$n)
+# One more than there are cores, for tests wait a third of their time.
+WORKERS ?= $(shell n=$$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1); [ $$n -gt 3 ] && n=3; echo $$((n + 1)))
 
 .PHONY: print-node-stamp help core setup demo serve test test-fast test-python test-long test-postgres16 test-server test-web test-browser crash lint types arch web webui try-webui no-webui chromium bench docs clean lock dist deploy-env deploy-lint
 
