@@ -57,6 +57,32 @@ test("a schedule is made, seen and run at once", async ({ world }) => {
   await expect(world.getByRole("heading", { name: "Tidy up on Mondays" })).toBeVisible();
 });
 
+test("a schedule syncs a source that is chosen by its collection and its name", async ({ world }) => {
+  await world.goto("/jobs/schedules/new");
+  await world.getByLabel("Name").fill("Sync the street at night");
+  await world.getByLabel("What it starts").selectOption("ingest_source");
+  await world.getByRole("button", { name: "Create schedule" }).click();
+  await expect(world.getByText("Choose a source.", { exact: true })).toBeVisible();
+  await world.getByLabel("Collection").selectOption({ label: "House and building" });
+  await world.getByLabel("Source", { exact: true }).selectOption({ label: "linden-street" });
+  await world.getByRole("button", { name: "Create schedule" }).click();
+  await expect(world.getByRole("heading", { level: 2, name: "Sync the street at night" })).toBeVisible();
+  await expect(world.getByText("Next five runs")).toBeVisible();
+  await expect(world.locator("time").filter({ hasText: "03:00" })).toHaveCount(5);
+});
+
+test("a worker is drained and takes jobs again", async ({ world }) => {
+  await world.goto("/jobs/workers");
+  const drain = world.getByRole("button", { name: /^Drain / }).first();
+  const name = (await drain.getAttribute("aria-label"))?.replace("Drain ", "") ?? "";
+  await drain.click();
+  const resume = world.getByRole("button", { name: `Resume ${name}` }).first();
+  await expect(resume).toBeVisible();
+  await expect(world.getByText("Draining", { exact: true }).first()).toBeVisible();
+  await resume.click();
+  await expect(world.getByRole("button", { name: `Drain ${name}` }).first()).toBeVisible();
+});
+
 test("a queue is held back, and lost leases are told", async ({ world }) => {
   await world.goto("/jobs/queues");
   const cpu = world.getByRole("row").filter({ hasText: "reading and embedding documents" });
