@@ -86,6 +86,10 @@ async def test_a_document_retried_on_its_own_page_leaves_no_dead_letter_behind(c
     answer = await client.post(f"/api/v1/collections/{collection['id']}/retry-failed", json={})
     again = await job_ended(client, answer.json()["job_id"])
     assert await letters() == {(again["id"], "worse.pdf")}
+    # Mended where it lies, it is read by the next sync, and nothing is left to be tried.
+    (folder / "worse.pdf").write_text("Mended too: the pump rests by day.")
+    assert (await sync(client, source["id"]))["outcome"] == "ok"
+    assert await letters() == set()
 
 
 async def test_a_job_without_failures_offers_no_retry_of_them(client: httpx2.AsyncClient) -> None:

@@ -22,6 +22,7 @@ from semantik.features.ingestion.values import Batch, ChunkDraft, Finish, NewMem
 from semantik.jobs.context import JobContext
 from semantik.jobs.failpoints import fp
 from semantik.jobs.retry import ErrorClass
+from semantik.jobs.store import items
 from semantik.jobs.values import ItemOutcome
 from semantik.kit import metrics, traces
 from semantik.kit.clock import now
@@ -118,6 +119,9 @@ class Publisher:
                 await self._finish(session, work, finish)
                 if work.id in inside:
                     await self._members(session, inside[work.id])
+            # What became of them is told by this job from now on, and not by one that failed to read them before.
+            again = [work.id for work, finish in finishes if work.version and not finish.unchanged]
+            await items.take_over(session, tenant_id=self._ctx.actor.tenant_id, keys=again, by_job=self._ctx.job.id)
         fp("ingest_published")
         for state in ended:
             metrics.DOCUMENTS_INGESTED.labels(state=state).inc()
