@@ -180,3 +180,29 @@ async def _look_around(runtime: Runtime, actor: Actor, client: httpx2.AsyncClien
     for sync_id in started:
         await job_ended(client, sync_id)
     return started
+
+
+async def test_a_file_that_was_away_for_one_sync_is_read_when_it_is_back_with_the_same_bytes(
+    client: httpx2.AsyncClient, tmp_path: Path
+) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "manual.txt").write_text("The boiler is serviced every October.")
+    (folder / "link.txt").symlink_to(folder / "manual.txt")
+    collection = await make_collection(client)
+    source = await add_folder(client, collection["id"], folder)
+    away = (folder / "manual.txt").rename(tmp_path / "away.txt")
+    await sync(client, source["id"], max_delete=1)
+    gone = (await documents_of(client, collection["id"]))["link.txt"]
+    assert (gone["state"], gone["code"]) == ("failed", "unreadable")
+
+    away.rename(folder / "manual.txt")
+    await sync(client, source["id"])
+
+    documents = await documents_of(client, collection["id"])
+    assert {path: (one["state"], one["code"]) for path, one in documents.items()} == dict.fromkeys(
+        ("manual.txt", "link.txt"), ("indexed", None)
+    )
+    found = {hit["document"]["path"] for hit in await search(client, "when is the boiler serviced", group_by="none")}
+    assert found == {"manual.txt", "link.txt"}
+    assert (await client.get("/api/v1/dead-letters")).json()["items"] == []

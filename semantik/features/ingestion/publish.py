@@ -120,8 +120,8 @@ class Publisher:
                 if work.id in inside:
                     await self._members(session, inside[work.id])
             # What became of them is told by this job from now on, and not by one that failed to read them before.
-            again = [work.id for work, finish in finishes if work.version and not finish.unchanged]
-            await items.take_over(session, tenant_id=self._ctx.actor.tenant_id, keys=again, by_job=self._ctx.job.id)
+            told = {one.key for one in failed} | {work.id for work, _ in finishes if work.version or work.state == "failed"}
+            await items.take_over(session, tenant_id=self._ctx.actor.tenant_id, keys=sorted(told), by_job=self._ctx.job.id)
         fp("ingest_published")
         for state in ended:
             metrics.DOCUMENTS_INGESTED.labels(state=state).inc()
@@ -305,8 +305,6 @@ def failed_item(document_id: str, path: str, code: str | None, reason: str | Non
 
 
 def _failed(work: Work, finish: Finish) -> ItemOutcome:
-    if finish.unchanged:
-        return failed_item(work.id, work.path, "unchanged", "it is still the file that could not be read before")
     return failed_item(work.id, work.path, finish.outcome.code, finish.outcome.reason)
 
 

@@ -98,7 +98,8 @@ class Stages:
 
     async def _read_fetched(self, work: Work, fetched: Fetched) -> AsyncIterator[Batch]:
         fp("ingest_fetched")
-        if fetched.content_hash == work.content_hash and work.pipeline_key == self.target.pipeline_key:
+        known = fetched.content_hash == work.content_hash and work.pipeline_key == self.target.pipeline_key
+        if known and work.state in ("indexed", "partial"):
             yield Batch(work=work, finish=Finish(state=work.state, outcome=Outcome(Verdict.OK), fetched=fetched, unchanged=True))
             return
         scratch = Path(await run_cpu(tempfile.mkdtemp, prefix="semantik-"))
@@ -200,7 +201,8 @@ class _Reading:
         began = time.perf_counter()
         stream = stages.extractor.extract(self.fetched.path, name=work.name, limits=self._limits(), scratch=members, password=password)
         with open(text_path, "w", encoding="utf-8", newline="") as text_file:
-            async with closing(stream):  # it holds a slot of the extractor
+            # The stream holds a slot of the extractor.
+            async with closing(stream):
                 async for piece in stream:
                     match piece:
                         case Part():

@@ -13,6 +13,7 @@ from semantik.features.ingestion.steps import REMOVALS_A_STEP, ROWS_A_STEP, spli
 from semantik.features.ingestion.values import Target
 from semantik.jobs.context import JobContext
 from semantik.jobs.failpoints import fp
+from semantik.jobs.store import items as job_items
 
 
 async def carry_out(ctx: JobContext, target: Target, connector: Connector, *, waiting: bool, max_delete: int | None) -> dict[str, Any]:
@@ -52,6 +53,7 @@ async def carry_out(ctx: JobContext, target: Target, connector: Connector, *, wa
                 else:
                     values = {"signature": item.signature, "due": None, "modified_at": item.modified_at}
                     await repository.finish_document(session, ctx.actor, before.id, values)
+            await job_items.take_over(session, tenant_id=ctx.actor.tenant_id, keys=[one.key for one in failed], by_job=ctx.job.id)
     held = held_back(len(plan.deleted), found.known, waiting=waiting, most=max_delete)
     gone = set() if held else set(plan.deleted)
     for ids in split([known.id for known in found.vanished if known.path in gone], REMOVALS_A_STEP):

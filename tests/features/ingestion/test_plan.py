@@ -52,6 +52,15 @@ def test_a_problem_that_stays_is_not_work_again() -> None:
     assert plan == Plan(unchanged=1)
 
 
+def test_what_comes_back_with_the_same_bytes_is_read() -> None:
+    known = {"link": Known(id="1", path="link", signature=None, content_hash="x", size_bytes=1, has_problem=True)}
+    split = sort_out([Item(path="link", name="link", size_bytes=1, signature="s")], known)
+
+    plan = settle(new=split.new, touched=split.touched, same=0, vanished=[], hashes={"link": "x"})
+
+    assert plan == Plan(modified=["link"])
+
+
 _states = st.dictionaries(st.sampled_from("abcdefgh"), st.sampled_from(["x", "y", "zz", "ww"]), max_size=8)
 
 
