@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
@@ -15,11 +15,18 @@ import sqlalchemy as sa
 from sqlalchemy.engine import URL, make_url
 
 from semantik.kit.database_errors import in_our_words
-from semantik.kit.errors import Misconfigured
+from semantik.kit.errors import Conflict, Misconfigured
 
 _CONNECT_S = 10
 _ALONE = 7302520
 _SYNTAX = "Write postgresql://user@host:5432/name or sqlite:///file."
+
+
+class ClaimLost(Conflict):
+    code = "claim_lost"
+    title = "Others may have written to the database meanwhile"
+    default_hint = "Give the same command once more: it goes on from there, and compares all of it."
+
 
 # So that whoever carries rows between two need not import the library that opens them.
 Connection = sa.Connection
@@ -58,7 +65,10 @@ def writing(url: str) -> Iterator[sa.Connection]:
 
 @contextmanager
 def alone(url: str) -> Iterator[bool]:
-    """Says whether nobody else is in such a block of this database, from whatever machine. A SQLite file has its folder's lock."""
+    """Says whether nobody else is in such a block of this database, from whatever machine. A SQLite file has its folder's lock.
+
+    Raises `ClaimLost` at the end when that cannot be said of the whole block.
+    """
     if _address(url).get_backend_name() == "sqlite":
         yield True
         return
@@ -66,13 +76,13 @@ def alone(url: str) -> Iterator[bool]:
         # The lock is the connection's, not the transaction's, which would otherwise stand open for hours.
         with connection.begin():
             taken = bool(connection.scalar(sa.select(sa.func.pg_try_advisory_lock(_ALONE))))
-        try:
-            yield taken
-        finally:
-            # The server hears of a closed connection later than whoever asks next.
-            if taken and not connection.invalidated:
-                with suppress(sa.exc.DBAPIError), connection.begin():
-                    connection.execute(sa.select(sa.func.pg_advisory_unlock(_ALONE)))
+        yield taken
+        if taken:
+            # Said aloud: the server hears of a closed connection later than whoever asks next.
+            with connection.begin():
+                kept = connection.scalar(sa.select(sa.func.pg_advisory_unlock(_ALONE)))
+            if not kept:
+                raise ClaimLost("the connection that kept others away was lost meanwhile, and somebody else may have written too")
 
 
 def place(url: str) -> str:
