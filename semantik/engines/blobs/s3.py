@@ -15,7 +15,7 @@ import base64
 import hashlib
 import random
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Mapping
-from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,7 @@ from semantik.engines.blobs.spool import spooled
 from semantik.engines.blobs.verify import verified
 from semantik.kit import logs
 from semantik.kit.clock import now
-from semantik.kit.concurrency import run_cpu
+from semantik.kit.concurrency import closing, end, run_cpu
 from semantik.kit.errors import Misconfigured
 from semantik.kit.files import PIECE_BYTES
 from semantik.kit.ids import TenantId
@@ -162,7 +162,7 @@ class S3Blobs(BlobStore):
     async def read(self, tenant: TenantId, blob_hash: str, *, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
         pieces = self._download(tenant, blob_hash, start, end)
         whole = start == 0 and end is None
-        async with aclosing(verified(pieces, blob_hash) if whole else pieces) as given:
+        async with closing(verified(pieces, blob_hash) if whole else pieces) as given:
             async for piece in given:
                 yield piece
 
@@ -279,12 +279,15 @@ class S3Blobs(BlobStore):
         try:
             return str((await asyncio.shield(beginning))["UploadId"])
         except asyncio.CancelledError:
-            # The store may have begun it, and only its answer tells the name to remove it by.
-            await asyncio.wait({beginning}, timeout=PROBE_S)
-            if beginning.done() and not beginning.cancelled() and beginning.exception() is None:
-                await self._abort(key, beginning.result()["UploadId"])
-            beginning.cancel()
+            await asyncio.shield(self._unbegin(key, beginning))
             raise
+
+    async def _unbegin(self, key: str, beginning: asyncio.Task[Any]) -> None:
+        """Removes what the store may have begun; its answer alone tells the name. One that comes too late is for `clean_up`."""
+        await asyncio.wait({beginning}, timeout=PROBE_S)
+        if beginning.done() and not beginning.cancelled() and beginning.exception() is None:
+            await self._abort(key, beginning.result()["UploadId"])
+        await end(beginning)
 
     async def _upload_part(self, path: Path, key: str, upload: str, number: int, offset: int, part_bytes: int) -> str:
         async with self._parts:
@@ -304,7 +307,7 @@ class S3Blobs(BlobStore):
         at, failures = start, 0
         while end is None or at < end:
             try:
-                async with aclosing(self._span(tenant, blob_hash, at, end)) as pieces:
+                async with closing(self._span(tenant, blob_hash, at, end)) as pieces:
                     async for piece in pieces:
                         at += len(piece)
                         failures = 0

@@ -170,7 +170,8 @@ async def test_an_upload_that_is_cancelled_leaves_no_object_and_no_parts(
     opened: Opener, flaky: Line, s3_endpoint: str, tenant: TenantId, tmp_path: Path
 ) -> None:
     async with opened(flaky.url) as store:
-        flaky.delay_s = 0.01
+        # The store has begun the upload, and its answer with the name is still on its way.
+        flaky.delay_s = PROBE_S / 4
         task = asyncio.create_task(store.put(tenant, pieces(random.Random(4).randbytes(4 * PART))))
         while not await uploads(s3_endpoint, tenant):
             await asyncio.sleep(0.02)
