@@ -9,15 +9,16 @@ FastAPI's own EventSourceResponse wants a route that only streams; ours answer a
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
 from fastapi import Request
-from fastapi.responses import StreamingResponse
 from fastapi.sse import format_sse_event
+
+from semantik.http.streaming import Streamed
+from semantik.kit.concurrency import closing, end
 
 MEDIA_TYPE = "text/event-stream"
 _KEEP_ALIVE_S = 15.0
@@ -42,10 +43,10 @@ def last_event_id(request: Request) -> int | None:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
 
 
-def stream(messages: AsyncIterator[Message]) -> StreamingResponse:
+def stream(messages: AsyncIterator[Message]) -> Streamed:
     """Sends each message as it comes, a comment after 15 s of silence; closes `messages` when the client goes away."""
     headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
-    return StreamingResponse(_encoded(messages, _KEEP_ALIVE_S), media_type=MEDIA_TYPE, headers=headers)
+    return Streamed(_encoded(messages, _KEEP_ALIVE_S), media_type=MEDIA_TYPE, headers=headers)
 
 
 async def _encoded(messages: AsyncIterator[Message], keep_alive_s: float) -> AsyncIterator[bytes]:
@@ -65,12 +66,8 @@ async def _encoded(messages: AsyncIterator[Message], keep_alive_s: float) -> Asy
                 return
             yield format_sse_event(data_str=json.dumps(message.data, default=str, ensure_ascii=False), event=message.event, id=message.id)
     finally:
-        if pending is not None:
-            pending.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await pending
-        if isinstance(messages, AsyncGenerator):
-            await messages.aclose()
+        async with closing(messages):
+            await end(pending)
 
 
 async def _next(messages: AsyncIterator[Message]) -> Message | None:

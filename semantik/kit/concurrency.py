@@ -65,15 +65,15 @@ async def threaded(pieces: Generator[T, None, None]) -> AsyncGenerator[T, None]:
 
 @asynccontextmanager
 async def closing(source: U) -> AsyncGenerator[U, None]:
-    """Closes a generator at the end, read to its own end or not.
+    """Closes what can be closed, a generator for one, read to its end or not.
 
     Without it the collector does, which may be never: the traceback of an error holds the frames, and they what the generator holds.
     """
     try:
         yield source
     finally:
-        if isinstance(source, AsyncGenerator):
-            await source.aclose()
+        if (close := getattr(source, "aclose", None)) is not None:
+            await close()
 
 
 async def together(parts: Iterable[Coroutine[Any, Any, T]], *, at_once: int) -> list[T]:

@@ -12,13 +12,13 @@ import os
 import signal
 import time
 from collections.abc import AsyncIterator, Collection
-from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
 
 from semantik.engines.extract.base import CODES, Extractor, Limits, Member, Outcome, Part, Verdict
+from semantik.kit.concurrency import closing
 
 MAX_PART = 256 * 1024
 
@@ -176,7 +176,7 @@ class ExtractorContract:
     async def test_closing_early_frees_the_worker(self, extractor: Extractor, tmp_path: Path) -> None:
         path = endless(tmp_path / "long.txt")
         for _ in range(4):
-            async with aclosing(extractor.extract(path, name=path.name, limits=Limits(), scratch=tmp_path)) as stream:  # type: ignore[type-var]  # the port says AsyncIterator, every backend is a generator
+            async with closing(extractor.extract(path, name=path.name, limits=Limits(), scratch=tmp_path)) as stream:
                 async for _found in stream:
                     break
         async with asyncio.timeout(10):

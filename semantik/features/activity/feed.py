@@ -18,6 +18,7 @@ from semantik.features.activity import repository
 from semantik.jobs.states import ENDED
 from semantik.kit import metrics
 from semantik.kit.clock import now
+from semantik.kit.concurrency import end
 from semantik.kit.database import Database
 
 _PAGE = 500
@@ -77,11 +78,11 @@ class Feed:
 
     async def live(self) -> AsyncIterator[Message]:
         """Everything from now on. A "resync" says that this watcher was too slow and should look afresh."""
-        pending: asyncio.Future[Event] | None = None
+        pending: asyncio.Task[Event] | None = None
         try:
             while True:
                 if pending is None:
-                    pending = asyncio.ensure_future(_next(self._subscription))
+                    pending = asyncio.create_task(_next(self._subscription))
                 done, _ = await asyncio.wait({pending}, timeout=_LOOK_EVERY_S)
                 if not done:
                     async for message in self._catch_up():
@@ -101,8 +102,7 @@ class Feed:
                 async for message in self._in_order(event):
                     yield message
         finally:
-            if pending is not None:
-                pending.cancel()
+            await end(pending)
             await self.close()
 
     async def close(self) -> None:

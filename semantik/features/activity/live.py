@@ -30,7 +30,7 @@ from semantik.features.activity.feed import Feed
 from semantik.http import sockets
 from semantik.http.dependencies import CurrentRuntime, Reader, still_allowed
 from semantik.jobs.store import reading
-from semantik.kit.concurrency import end
+from semantik.kit.concurrency import closing, end
 from semantik.runtime import Runtime
 
 router = APIRouter(tags=["activity"])
@@ -89,16 +89,17 @@ class _Watch:
                 after = await asyncio.wait_for(self._after.get(), _FIRST_WORD_S)
         if self._job_id is not None and after is not None:
             await self._replay(feed, after)
-        async for message in feed.live():
-            if message.type == "resync":
-                await self._send({"type": "resync"})
-                # Of one job the feed has all in SQL and goes on from where this client was; of a thousand jobs nobody wants that.
-                if self._job_id is None:
-                    await self._snapshot(feed)
-            else:
-                await self._send(message.as_json())
-            while self._job_id is not None and not self._after.empty():
-                await self._replay(feed, self._after.get_nowait())
+        async with closing(feed.live()) as messages:
+            async for message in messages:
+                if message.type == "resync":
+                    await self._send({"type": "resync"})
+                    # Of one job the feed has all in SQL and goes on from where this client was; of a thousand jobs nobody wants that.
+                    if self._job_id is None:
+                        await self._snapshot(feed)
+                else:
+                    await self._send(message.as_json())
+                while self._job_id is not None and not self._after.empty():
+                    await self._replay(feed, self._after.get_nowait())
 
     async def _replay(self, feed: Feed, after: int) -> None:
         """What lies between `after` and where this socket began: the rest it was sent already, or is about to be."""

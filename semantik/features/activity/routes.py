@@ -22,6 +22,7 @@ from semantik.jobs import values
 from semantik.jobs.lines import LEVELS, Level
 from semantik.jobs.states import ENDED, Status, Verb
 from semantik.jobs.store import reading
+from semantik.kit.concurrency import closing
 from semantik.kit.database import AsyncSession
 from semantik.runtime import Runtime
 
@@ -314,12 +315,13 @@ async def _stream(runtime: Runtime, actor: Actor, job_id: str, *, after: int) ->
             job = await repository.get(session, actor, job_id)
         if job.status in ENDED and job.event_seq <= feed.told[job_id]:
             return
-        async for message in feed.live():
-            if message.type == "resync":
-                continue
-            yield _sse(message)
-            if message.ends_job:
-                return
+        async with closing(feed.live()) as messages:
+            async for message in messages:
+                if message.type == "resync":
+                    continue
+                yield _sse(message)
+                if message.ends_job:
+                    return
     finally:
         await feed.close()
 

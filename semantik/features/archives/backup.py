@@ -14,7 +14,7 @@ import json
 import re
 import tempfile
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
-from contextlib import AsyncExitStack, aclosing
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
@@ -28,7 +28,7 @@ from semantik.features.archives.hold import held
 from semantik.kit import ownership, settings
 from semantik.kit.archive import MANIFEST, Archive, ArchiveDamaged, Framer, checked
 from semantik.kit.clock import now
-from semantik.kit.concurrency import run_cpu, threaded
+from semantik.kit.concurrency import closing, run_cpu, threaded
 from semantik.kit.errors import Conflict
 from semantik.kit.files import appearing, opened
 from semantik.kit.ids import TenantId
@@ -96,8 +96,9 @@ async def take(chosen: Settings, target: Path, *, told: Told) -> Summary:
         file = stack.enter_context(appearing(target))
         backup = _Backup(chosen, blobs, told)
         async with held(database):
-            async for piece in backup.pieces():
-                await run_cpu(file.write, piece)
+            async with closing(backup.pieces()) as pieces:
+                async for piece in pieces:
+                    await run_cpu(file.write, piece)
         return _summary(backup.end, file.tell())
 
 
@@ -145,7 +146,7 @@ class _Backup:
         end = self.end
         with tempfile.TemporaryFile("w+", encoding="ascii") as names:
             self._told("Reading the database")
-            async with aclosing(threaded(self._rows(names))) as rows:
+            async with closing(threaded(self._rows(names))) as rows:
                 async for piece in rows:
                     yield piece
             names.seek(0)
@@ -153,8 +154,10 @@ class _Backup:
             for name in names:
                 tenant, _, blob_hash = name.strip().partition("/")
                 try:
-                    async for piece in files.packed(self._framer, self._blobs, TenantId(tenant), blob_hash, f"blobs/{tenant}/{blob_hash}"):
-                        yield piece
+                    packed = files.packed(self._framer, self._blobs, TenantId(tenant), blob_hash, f"blobs/{tenant}/{blob_hash}")
+                    async with closing(packed):
+                        async for piece in packed:
+                            yield piece
                 except (BlobMissing, BlobDamaged) as error:
                     end.problem_count += 1
                     if len(end.problems) < _MOST_PROBLEMS:

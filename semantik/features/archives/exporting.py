@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import AsyncIterator, Generator, Mapping
-from contextlib import aclosing
 from typing import IO, Any
 
 from semantik import __version__
@@ -14,7 +13,7 @@ from semantik.engines.blobs.base import BlobDamaged, BlobMissing
 from semantik.features.archives import bundle, files, repository
 from semantik.kit.archive import MANIFEST, Framer
 from semantik.kit.clock import now
-from semantik.kit.concurrency import threaded
+from semantik.kit.concurrency import closing, threaded
 from semantik.kit.database import AsyncSession
 from semantik.kit.ids import TenantId
 from semantik.rows import lines, opening, pages
@@ -45,15 +44,16 @@ class _Export:
         framer, facts = self._framer, self._facts
         yield framer.member(MANIFEST, _manifest(self._collection, self._model))
         with tempfile.TemporaryFile("w+", encoding="ascii") as names:
-            async with aclosing(threaded(self._rows(names))) as rows:
+            async with closing(threaded(self._rows(names))) as rows:
                 async for piece in rows:
                     yield piece
             names.seek(0)
             for line in names:
                 name = line.strip()
                 try:
-                    async for piece in files.packed(framer, self._runtime.blobs, self._tenant, name, f"blobs/{name}"):
-                        yield piece
+                    async with closing(files.packed(framer, self._runtime.blobs, self._tenant, name, f"blobs/{name}")) as packed:
+                        async for piece in packed:
+                            yield piece
                     facts["files"] += 1
                 except (BlobMissing, BlobDamaged):
                     facts["problem_count"] += 1

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
 from typing import Annotated
 from urllib.parse import quote
 
@@ -15,8 +14,8 @@ from semantik.features.archives import bundle, exporting, service
 from semantik.features.archives.schemas import ImportAccepted
 from semantik.http.dependencies import CurrentRuntime, Reader, ReadSession, Writer, WriteSession
 from semantik.http.idempotency import KEYED
+from semantik.http.streaming import Streamed
 from semantik.http.unit_of_work import UnitOfWork
-from semantik.kit.concurrency import closing
 
 router = APIRouter(prefix="/api/v1", tags=["collections"], route_class=UnitOfWork)
 
@@ -32,12 +31,10 @@ async def export_collection(collection_id: str, actor: Reader, runtime: CurrentR
     found = await exporting.described(session, actor, collection_id)
     if found is None:
         raise CollectionUnknown(f"there is no collection {collection_id}")
-    # The first piece before the answer begins: a model that is not here is a problem, not a download that breaks off.
     pieces = await exporting.export(runtime, actor, found)
-    first = await anext(pieces)
     name = re.sub(r"[^\w .()-]", "_", found["name"])[:100].strip(". ") or "collection"
-    return StreamingResponse(
-        _begun(first, pieces),
+    return Streamed(
+        pieces,
         media_type="application/x-tar",
         headers={
             "Content-Disposition": f"attachment; filename*=UTF-8''{quote(name + bundle.ENDING)}",
@@ -64,10 +61,3 @@ async def import_collection(
     """Everything gets new ids, so the same bundle may be taken in again. Nothing is embedded when the model is the same."""
     stored = await service.store(runtime, actor, file.file)
     return ImportAccepted(job_id=(await service.take_in(session, actor, stored, name=name)).id)
-
-
-async def _begun(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    yield first
-    async with closing(rest):
-        async for piece in rest:
-            yield piece

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from typing import Annotated, Any, get_args
 from urllib.parse import quote
 
@@ -15,8 +15,9 @@ from semantik.features.documents import repository
 from semantik.features.documents.schemas import Chunk, Document, DocumentDetail, State, Text
 from semantik.http.dependencies import CurrentRuntime, Reader, ReadSession
 from semantik.http.pagination import Cursor, Limit, Page, decode_cursor, encode_cursor
+from semantik.http.streaming import Streamed
 from semantik.http.unit_of_work import UnitOfWork
-from semantik.kit.concurrency import closing, run_cpu
+from semantik.kit.concurrency import run_cpu
 from semantik.kit.database import AsyncSession
 from semantik.kit.errors import InvalidInput, NotFound
 
@@ -157,9 +158,10 @@ async def get_original(
     part = (start, end) != (0, size)
     pieces = runtime.blobs.read(actor.tenant_id, row["content_hash"], **({"start": start, "end": end} if part else {}))
     # Always an attachment, never rendered: an original may be a page with scripts.
-    return StreamingResponse(
-        # The first piece before the answer begins: a missing file is a problem, not a download that breaks off.
-        _begun(await anext(pieces, b""), pieces),
+    return Streamed(
+        pieces,
+        # Before the answer begins: a missing file is a problem, not a download that breaks off.
+        first=await anext(pieces, b""),
         status_code=206 if part else 200,
         media_type="application/octet-stream",
         headers={
@@ -204,14 +206,6 @@ def _slice(path: str, start: int, end: int) -> str:
                 pieces.append(piece[max(0, start - at) : end - at])
             at += len(piece)
     return "".join(pieces)
-
-
-async def _begun(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    if first:
-        yield first
-    async with closing(rest):
-        async for piece in rest:
-            yield piece
 
 
 def _span(wanted: str | None, size: int) -> tuple[int, int]:
