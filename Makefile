@@ -30,7 +30,7 @@ WEBUI := $(STAMPS)/webui-$(shell find web/src web/public web/index.html web/vite
 
 HAS_NODE := $(if $(wildcard web/package.json),$(shell node -e 'const [a, b] = process.versions.node.split(".").map(Number); process.exit(a > 20 || (a === 20 && b >= 19) ? 0 : 1)' 2>/dev/null && echo yes))
 ENSURE_WEB := $(if $(HAS_NODE),try-webui,no-webui)
-# One more than there are cores, for tests wait a third of their time.
+# One more than there are cores, and four at most, for tests wait a third of their time.
 WORKERS ?= $(shell n=$$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1); [ $$n -gt 3 ] && n=3; echo $$((n + 1)))
 
 .PHONY: print-node-stamp help core setup demo serve test test-fast test-python test-long test-postgres16 test-server test-web test-browser crash lint types arch web webui try-webui no-webui chromium bench docs clean lock dist deploy-env deploy-lint
@@ -62,7 +62,7 @@ test:  ## Python on both databases, web units, the browser; with coverage gates
 	$(if $(HAS_NODE),$(MAKE) test-web || failed="$$failed web"; $(MAKE) test-browser || failed="$$failed browser";) \
 	if [ -n "$$failed" ]; then echo "make test: FAILED:$$failed"; exit 1; fi; echo "make test: all passed"
 
-test-fast: $(TEST)  ## The Python tests without the slow, crash and browser ones
+test-fast: $(TEST)  ## The Python tests without the slow, long, crash and browser ones
 	$(PY) -m pytest -q -m "not slow and not long and not crash and not browser" $(ARGS)
 
 test-python: $(TEST)
@@ -74,7 +74,7 @@ test-long: $(TEST)  ## Outages of real servers, kills of real workers, whole mov
 	$(PY) -m pytest -q -n $(WORKERS) --dist worksteal -m long $(ARGS)
 
 test-postgres16: $(TEST)  ## What needs PostgreSQL, on version 16 instead of 18
-	SEMANTIK_TEST_POSTGRES=16 $(PY) -m pytest -q -n $(WORKERS) --dist worksteal -m "postgres and not crash and not long" $(ARGS)
+	SEMANTIK_TEST_POSTGRES=16 $(PY) -m pytest -q -n $(WORKERS) --dist worksteal -m "postgres and not crash" $(ARGS)
 
 SERVER_TESTS := tests/flows $(addprefix tests/features/,collections documents ingestion search sources)
 

@@ -74,7 +74,7 @@ test("a schedule syncs a source that is chosen by its collection and its name", 
 test("a worker is drained and takes jobs again", async ({ world }) => {
   await world.goto("/jobs/workers");
   const drain = world.getByRole("button", { name: /^Drain / }).first();
-  const name = (await drain.getAttribute("aria-label"))?.replace("Drain ", "") ?? "";
+  const name = String(await drain.getAttribute("aria-label")).replace("Drain ", "");
   await drain.click();
   const resume = world.getByRole("button", { name: `Resume ${name}` }).first();
   await expect(resume).toBeVisible();
