@@ -105,6 +105,8 @@ async def into(
             console.note(f"error: {job['title']}: {(job['error'] or {}).get('message', 'failed')}")
     synced, uploaded = jobs[: len(folders)], jobs[len(folders) :]
     ledgers = await _ledgers(client, target["id"], synced)
+    in_folders = sum(one["failed"] for one in ledgers)
+    in_files = await _failed_of(client, {job["source_id"] for job in uploaded}, sent)
     after = await client.get(f"/collections/{target['id']}")
     _say(after, await _unread(client, target["id"]) if wait else [], waited=wait)
     return {
@@ -113,8 +115,9 @@ async def into(
         "chunks": after["chunks"],
         "jobs": jobs,
         "rejected": rejected,
-        "failed": sum(one["failed"] for one in ledgers) + await _failed_of(client, {job["source_id"] for job in uploaded}, sent),
-        "nothing_read": wait and _nothing_read(ledgers, synced, uploaded, len(files)),
+        # Before the jobs have ended, documents tell of earlier ones.
+        "failed": in_folders + in_files if wait else 0,
+        "nothing_read": wait and _nothing_read(ledgers, synced=synced, uploaded=uploaded, files=len(files)),
     }
 
 
@@ -130,7 +133,7 @@ async def _failed_of(client: Client, source_ids: set[str], sent: set[str]) -> in
     return sum(path in sent or any(path[: mark.start()] in sent for mark in re.finditer("!/", path)) for path in failed)
 
 
-def _nothing_read(ledgers: list[dict[str, Any]], synced: list[dict[str, Any]], uploaded: list[dict[str, Any]], files: int) -> bool:
+def _nothing_read(ledgers: list[dict[str, Any]], *, synced: list[dict[str, Any]], uploaded: list[dict[str, Any]], files: int) -> bool:
     """Whether files were listed and not one is searchable now. A folder counts with what an earlier run has read of it."""
     if any(job["status"] != "completed" for job in (*synced, *uploaded)) or any(job["counts"]["done"] for job in uploaded):
         return False

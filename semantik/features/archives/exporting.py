@@ -29,13 +29,13 @@ async def export(runtime: Runtime, actor: Actor, collection: Mapping[Any, Any]) 
     """All bytes of the bundle. One that breaks off lacks its end, and is refused by whoever takes it in."""
     spec = (await runtime.text_model(collection["embedding_model"])).spec
     model = bundle.Model(name=spec.name, key=spec.key, dimensions=spec.dimensions)
-    return _Export(runtime, actor.tenant_id, collection, model).pieces()
+    return _Export(runtime, actor.tenant_id, collection, model=model).pieces()
 
 
 class _Export:
     """One collection on its way out."""
 
-    def __init__(self, runtime: Runtime, tenant: TenantId, collection: Mapping[Any, Any], model: bundle.Model) -> None:
+    def __init__(self, runtime: Runtime, tenant: TenantId, collection: Mapping[Any, Any], *, model: bundle.Model) -> None:
         self._runtime, self._tenant, self._collection, self._model = runtime, tenant, collection, model
         self._framer = Framer()
         self._facts = {"documents": 0, "chunks": 0, "files": 0, "problem_count": 0}

@@ -193,7 +193,7 @@ async def _compare_space(
         for number, row in enumerate(sampled[:share]):
             query = _between(corpus, row, sampled[number - 1])
             if query is not None:
-                searches.append(await _ask_both(rows, (source, target), space, query))
+                searches.append(await _ask_both(rows, (source, target), query, space=space))
             watcher.seen(1)
     report.checks += _checks(searches, space.key)
 
@@ -244,7 +244,7 @@ def _between(corpus: Corpus, row: Any, other: Any) -> Query | None:
     return None if dense is None and words is None else Query(corpus, Filters(), dense, words, 3 * HITS)
 
 
-async def _ask_both(rows: Connection, stores: tuple[VectorStore, VectorStore], space: Space, query: Query) -> _Search:
+async def _ask_both(rows: Connection, stores: tuple[VectorStore, VectorStore], query: Query, *, space: Space) -> _Search:
     exact = [await store.query(space, replace(query, exact=True)) for store in stores]
     graph = [await store.query(space, query) for store in stores]
     asked = {id for answer in (*exact, *graph) for side in (answer.dense, answer.sparse) if side for id in side.found.ids}

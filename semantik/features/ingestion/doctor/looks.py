@@ -35,7 +35,7 @@ LOST = ("original_lost", "original_damaged")
 
 async def originals(ctx: JobContext, args: Doctor, after: str) -> AsyncIterator[Batch]:
     """Each document against the files it names: its original and its text."""
-    async for page in _pages(ctx, repository.documents_with_files, after, _DOCUMENTS):
+    async for page in _pages(ctx, repository.documents_with_files, after=after, size=_DOCUMENTS):
         seen: dict[str, Kind | None] = {}
         found = [(row, faults) for row in page if (faults := await _files_of(ctx, row, seen, read=args.hashes))]
         if found:
@@ -47,7 +47,7 @@ async def originals(ctx: JobContext, args: Doctor, after: str) -> AsyncIterator[
 
 async def rows(ctx: JobContext, args: Doctor, after: str) -> AsyncIterator[Batch]:
     """Chunks against their documents: those that no version claims."""
-    async for page in _pages(ctx, repository.dead_chunks, after, _ROWS):
+    async for page in _pages(ctx, repository.dead_chunks, after=after, size=_ROWS):
         faults = [Fault(Kind.CHUNK_DEAD, row["id"], facts={"space": row["space"]}) for row in page]
         yield Batch(page[-1]["id"], len(page), tuple(faults))
 
@@ -97,7 +97,7 @@ async def points(ctx: JobContext, args: Doctor, after: str) -> AsyncIterator[Bat
 
 async def counts(ctx: JobContext, args: Doctor, after: str) -> AsyncIterator[Batch]:
     """The ledger: how many chunks each document says it has against how many there are."""
-    async for page in _pages(ctx, repository.counts_page, after, _ROWS):
+    async for page in _pages(ctx, repository.counts_page, after=after, size=_ROWS):
         faults = [
             Fault(Kind.COUNT_WRONG, row["id"], row["path"], {"count": row["there"]}) for row in page if row["there"] != row["chunk_count"]
         ]
@@ -154,7 +154,7 @@ async def file_fault(ctx: JobContext, blob_hash: str, *, read: bool) -> Kind | N
     return None
 
 
-async def _pages(ctx: JobContext, read: _Read, after: str, size: int) -> AsyncIterator[Sequence[Mapping[Any, Any]]]:
+async def _pages(ctx: JobContext, read: _Read, *, after: str, size: int) -> AsyncIterator[Sequence[Mapping[Any, Any]]]:
     """Pages of rows behind the id, each in a session of its own, which is over before the page is looked at. None is empty."""
     while True:
         async with ctx.read() as session:
