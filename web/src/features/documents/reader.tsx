@@ -43,7 +43,7 @@ export function Reader({
   );
   const passage = useMemo<Span | null>(() => target && { start: target.start, end: target.end }, [target]);
 
-  useAnchor(root, blocks);
+  const hold = useAnchor(root, blocks);
 
   // Opens at the place once its window is there; not again when more text arrives.
   const opened = useRef<string | null>(null);
@@ -58,9 +58,10 @@ export function Reader({
           ? nearestBlock(root.current, at)
           : (root.current?.querySelector<HTMLElement>("[data-passage]") ?? null);
       found?.scrollIntoView({ block: at !== null ? "start" : "center" });
+      hold();
     });
     return () => cancelAnimationFrame(frame);
-  }, [ready, wish, at]);
+  }, [ready, wish, at, hold]);
 
   useReach(top, text.hasPreviousPage && !text.isFetching && ready, () => void text.fetchPreviousPage());
   useReach(bottom, text.hasNextPage && !text.isFetching && ready, () => void text.fetchNextPage());

@@ -2,7 +2,7 @@
  * Holds the text still while more of it arrives above. Browsers do this themselves only now and then (not at all in some),
  * so the reader does it: it remembers where a block in view stands, and puts it back there after each change.
  */
-import { type RefObject, useEffect, useLayoutEffect, useRef } from "react";
+import { type RefObject, useCallback, useEffect, useLayoutEffect, useRef } from "react";
 
 type Anchor = { start: number; top: number };
 
@@ -15,16 +15,18 @@ function inView(root: HTMLElement): Anchor | null {
   return null;
 }
 
-export function useAnchor(root: RefObject<HTMLElement | null>, change: unknown) {
+/** Returns what whoever scrolls by itself calls right after: more text may arrive before the browser tells of the scrolling. */
+export function useAnchor(root: RefObject<HTMLElement | null>, change: unknown): () => void {
   const anchor = useRef<Anchor | null>(null);
+  const hold = useCallback(() => {
+    if (root.current) anchor.current = inView(root.current);
+  }, [root]);
 
   useEffect(() => {
     let frame = 0;
     const remember = () => {
       cancelAnimationFrame(frame);
-      frame = requestAnimationFrame(() => {
-        if (root.current) anchor.current = inView(root.current);
-      });
+      frame = requestAnimationFrame(hold);
     };
     window.addEventListener("scroll", remember, { passive: true });
     window.addEventListener("resize", remember, { passive: true });
@@ -33,7 +35,7 @@ export function useAnchor(root: RefObject<HTMLElement | null>, change: unknown) 
       window.removeEventListener("scroll", remember);
       window.removeEventListener("resize", remember);
     };
-  }, [root]);
+  }, [hold]);
 
   // biome-ignore lint/correctness/useExhaustiveDependencies: `change` is what moves the text
   useLayoutEffect(() => {
@@ -47,4 +49,6 @@ export function useAnchor(root: RefObject<HTMLElement | null>, change: unknown) 
     }
     anchor.current = inView(element);
   }, [root, change]);
+
+  return hold;
 }
