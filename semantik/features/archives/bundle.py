@@ -17,7 +17,11 @@ FORMAT, VERSION = "semantik-collection", 1
 ENDING = ".semantik-collection"
 NAMES = re.compile(r"rows/(sources|documents|embeddings|chunks)/\d{6,12}\.jsonl|blobs/[0-9a-f]{64}")
 
-_Short = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+# PostgreSQL has no NUL in a text.
+_NO_NUL = r"^[^\x00]*$"
+_Short = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=_NO_NUL)]
+# Three of them together are the total of a job, which is kept in 32 bits.
+_Count = Annotated[int, Field(ge=0, le=500_000_000)]
 
 
 class _Part(BaseModel):
@@ -36,8 +40,8 @@ class Chunking(_Part):
 class Described(_Part):
     """The collection itself."""
 
-    name: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
-    description: Annotated[str, StringConstraints(max_length=5000)]
+    name: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=_NO_NUL)]
+    description: Annotated[str, StringConstraints(max_length=5000, pattern=_NO_NUL)]
     chunking: Chunking
     language: Annotated[str, StringConstraints(pattern="^(auto|[a-z]{2})$")]
     generation: int = Field(ge=1, le=1_000_000)
@@ -62,10 +66,10 @@ class Manifest(_Part):
 
 
 class End(_Part):
-    documents: int = Field(ge=0)
-    chunks: int = Field(ge=0)
-    files: int = Field(ge=0)
-    problem_count: int = Field(ge=0)
+    documents: _Count
+    chunks: _Count
+    files: _Count
+    problem_count: _Count
 
 
 def manifest_of(archive: Archive) -> Manifest:
