@@ -112,7 +112,7 @@ class Runner:
         return self._stopping
 
     async def start(self) -> None:
-        signs = workers.Signs(self.owner, self._pool, list(self.queues), self._slots, __version__, workers.State.UP, self._name)
+        signs = workers.Signs(self.owner, self._pool, list(self.queues), self._slots, __version__, workers.WorkerState.UP, self._name)
         await workers.sign_in(self._database, signs)
         self.draining = await workers.asked_to_drain(self._database, self.owner)
         self._pulse = self._runtime.loops.start("job-pulse", self._beat())
@@ -130,7 +130,7 @@ class Runner:
             await end(self._pulse)
             self._pulse = None
             with contextlib.suppress(*DATABASE_ERRORS):
-                await workers.seen(self._database, self.owner, workers.State.DOWN)
+                await workers.seen(self._database, self.owner, workers.WorkerState.DOWN)
 
     async def _listen(self, job: Job) -> None:
         """Has the pulse look at once when somebody, in whatever process, asks this job to pause or stop."""
@@ -350,7 +350,7 @@ class Runner:
                     told = await self._hear_of_draining()
                     heard = now
                 if told or now - signed >= _SIGN_EVERY_S:
-                    state = workers.State.DRAINING if self._stopping or self.draining else workers.State.UP
+                    state = workers.WorkerState.DRAINING if self._stopping or self.draining else workers.WorkerState.UP
                     await workers.seen(self._database, self.owner, state)
                     signed, told = now, False
             except DATABASE_ERRORS as error:

@@ -38,7 +38,7 @@ async def refresh(database: Database) -> None:
         metrics.JOBS_OLDEST_READY_SECONDS.labels(queue=queue).set((now - oldest).total_seconds() if oldest is not None else 0)
     slots: Counter[str] = Counter()
     for worker in signed:
-        if worker.state != workers.State.DOWN and now - worker.last_seen_at <= _SEEN:
+        if worker.state != workers.WorkerState.DOWN and now - worker.last_seen_at <= _SEEN:
             slots[worker.pool] += worker.slots
     metrics.JOBS_WORKER_SLOTS.clear()
     for pool, count in slots.items():

@@ -7,6 +7,7 @@ from datetime import datetime
 from pydantic import BaseModel, ConfigDict, Field
 
 from semantik.jobs.states import Status
+from semantik.jobs.store.workers import WorkerState
 
 
 class Limits(BaseModel):
@@ -62,7 +63,7 @@ class Worker(BaseModel):
     queues: list[str]
     slots: int
     version: str
-    state: str = Field(description="up, draining (takes no more jobs), down, or silent when it has not been seen for a minute.")
+    state: WorkerState = Field(description="up, draining (takes no more jobs), down, or silent when it has not been seen for a minute.")
     drain_asked_at: datetime | None = Field(description="Since when it shall take no more jobs; null: it takes them.")
     started_at: datetime
     last_seen_at: datetime

@@ -11,12 +11,12 @@ from semantik.jobs.states import Status
 from semantik.jobs.store import workers
 
 
-def state_of(row: Any, now: datetime) -> workers.State:
+def state_of(row: Any, now: datetime) -> workers.WorkerState:
     """What it said last, unless it was asked to drain, or has said nothing for a minute."""
-    if row.state != workers.State.DOWN and (now - row.last_seen_at).total_seconds() > workers.SILENT_S:
-        return workers.State.SILENT
-    state = workers.State(row.state)
-    return workers.State.DRAINING if state is workers.State.UP and row.drain_asked_at is not None else state
+    if row.state != workers.WorkerState.DOWN and (now - row.last_seen_at).total_seconds() > workers.SILENT_S:
+        return workers.WorkerState.SILENT
+    state = workers.WorkerState(row.state)
+    return workers.WorkerState.DRAINING if state is workers.WorkerState.UP and row.drain_asked_at is not None else state
 
 
 def became(status: str, resumed: bool) -> str:

@@ -16,8 +16,8 @@ from semantik.tables.jobs import workers
 SILENT_S = 60
 
 
-class State(StrEnum):
-    """Of a process: what it says itself, but for `SILENT`, which is what others see of one that says nothing."""
+class WorkerState(StrEnum):
+    """Of a process: what it says itself, but for silent, which is what others see of one that says nothing."""
 
     UP = "up"
     DRAINING = "draining"
@@ -25,7 +25,7 @@ class State(StrEnum):
     SILENT = "silent"
 
 
-_LIVING = (workers.c.state != State.DOWN, workers.c.last_seen_at > db_time(-SILENT_S))
+_LIVING = (workers.c.state != WorkerState.DOWN, workers.c.last_seen_at > db_time(-SILENT_S))
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Signs:
     queues: list[str]
     slots: int
     version: str
-    state: State
+    state: WorkerState
     name: str
 
 
@@ -58,7 +58,7 @@ async def sign_in(database: Database, signs: Signs) -> None:
         await session.commit()
 
 
-async def seen(database: Database, worker_id: str, state: State) -> None:
+async def seen(database: Database, worker_id: str, state: WorkerState) -> None:
     async with database.write() as session:
         await session.execute(sa.update(workers).where(workers.c.id == worker_id).values(last_seen_at=db_time(), state=state))
         await session.commit()
@@ -88,5 +88,5 @@ async def list_all(session: AsyncSession) -> list[Any]:
 
 async def living(session: AsyncSession) -> list[Any]:
     """Processes that take jobs: up, not asked to drain, and seen within the last minute."""
-    taking = (workers.c.state == State.UP, workers.c.drain_asked_at.is_(None), *_LIVING)
+    taking = (workers.c.state == WorkerState.UP, workers.c.drain_asked_at.is_(None), *_LIVING)
     return list((await session.execute(sa.select(workers).where(*taking).order_by(workers.c.id))).all())

@@ -131,7 +131,7 @@ async def test_a_worker_that_is_silent_for_a_minute_counts_as_none(built: FastAP
     async def workers() -> health.Part:
         return next(one for one in await health.Checks(runtime).now() if one.name == "workers")
 
-    signs = signed.Signs(id="w1", pool="prefork", queues=["io"], slots=3, version="1", state=signed.State.UP, name="w1")
+    signs = signed.Signs(id="w1", pool="prefork", queues=["io"], slots=3, version="1", state=signed.WorkerState.UP, name="w1")
     assert (await workers()).code == "no_workers"
     await signed.sign_in(runtime.database, signs)
     assert (await workers()).facts == {"workers": 1, "slots": 3}

@@ -4222,14 +4222,17 @@ export interface components {
              * Format: date-time
              */
             started_at: string;
-            /**
-             * State
-             * @description up, draining (takes no more jobs), down, or silent when it has not been seen for a minute.
-             */
-            state: string;
+            /** @description up, draining (takes no more jobs), down, or silent when it has not been seen for a minute. */
+            state: components["schemas"]["WorkerState"];
             /** Version */
             version: string;
         };
+        /**
+         * WorkerState
+         * @description Of a process: what it says itself, but for silent, which is what others see of one that says nothing.
+         * @enum {string}
+         */
+        WorkerState: "up" | "draining" | "down" | "silent";
     };
     responses: {
         /** @description The request does not fit the present state */

@@ -65,7 +65,7 @@ function Workers() {
       </thead>
       <tbody>
         {workers.data.items.map((worker) => {
-          const look = STATES[worker.state as keyof typeof STATES] ?? STATES.silent;
+          const look = STATES[worker.state];
           return (
             <tr key={worker.id}>
               <td className={table.main}>
