@@ -14,7 +14,7 @@ import hashlib
 import json
 import re
 import tarfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, BinaryIO, TypeVar
 
@@ -128,7 +128,7 @@ class Archive:
             raise ArchiveDamaged("the archive is damaged: something follows its end")
         return facts
 
-    def pieces(self, member: Member) -> Iterator[bytes]:
+    def pieces(self, member: Member) -> Generator[bytes, None, None]:
         yield from self._span(member.offset, member.offset + member.size)
 
     def read(self, member: Member, *, most: int) -> bytes:

@@ -72,6 +72,14 @@ def appearing(target: Path) -> Iterator[BinaryIO]:
         os.close(folder)
 
 
+async def pieces_of(path: Path, *, start: int = 0, most: int | None = None) -> AsyncIterator[bytes]:
+    """The file from `start` to its end, or `most` bytes of it, as `pieces` gives them."""
+    with open(path, "rb") as file:
+        file.seek(start)
+        async for piece in pieces(file, most=most):
+            yield piece
+
+
 async def pieces(file: Readable, *, most: int | None = None) -> AsyncIterator[bytes]:
     """The file from where it stands to its end, or its next `most` bytes, read on a thread. No piece is empty."""
     left = most

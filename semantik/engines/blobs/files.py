@@ -43,7 +43,7 @@ class FileBlobs(BlobStore):
             return new.ref
 
     async def read(self, tenant: TenantId, blob_hash: str, *, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
-        pieces = self._pieces(self._present(tenant, blob_hash), start, end)
+        pieces = files.pieces_of(self._present(tenant, blob_hash), start=start, most=None if end is None else end - start)
         async with closing(verified(pieces, blob_hash) if start == 0 and end is None else pieces) as given:
             async for piece in given:
                 yield piece
@@ -92,12 +92,6 @@ class FileBlobs(BlobStore):
         if not path.is_file():
             raise BlobMissing(f"the stored file {blob_hash[:12]} is missing")
         return path
-
-    async def _pieces(self, path: Path, start: int, end: int | None) -> AsyncIterator[bytes]:
-        with open(path, "rb") as file:
-            file.seek(start)
-            async for piece in files.pieces(file, most=None if end is None else end - start):
-                yield piece
 
     def _path(self, tenant: TenantId, blob_hash: str) -> Path:
         # Both come from our own rows; the assertion keeps a mistake elsewhere from becoming a path traversal.

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 
 from semantik.engines.blobs.base import BlobDamaged, BlobMissing, BlobStore
 from semantik.kit.archive import Archive, Framer, Member
-from semantik.kit.concurrency import run_cpu
+from semantik.kit.concurrency import closing, run_cpu, threaded
 from semantik.kit.files import pieces
 from semantik.kit.ids import TenantId
 
@@ -35,14 +35,10 @@ async def packed(framer: Framer, blobs: BlobStore, tenant: TenantId, blob_hash: 
 async def unpacked(archive: Archive, member: Member, blobs: BlobStore, tenant: TenantId, blob_hash: str) -> bool:
     """Stores the member under its hash; False when its bytes are not those of its name, and then nothing is stored."""
     digest = hashlib.sha256()
-    for piece in archive.pieces(member):
-        await run_cpu(digest.update, piece)
+    async with closing(threaded(archive.pieces(member))) as body:
+        async for piece in body:
+            await run_cpu(digest.update, piece)
     if digest.hexdigest() != blob_hash:
         return False
-
-    async def body() -> AsyncIterator[bytes]:
-        for piece in archive.pieces(member):
-            yield piece
-
-    await blobs.put(tenant, body())
+    await blobs.put(tenant, threaded(archive.pieces(member)))
     return True

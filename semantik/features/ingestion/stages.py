@@ -25,9 +25,10 @@ from semantik.features.ingestion import projection
 from semantik.features.ingestion.embedder import Embedder
 from semantik.features.ingestion.values import Batch, ChunkDraft, Fetched, Finish, Measured, NewMember, Target, Work
 from semantik.jobs.failpoints import fp
-from semantik.kit import files, logs, metrics, traces
+from semantik.kit import logs, metrics, traces
 from semantik.kit.concurrency import closing, run_cpu
 from semantik.kit.errors import RateLimited, SemantikError, Unavailable
+from semantik.kit.files import pieces_of
 from semantik.kit.secrets import Keyring
 
 log = logs.get(__name__)
@@ -285,7 +286,7 @@ class _Reading:
         container = self._container()
         if member.path is None:
             return NewMember(path, member.name, None, member.size_bytes, container, member.problem)
-        ref = await self.stages.blobs.put(self.stages.actor.tenant_id, _pieces(member.path))
+        ref = await self.stages.blobs.put(self.stages.actor.tenant_id, pieces_of(member.path))
         await run_cpu(member.path.unlink)
         return NewMember(path, member.name, ref.hash, ref.size_bytes, container, None)
 
@@ -294,7 +295,7 @@ class _Reading:
         return {"depth": limits.depth + 1, "members_left": limits.members_left, "member_bytes_left": limits.member_bytes_left}
 
     async def _store_text(self, path: Path) -> str:
-        ref = await self.stages.blobs.put(self.stages.actor.tenant_id, _pieces(path))
+        ref = await self.stages.blobs.put(self.stages.actor.tenant_id, pieces_of(path))
         return ref.hash
 
     def _finish(self, outcome: Outcome, text_hash: str | None) -> Finish:
@@ -369,9 +370,3 @@ def _position(part: Part, start: int, end: int) -> dict[str, Any]:
             position["row_start"] = first
             position["row_end"] = inside[-1] if inside else first
     return position
-
-
-async def _pieces(path: Path) -> AsyncIterator[bytes]:
-    with open(path, "rb") as file:
-        async for piece in files.pieces(file):
-            yield piece
