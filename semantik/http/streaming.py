@@ -9,7 +9,7 @@ from typing import Any
 from fastapi.responses import StreamingResponse
 from starlette.types import Send
 
-from semantik.kit.concurrency import closing
+from semantik.kit.concurrency import close
 
 
 class Streamed(StreamingResponse):
@@ -24,7 +24,7 @@ class Streamed(StreamingResponse):
             await super().stream_response(send)
         finally:
             # Shielded: who ends a stream for a client that has gone cancels every wait in it, that of closing too.
-            await asyncio.shield(asyncio.ensure_future(_close(self._rest)))
+            await asyncio.shield(close(self._rest))
 
 
 async def _begun(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
@@ -32,8 +32,3 @@ async def _begun(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[byte
         yield first
     async for piece in rest:
         yield piece
-
-
-async def _close(source: AsyncIterator[bytes]) -> None:
-    async with closing(source):
-        pass

@@ -65,15 +65,20 @@ async def threaded(pieces: Generator[T, None, None]) -> AsyncGenerator[T, None]:
 
 @asynccontextmanager
 async def closing(source: U) -> AsyncGenerator[U, None]:
-    """Closes what can be closed, a generator for one, read to its end or not.
+    """Closes the source at the end of the block, read to its own end or not.
 
-    Without it the collector does, which may be never: the traceback of an error holds the frames, and they what the generator holds.
+    Without it the collector does, which may be never: the traceback of an error holds the frames, and they what the source holds.
     """
     try:
         yield source
     finally:
-        if (close := getattr(source, "aclose", None)) is not None:
-            await close()
+        await close(source)
+
+
+async def close(source: AsyncIterable[Any]) -> None:
+    """Closes what can be closed, a generator for one."""
+    if (aclose := getattr(source, "aclose", None)) is not None:
+        await aclose()
 
 
 async def together(parts: Iterable[Coroutine[Any, Any, T]], *, at_once: int) -> list[T]:
