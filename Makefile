@@ -70,7 +70,7 @@ test-python: $(TEST)
 	$(PY) -m pytest -q -n $(WORKERS) --dist worksteal -m "not long" --cov --cov-report= $(ARGS)
 	@$(PY) -m coverage report --fail-under=85 | tail -n 3
 
-test-long: $(TEST)  ## Outages of real servers, kills of real workers, whole moves: ten minutes more
+test-long: $(TEST)  ## Outages of real servers, kills of real workers, whole moves: minutes more
 	$(PY) -m pytest -q -n $(WORKERS) --dist worksteal -m long $(ARGS)
 
 test-postgres16: $(TEST)  ## What needs PostgreSQL, on version 16 instead of 18

@@ -105,8 +105,10 @@ async def into(
             console.note(f"error: {job['title']}: {(job['error'] or {}).get('message', 'failed')}")
     synced, uploaded = jobs[: len(folders)], jobs[len(folders) :]
     ledgers = await _ledgers(client, target["id"], synced)
-    in_folders = sum(one["failed"] for one in ledgers)
-    in_files = await _failed_of(client, {job["source_id"] for job in uploaded}, sent)
+    failed = 0
+    if wait:  # Before the jobs have ended, documents tell of earlier ones.
+        in_files = await _failed_of(client, {job["source_id"] for job in uploaded}, sent)
+        failed = sum(one["failed"] for one in ledgers) + in_files
     after = await client.get(f"/collections/{target['id']}")
     _say(after, await _unread(client, target["id"]) if wait else [], waited=wait)
     return {
@@ -115,8 +117,7 @@ async def into(
         "chunks": after["chunks"],
         "jobs": jobs,
         "rejected": rejected,
-        # Before the jobs have ended, documents tell of earlier ones.
-        "failed": in_folders + in_files if wait else 0,
+        "failed": failed,
         "nothing_read": wait and _nothing_read(ledgers, synced=synced, uploaded=uploaded, files=len(files)),
     }
 

@@ -78,9 +78,12 @@ def settle(
         else:
             plan.added.append(item.path)
     for item, before in touched:
-        same_bytes = before.content_hash is not None and hashes.get(item.path) == before.content_hash
-        # What comes back is read, with the same bytes too: its document says that it was away.
-        if before.has_problem if item.problem is not None else same_bytes and not before.has_problem:
+        if item.problem is not None:
+            stays = before.has_problem
+        else:
+            # What comes back is read, with the same bytes too: its document says that it was away.
+            stays = not before.has_problem and before.content_hash is not None and hashes.get(item.path) == before.content_hash
+        if stays:
             plan.unchanged += 1
         else:
             plan.modified.append(item.path)
