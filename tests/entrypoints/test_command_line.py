@@ -175,8 +175,8 @@ def _steer(semantik: Semantik, folder: Path, log: Path) -> None:
     shown = semantik("jobs", "show", job)
     told = semantik("jobs", "logs", job, "--follow")
     quiet = json.loads(semantik("jobs", "logs", job, "--level", "error", "--json").stdout)
-    letters = semantik("jobs", "dead")
-    retried = semantik("jobs", "dead", "--retry")
+    letters = semantik("jobs", "dead-letters")
+    retried = semantik("jobs", "dead-letters", "--retry")
     refused = semantik("jobs", "retry-failed", job)
     late = semantik("jobs", "priority", job, "1")
     ended = semantik("jobs", "retry", job)
@@ -345,7 +345,7 @@ _WRONG = [
     (("jobs", "list", "--status", "foo"), "'foo' is no state of a job", "running"),
     (("jobs", "bulk", "foo"), "'foo'", "'pause'"),
     (("jobs", "bulk", "priority"), "--priority", "0 (first)"),
-    (("jobs", "dead", "--what", "foo"), "'foo'", "'item'"),
+    (("jobs", "dead-letters", "--what", "foo"), "'foo'", "'item'"),
     (("schedules", "create", "x", "y", "--overlap", "foo"), "'foo'", "'buffer_one'"),
     (("serve", "--data-dir", "x"), "No such option: --data-dir", "stands before it: semantik --data-dir ... serve"),
     (("jobs", "list", "--server", "x"), "No such option: --server", "stands before it: semantik --server ... jobs"),

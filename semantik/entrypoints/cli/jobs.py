@@ -300,8 +300,8 @@ def bulk(
         console.say(f"{done['changed']:,} changed, {done['refused']:,} not possible")
 
 
-@app.command()
-def dead(
+@app.command("dead-letters")
+def dead_letters(
     what: Annotated[DeadThing | None, typer.Option(help="Only failed jobs, or only failed items.")] = None,
     kind: Kind = None,
     collection: Collection = None,
