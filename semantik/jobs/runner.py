@@ -328,7 +328,7 @@ class Runner:
         renew_every = self._ttl_s / 3
         upkeep = Upkeep(self._database, self._runtime.loops, lease_ttl_s=self._ttl_s)
         renewed = signed = heard = time.monotonic()
-        told = False
+        told = self.draining
         while True:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._asked.wait(), self._look_every_s)

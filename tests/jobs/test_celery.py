@@ -229,13 +229,14 @@ async def drain(world: World, worker_id: str, *, asked: bool) -> None:
 
 async def all_are(world: World, state: str) -> None:
     """Each process of a worker writes its state with its own next sign of life."""
-    async with asyncio.timeout(20):
-        while True:
-            async with world.database.read() as session:
-                states = {row.state for row in await workers.list_all(session)}
-            if states == {state}:
-                return
-            await asyncio.sleep(0.1)
+    end = time.monotonic() + 20
+    while True:
+        async with world.database.read() as session:
+            said = [(row.id, row.state, row.drain_asked_at) for row in await workers.list_all(session)]
+        if {one[1] for one in said} == {state}:
+            return
+        assert time.monotonic() < end, said
+        await asyncio.sleep(0.1)
 
 
 @pytest.mark.parametrize("pool", ["threads", "prefork"])

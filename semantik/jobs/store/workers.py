@@ -8,6 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from semantik.jobs.store import rows
 from semantik.jobs.store.clock import db_time
 from semantik.kit.database import AsyncSession, Database, upsert
 from semantik.tables.jobs import workers
@@ -44,6 +45,7 @@ class Signs:
 async def sign_in(database: Database, signs: Signs) -> None:
     """Writes the row of the process, and drops those not seen for a day. A worker that drains has its new processes drain too."""
     async with database.write() as session:
+        await _one_at_a_time(session, signs.name)
         now = await session.scalar(sa.select(db_time()))
         others = sa.select(sa.func.max(workers.c.drain_asked_at)).where(workers.c.name == signs.name, *_LIVING)
         asked_at = await session.scalar(others)
@@ -71,10 +73,18 @@ async def asked_to_drain(database: Database, worker_id: str) -> bool:
 
 async def drain(session: AsyncSession, worker_id: str, *, asked: bool) -> bool:
     """Asks every process of the worker to take no more jobs, or to take them again. False when none of them lives."""
-    name = sa.select(workers.c.name).where(workers.c.id == worker_id).scalar_subquery()
+    name = await session.scalar(sa.select(workers.c.name).where(workers.c.id == worker_id))
+    if name is None:
+        return False
+    await _one_at_a_time(session, name)
     since = sa.func.coalesce(workers.c.drain_asked_at, db_time()) if asked else None
     statement = sa.update(workers).where(workers.c.name == name, *_LIVING).values(drain_asked_at=since)
     return bool((await session.execute(statement.returning(workers.c.id))).all())
+
+
+async def _one_at_a_time(session: AsyncSession, name: str) -> None:
+    """Until the transaction ends: a process that signs in beside the request to drain would hear nothing of it."""
+    await rows.advisory_lock(session, f"worker:{name}")
 
 
 async def one(session: AsyncSession, worker_id: str) -> Any | None:

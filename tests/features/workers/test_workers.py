@@ -21,6 +21,7 @@ from semantik.jobs.dispatch_local import LocalDispatcher
 from semantik.jobs.handlers import handles, known_kinds
 from semantik.jobs.states import Status
 from semantik.jobs.store import claims
+from semantik.jobs.store.workers import Signs, WorkerState, asked_to_drain, drain, sign_in
 from semantik.jobs.values import JobArgs
 from semantik.tables.jobs import workers
 from tests.features.activity.conftest import client_of
@@ -115,6 +116,18 @@ async def test_only_a_worker_that_lives_can_be_drained(world: World, client: htt
         await session.commit()
     refused = await client.post("/workers/w/drain")
     assert (refused.status_code, refused.json()["code"]) == (409, "worker_gone")
+
+
+async def test_a_process_that_signs_in_while_its_worker_is_asked_to_drain_drains_too(world: World) -> None:
+    first, second = (Signs(f"{name} process", "prefork", ["cpu"], 1, "1", WorkerState.UP, "both") for name in ("first", "second"))
+    await sign_in(world.database, first)
+    async with world.database.write() as session:
+        assert await drain(session, first.id, asked=True)
+        signing = asyncio.create_task(sign_in(world.database, second))
+        await asyncio.wait({signing}, timeout=0.3)
+        await session.commit()
+    await signing
+    assert await asked_to_drain(world.database, second.id)
 
 
 async def _lose(world: World, job_id: str) -> None:
