@@ -115,10 +115,11 @@ class Marks:
         return joined, list(dict.fromkeys(self._wanted[id] for id in met))
 
     def _look(self, run: str, kind: str | None, language: str | None) -> _Run:
+        held, leaving = (_known_run if len(run) <= _REMEMBERED else _run)(run, kind, language)
+        if self._wanted.keys().isdisjoint(held):
+            return leaving
         terms = list(run_terms(run, kind, language))
         ids = [term_id(key) for key, _, _ in terms]
-        if self._wanted.keys().isdisjoint(ids):
-            return _Run({}, (), (), len(terms) - len(wholes(terms)) if self._codes else 0)
         around = wholes(terms)
         leaves = [at for at in range(len(terms)) if at not in around]
         marked = [
@@ -138,6 +139,17 @@ class _Run:
     marked: Sequence[tuple[int, int]]
     parts: Sequence[tuple[int, int, int, int]]
     leaves: int
+
+
+def _run(run: str, kind: str | None, language: str | None) -> tuple[frozenset[int], _Run]:
+    """The ids of a run's terms, and what it is for a query that none of them is in."""
+    terms = list(run_terms(run, kind, language))
+    return frozenset(term_id(key) for key, _, _ in terms), _Run({}, (), (), len(terms) - len(wholes(terms)))
+
+
+# Most runs of most passages are words met before.
+_known_run = lru_cache(maxsize=65_536)(_run)
+_REMEMBERED = 64
 
 
 def _codes(wanted: Mapping[int, str]) -> list[tuple[int, ...]]:

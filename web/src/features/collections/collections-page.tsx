@@ -85,7 +85,7 @@ export function CollectionsPage() {
               <th>Indexed</th>
               <th className={table.number}>Documents</th>
               <th className={table.number}>Passages</th>
-              <th className={table.number}>Changed</th>
+              <th className={table.number}>Modified</th>
             </tr>
           </thead>
           <tbody ref={rows}>

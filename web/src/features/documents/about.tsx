@@ -61,7 +61,7 @@ export function About({ document, ocr }: { document: DocumentDetail; ocr: string
         </Link>
       ) : null,
     ],
-    ["Changed", document.modified_at ? <Ago key="changed" at={document.modified_at} /> : null],
+    ["Modified", document.modified_at ? <Ago key="modified" at={document.modified_at} /> : null],
     ["Indexed", document.indexed_at ? <Ago key="indexed" at={document.indexed_at} /> : null],
     ...Object.entries(document.metadata).map<[string, React.ReactNode]>(([key, value]) => [
       CLAIMED.has(key) ? `${sentence(key)}, says the document` : sentence(key),

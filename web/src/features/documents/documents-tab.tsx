@@ -101,7 +101,7 @@ export function DocumentsTab() {
               <th className={`${table.number} ${styles.optional}`}>Pages</th>
               <th className={table.number}>Passages</th>
               <th className={`${table.number} ${styles.optional}`}>Size</th>
-              <th className={table.number}>Changed</th>
+              <th className={table.number}>Modified</th>
               <th>State</th>
             </tr>
           </thead>

@@ -80,14 +80,14 @@ export function Filters({
         <TextField label="Tag" value={tag} onChange={(e) => setTag(e.target.value)} onBlur={commitTag} />
       </form>
       <TextField
-        label="Changed after"
+        label="Modified after"
         type="date"
         value={state.after}
         max={state.before || undefined}
         onChange={(e) => change({ after: e.target.value })}
       />
       <TextField
-        label="Changed before"
+        label="Modified before"
         type="date"
         value={state.before}
         min={state.after || undefined}
