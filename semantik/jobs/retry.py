@@ -16,9 +16,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from semantik.jobs.values import Failure
-from semantik.kit.database_errors import DatabaseBusy, DatabaseUnavailable, DiskFull, WriteConflict
+from semantik.kit.database_errors import DatabaseBusy, DatabaseUnavailable, WriteConflict
 from semantik.kit.errors import (
     Conflict,
+    DiskFull,
     Forbidden,
     InvalidInput,
     Misconfigured,

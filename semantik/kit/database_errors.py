@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from semantik.kit.errors import SemantikError, Unavailable
+from semantik.kit.errors import DiskFull, SemantikError, Unavailable
 from semantik.kit.walls import APP_ROLE
 
 # A pool or a server that is full empties within seconds; two transactions that met do not meet again at once.
@@ -52,12 +52,6 @@ class RowsChanged(SemantikError):
     status = 409
     title = "Another change came in between"
     default_hint = "Nothing of the request was kept; send it again."
-
-
-class DiskFull(Unavailable):
-    code = "disk_full"
-    title = "The disk is full"
-    default_hint = "Free some space; nothing was lost, and work goes on from where it stopped."
 
 
 class DatabaseDamaged(Unavailable):

@@ -92,6 +92,12 @@ class Unavailable(SemantikError):
         self.retry_after_s = retry_after_s
 
 
+class DiskFull(Unavailable):
+    code = "disk_full"
+    title = "The disk is full"
+    default_hint = "Free some space; nothing was lost, and work goes on from where it stopped."
+
+
 class Misconfigured(SemantikError):
     """The process cannot start or go on as configured. The CLI exits with 78 (EX_CONFIG)."""
 

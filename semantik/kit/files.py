@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from semantik.kit.concurrency import run_cpu
-from semantik.kit.database_errors import DiskFull
-from semantik.kit.errors import Conflict, InvalidInput
+from semantik.kit.errors import Conflict, DiskFull, InvalidInput
 
 # Large enough that the trip to a thread and back costs nothing beside it, small enough to hold for each of many readers.
 PIECE_BYTES = 1024 * 1024

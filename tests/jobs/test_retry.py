@@ -8,7 +8,7 @@ import pytest
 
 from semantik.engines.vectors.base import IndexDiskFull, IndexUnavailable
 from semantik.jobs.retry import ErrorClass, ResourceExhausted, classify
-from semantik.kit.database_errors import DiskFull
+from semantik.kit.errors import DiskFull
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,8 @@ from semantik.features.collections import repository as collections
 from semantik.kit import logs
 from semantik.kit.clock import now
 from semantik.kit.database import Database, OpenedBeforeFork, db_now, insert_ignore, open_database, sqlite_damage, upsert
-from semantik.kit.database_errors import DatabaseBusy, DatabaseDamaged, DatabaseUnavailable, DiskFull, translated
+from semantik.kit.database_errors import DatabaseBusy, DatabaseDamaged, DatabaseUnavailable, translated
+from semantik.kit.errors import DiskFull
 from semantik.tables.accounts import tenants
 from semantik.tables.jobs import schedules
 from tests import services

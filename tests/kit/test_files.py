@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from semantik.kit.database_errors import DiskFull
+from semantik.kit.errors import DiskFull
 from semantik.kit.files import FileUnusable, appearing, opened
 
 

@@ -53,7 +53,7 @@ class BlobStore(Protocol):
     async def put(self, tenant: TenantId, pieces: AsyncIterable[bytes], *, max_bytes: int | None = None) -> BlobRef:
         """Stores the bytes under their hash, durable when it returns; equal bytes are stored once, and count as new from then.
 
-        Raises `kit.errors.TooLarge` past `max_bytes` and `kit.database_errors.DiskFull`; nothing half-written stays.
+        Raises `kit.errors.TooLarge` past `max_bytes` and `kit.errors.DiskFull`; nothing half-written stays.
         """
         ...
 

@@ -14,8 +14,7 @@ from pathlib import Path
 
 from semantik.engines.blobs.base import BlobRef
 from semantik.kit.concurrency import closing, run_cpu
-from semantik.kit.database_errors import DiskFull
-from semantik.kit.errors import TooLarge, Unavailable
+from semantik.kit.errors import DiskFull, TooLarge, Unavailable
 
 
 class BlobsUnwritable(Unavailable):

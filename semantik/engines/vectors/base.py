@@ -10,8 +10,7 @@ from typing import Any, Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from semantik.kit.database_errors import DiskFull
-from semantik.kit.errors import InvalidInput, Misconfigured, Unavailable
+from semantik.kit.errors import DiskFull, InvalidInput, Misconfigured, Unavailable
 from semantik.kit.ids import TenantId
 from semantik.kit.sparse import SparseVector as SparseVector
 

@@ -14,8 +14,7 @@ from semantik import migrations
 from semantik.engines.blobs.base import BlobStore
 from semantik.features.moving.ends import Ends
 from semantik.kit import ownership
-from semantik.kit.database_errors import DiskFull
-from semantik.kit.errors import Conflict
+from semantik.kit.errors import Conflict, DiskFull
 from semantik.kit.files import appearing, opened
 from semantik.kit.secrets import Keyring, carry, open_keyring
 from semantik.kit.settings import Settings

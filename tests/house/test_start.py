@@ -1,4 +1,4 @@
-"""`semantik --help` answers at once: nothing heavy is imported before a command needs it."""
+"""What starts often starts at once: `semantik --help`, and the processes beside the serving one, import nothing that they do not need."""
 
 from __future__ import annotations
 
@@ -54,3 +54,10 @@ def test_help_takes_less_than_a_third_of_a_second_of_cpu() -> None:
 
     cpu_of_one_run()  # writes the byte code
     assert min(cpu_of_one_run() for _ in range(5)) < HELP_CPU_S
+
+
+@pytest.mark.parametrize(("module", "needed"), [("vectors.edge_process", {"numpy", "qdrant_edge"}), ("extract.child", {"chardet"})])
+def test_a_process_of_an_engine_imports_what_it_works_with(module: str, needed: set[str]) -> None:
+    show = f"import json, sys, semantik.engines.{module}; print(json.dumps(sorted({{name.split('.')[0] for name in sys.modules}})))"
+    done = subprocess.run([sys.executable, "-c", show], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60)
+    assert (HEAVY | {"asyncio"}) & set(json.loads(done.stdout)) == needed
