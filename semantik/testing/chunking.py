@@ -107,14 +107,14 @@ class ChunkerContract:
 
     def test_tokenises_each_character_once(self, chunker: Chunker, tokenizer: Tokenizer) -> None:
         for text in [
-            "word " * 40_000,
-            "x" * 200_000,
-            "\n" * 200_000,
-            "a\n\n" * 60_000,
-            "。" * 100_000,
-            "\n \t" * 60_000,
-            "." * 200_000,
-            "# " * 100_000,
+            "word " * 10_000,
+            "x" * 50_000,
+            "\n" * 50_000,
+            "a\n\n" * 15_000,
+            "。" * 25_000,
+            "\n \t" * 15_000,
+            "." * 50_000,
+            "# " * 25_000,
         ]:
             counting = CountingTokenizer(tokenizer)
             spans = chunker.split(Part(text), counting, ChunkingSettings())
