@@ -37,17 +37,19 @@ async def run(works: AsyncIterator[Work], stages: Stages, publisher: Publisher, 
     reading = {asyncio.create_task(reader()) for _ in range(readers)}
     watching = asyncio.create_task(interrupted.wait())
     pending: set[asyncio.Task[Any]] = {*reading, publishing, watching}
+    last: asyncio.Task[None] | None = None
     try:
         while not publishing.done() and not watching.done() and not all(task.done() for task in reading):
             done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
             for task in done & reading:
                 task.result()
         await end(*reading)
-        if not publishing.done():
-            await queue.put(None)
+        last = asyncio.create_task(queue.put(None))
+        # A publisher that dies takes nothing more out of a full queue.
+        await asyncio.wait({last, publishing}, return_when=asyncio.FIRST_COMPLETED)
         await publishing
     finally:
-        await end(*reading, publishing, watching)
+        await end(*reading, last, publishing, watching)
 
 
 async def _next(works: AsyncIterator[Work], turn: asyncio.Lock) -> Work | None:
