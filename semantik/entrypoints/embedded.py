@@ -29,8 +29,10 @@ assert all_jobs.MODULES, "importing it registers the handlers"
 
 
 @asynccontextmanager
-async def opened(settings: Settings) -> AsyncIterator[Opened]:
+async def opened(settings: Settings, *, at_work: bool = True) -> AsyncIterator[Opened]:
     """Claims the data folder, brings the schema up to date, opens the engines, takes back jobs that a crash left, starts work.
+
+    `at_work`: at once, and by the schedules; otherwise with the first job that is enqueued here, or the first ring.
 
     Raises a `SemantikError` with a clear sentence, and leaves everything as it was, when any of that is impossible.
     """
@@ -43,7 +45,7 @@ async def opened(settings: Settings) -> AsyncIterator[Opened]:
             await rescue.take_back_all(runtime.database)
             dispatcher, guard = LocalDispatcher(runtime), IndexGuard(runtime.database, runtime.vectors, runtime.loops)
             await guard.start()
-            await dispatcher.start()
+            await (dispatcher.start() if at_work else dispatcher.start_when_rung())
             try:
                 actor = await local_actor(runtime.database)
                 await startup.add_schedules(runtime.database, actor.tenant_id, DEFAULT_SCHEDULES)

@@ -23,8 +23,8 @@ class Opened:
     owner: Ownership
 
 
-def open_all(settings: Settings) -> AbstractAsyncContextManager[Opened]:
-    """Everything in this one process, or an API replica whose jobs run in workers, as the settings say."""
+def open_all(settings: Settings, *, at_work: bool = True) -> AbstractAsyncContextManager[Opened]:
+    """Everything in this one process, or an API replica whose jobs run in workers, as the settings say. `at_work`: see `embedded`."""
     from semantik.entrypoints import embedded, server
 
-    return server.opened(settings) if settings.server_mode else embedded.opened(settings)
+    return server.opened(settings) if settings.server_mode else embedded.opened(settings, at_work=at_work)

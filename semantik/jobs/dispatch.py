@@ -10,6 +10,10 @@ from semantik.runtime import Bell
 class Dispatcher(Bell, Protocol):
     async def start(self) -> None: ...
 
+    async def at_work(self) -> None:
+        """Returns once jobs run, also those that others left: one that was started to wait for its first job begins now."""
+        ...
+
     async def stop(self, grace_s: float = 10.0) -> None:
         """Asks running jobs to release at their next item and returns when they have, or were cut off after `grace_s`."""
         ...

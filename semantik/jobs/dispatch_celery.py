@@ -183,6 +183,9 @@ class CeleryDispatcher(Dispatcher):
         await self._outbox.start()
         await self._upkeep.start()
 
+    async def at_work(self) -> None:
+        """The workers are."""
+
     async def stop(self, grace_s: float = 10.0) -> None:
         await self._upkeep.stop()
         await self._outbox.stop()

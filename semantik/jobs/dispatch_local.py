@@ -40,12 +40,31 @@ class LocalDispatcher(Dispatcher):
         self._plan = [self._work] * slots + [(_HOUSEKEEPING,)]
         self._rung = [asyncio.Event() for _ in self._plan]
         self._slots: list[asyncio.Task[None]] = []
+        self._needed = asyncio.Event()
+        self._starting: asyncio.Task[None] | None = None
         self._turn = 0
         self._slice_s = slice_s
         self._sharing: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         await self._outbox.start()
+        await self._start_slots()
+
+    async def start_when_rung(self) -> None:
+        """Leaves alone what others left to do until somebody rings, or this process itself enqueues something."""
+        await self._outbox.start()
+        self._starting = self._loops.start("job-start", self._start_once_needed())
+
+    async def at_work(self) -> None:
+        self._needed.set()
+        if self._starting is not None:
+            await asyncio.wait({self._starting})
+
+    async def _start_once_needed(self) -> None:
+        await self._needed.wait()
+        await self._start_slots()
+
+    async def _start_slots(self) -> None:
         await self.runner.start()
         self._slots = [
             self._loops.start(f"job-slot-{number}", self._serve(queues, rung))
@@ -55,7 +74,7 @@ class LocalDispatcher(Dispatcher):
         self._sharing = self._loops.start("job-fair-share", share)
 
     async def stop(self, grace_s: float = 10.0) -> None:
-        await end(self._sharing)
+        await end(self._starting, self._sharing)
         stopping = asyncio.create_task(self.runner.stop(grace_s))
         for rung in self._rung:
             rung.set()
@@ -65,6 +84,7 @@ class LocalDispatcher(Dispatcher):
         await self._outbox.stop()
 
     def ring(self, queue: str, n: int = 1) -> None:
+        self._needed.set()
         for queues, rung in zip(self._plan, self._rung, strict=True):
             if queue in queues:
                 rung.set()

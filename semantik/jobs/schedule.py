@@ -32,6 +32,8 @@ from semantik.kit.ids import JobId, TenantId, derived_id
 
 log = logs.get(__name__)
 
+_FIVE = "Minute, hour, day of the month, month, day of the week, such as 0 3 * * *."
+
 
 class BadSchedule(InvalidInput):
     code = "bad_schedule"
@@ -50,6 +52,9 @@ class Rhythm:
         """Raises `BadSchedule` for a rhythm that cannot be kept."""
         if (self.cron is None) == (self.every_s is None):
             raise BadSchedule("a schedule has either cron or every_s")
+        # With a sixth field CronSim counts seconds, and would fire more often than every_s may.
+        if self.cron is not None and (fields := len(self.cron.split())) != 5:
+            raise BadSchedule(f"{self.cron!r} has {fields} fields, and a cron expression has five", hint=_FIVE)
         self.next(after=datetime(2026, 1, 1, tzinfo=UTC))
 
     def next(self, *, after: datetime) -> datetime:
@@ -61,9 +66,7 @@ class Rhythm:
             local = after.astimezone(ZoneInfo(self.timezone))
             return next(CronSim(self.cron, local)).astimezone(UTC)
         except (CronSimError, StopIteration):
-            raise BadSchedule(
-                f"{self.cron!r} is not a cron expression that ever comes true", hint="Five fields, such as 0 3 * * *."
-            ) from None
+            raise BadSchedule(f"{self.cron!r} is not a cron expression that ever comes true", hint=_FIVE) from None
         except (KeyError, OSError, ValueError):  # ZoneInfoNotFoundError is a KeyError
             raise BadSchedule(f"there is no time zone {self.timezone!r}", hint="Use a name such as Europe/Berlin.") from None
 

@@ -132,6 +132,7 @@ def _ocr(chosen: settings.Settings) -> tuple[bool, str]:
 
 async def _compared(note: Note, api: Client, *, fix: bool, quick: bool) -> None:
     """How the parts are, and whether what they hold agrees; with `fix` it is mended."""
+    await api.work()
     parts = (await api.health())["parts"]
     for part in parts:
         if part["name"] == "disk" and part["state"] == "ok":

@@ -22,6 +22,7 @@ from semantik.kit.settings import Settings
 
 if TYPE_CHECKING:
     from semantik.entrypoints.opened import Opened
+    from semantik.jobs.dispatch import Dispatcher
 
 T = TypeVar("T")
 
@@ -42,9 +43,19 @@ class ServerSilent(Unavailable):
 class Client:
     """Paths are below /api/v1. Raises `Problem` for every answer that is one."""
 
-    def __init__(self, http: httpx2.AsyncClient, *, in_process: bool) -> None:
+    def __init__(self, http: httpx2.AsyncClient, dispatcher: Dispatcher | None = None) -> None:
+        """`dispatcher`: that of the app in this very process."""
         self._http = http
-        self.in_process = in_process
+        self._dispatcher = dispatcher
+
+    @property
+    def in_process(self) -> bool:
+        return self._dispatcher is not None
+
+    async def work(self) -> None:
+        """Has jobs run: this process does nothing for them while it only reads. Elsewhere they run without being asked."""
+        if self._dispatcher is not None:
+            await self._dispatcher.at_work()
 
     async def get(self, path: str, **query: Any) -> Any:
         return await self._call("GET", path, params={name: value for name, value in query.items() if value is not None})
@@ -179,7 +190,7 @@ async def connect(settings: Settings) -> AsyncIterator[Client]:
         return
     from semantik.entrypoints.opened import open_all
 
-    async with open_all(settings) as opened, in_process(opened) as client:
+    async with open_all(settings, at_work=False) as opened, in_process(opened) as client:
         await _index_rebuilt(client)
         yield client
 
@@ -189,6 +200,7 @@ async def _index_rebuilt(client: Client) -> None:
     page = await client.get("/jobs", kind="rebuild_index", limit=5)
     due = [job for job in page["items"] if job["finished_at"] is None]
     if due:
+        await client.work()
         console.note("The search index is incomplete; filling it again from the database ...")
     while due:
         await asyncio.sleep(0.2)
@@ -202,7 +214,7 @@ async def in_process(opened: Opened) -> AsyncIterator[Client]:
 
     transport = httpx2.ASGITransport(app=as_local(opened.app, opened.actor))
     async with httpx2.AsyncClient(transport=transport, base_url="http://semantik", timeout=None) as http:
-        yield Client(http, in_process=True)
+        yield Client(http, opened.dispatcher)
 
 
 @asynccontextmanager
@@ -211,7 +223,7 @@ async def _remote(address: str, bearer: str) -> AsyncIterator[Client]:
     async with httpx2.AsyncClient(
         base_url=address, headers={"Authorization": f"Bearer {bearer}"}, timeout=timeout, trust_env=False
     ) as http:
-        yield Client(http, in_process=False)
+        yield Client(http)
 
 
 def _refuse(answer: httpx2.Response) -> NoReturn:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
+
+from semantik.entrypoints.cli import lookup
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -40,7 +43,10 @@ def emit(data: Any) -> None:
 
 
 def table(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str], *, empty: str) -> None:
-    """Prints rows under headings; `columns` maps keys to headings. Numbers stand right. Without rows, `empty` on stderr."""
+    """Prints rows under headings; `columns` maps keys to headings. Without rows, `empty` on stderr.
+
+    Numbers stand right. Keys are those of the API: what ends in `_at` is shown as a local time, what ends in `id` is cut.
+    """
     if not rows:
         note(empty)
         return
@@ -53,8 +59,9 @@ def table(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str], *, empt
     for key, heading in columns.items():
         numeric = all(isinstance(row.get(key), int | float | None) for row in rows)
         drawn.add_column(heading, justify="right" if numeric else "left", overflow="fold")
+    cut = {key: lookup.ends([row[key] for row in rows if row.get(key)]) for key in columns if key == "id" or key.endswith("_id")}
     for row in rows:
-        drawn.add_row(*(Text(shown(row.get(key))) for key in columns))
+        drawn.add_row(*(Text(cut[key].get(row[key], "-") if key in cut else _of(key, row.get(key))) for key in columns))
     Console(file=sys.stdout, highlight=False, width=None if sys.stdout.isatty() else 200).print(drawn)
 
 
@@ -76,6 +83,18 @@ def duration(minutes: float) -> str:
     return f"{whole} min" if not hours else f"{hours:,} h {rest} min" if rest else f"{hours:,} h"
 
 
+def moment(at: str | None, *, seconds: bool = False) -> str | None:
+    """A time of the API as the clock on the wall says it."""
+    if at is None:
+        return None
+    return datetime.fromisoformat(at).astimezone().strftime("%Y-%m-%d %H:%M:%S" if seconds else "%Y-%m-%d %H:%M")
+
+
+def counted(count: int, noun: str) -> str:
+    """1 page, 2 pages, 1,000 pages."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
 def size(amount: float) -> str:
     for unit, one in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
         if amount >= one:
@@ -87,7 +106,11 @@ def fields(values: Mapping[str, Any]) -> None:
     """Prints names and values, one a line."""
     width = max((len(name) for name in values), default=0)
     for name, value in values.items():
-        say(f"{name:<{width}}  {shown(value)}")
+        say(f"{name:<{width}}  {_of(name, value)}")
+
+
+def _of(key: str, value: Any) -> str:
+    return shown(moment(value) if key == "at" or key.endswith("_at") else value)
 
 
 def shown(value: Any) -> str:

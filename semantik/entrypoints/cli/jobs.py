@@ -150,6 +150,8 @@ def logs(
     async def work(api: client.Client) -> list[dict[str, Any]]:
         lines: list[dict[str, Any]] = []
         whole = await lookup.job_id(api, job_id)
+        if follow:
+            await api.work()
         while True:
             job = await api.get(f"/jobs/{whole}") if follow else None
             after = lines[-1]["seq"] if lines else 0

@@ -39,7 +39,7 @@ def list_(as_json: Json = False) -> None:
         {
             **row,
             "rhythm": _rhythm(row),
-            "next": "paused" if row["paused_at"] else row["next_fire_at"],
+            "next": "paused" if row["paused_at"] else console.moment(row["next_fire_at"]),
             "last": row["last_job"]["status"] if row["last_job"] else None,
         }
         for row in rows
@@ -55,11 +55,11 @@ def _rhythm(row: dict[str, Any]) -> str:
 @app.command()
 def show(schedule: str, as_json: Json = False) -> None:
     """Show a schedule, by name or id: its next five runs and its last ones."""
-    from semantik.entrypoints.cli import client
+    from semantik.entrypoints.cli import client, lookup
 
     async def work(api: client.Client) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-        found = await _find(api, schedule)
-        return found, (await api.get(f"/schedules/{found['id']}/runs", limit=10))["items"]
+        whole = await lookup.schedule_id(api, schedule)
+        return await api.get(f"/schedules/{whole}"), (await api.get(f"/schedules/{whole}/runs", limit=10))["items"]
 
     found, runs = client.run(work)
     if as_json or chosen.as_json:
@@ -73,21 +73,15 @@ def show(schedule: str, as_json: Json = False) -> None:
             "params": found["params"],
             "rhythm": _rhythm(found),
             "overlap": found["overlap"],
-            "paused since": found["paused_at"],
-            "next": found["next_five"],
+            "paused since": console.moment(found["paused_at"]),
+            "next": [console.moment(at) for at in found["next_five"]],
         }
     )
     console.table(runs, {"fire_at": "time", "status": "became", "job_id": "job"}, empty="It has not fired yet.")
 
 
-async def _find(api: Any, schedule: str) -> dict[str, Any]:
-    """By id, else by name. Raises `NotFound`."""
-    from semantik.kit.errors import NotFound
-
-    for row in (await api.get("/schedules"))["items"]:
-        if schedule in (row["id"], row["name"]):
-            return dict(row)
-    raise NotFound(f"there is no schedule {schedule!r}", hint="See: semantik schedules list")
+def _next(schedule: dict[str, Any]) -> str:
+    return f"Next: {', '.join(str(console.moment(at)) for at in schedule['next_five']) or 'paused'}"
 
 
 @app.command()
@@ -122,7 +116,7 @@ def create(
 
     made = client.run(work)
     console.say(made["id"])
-    console.note(f"Next: {', '.join(made['next_five'])}")
+    console.note(_next(made))
 
 
 @app.command()
@@ -136,14 +130,14 @@ def change(
     overlap: Overlap = None,
 ) -> None:
     """Change a schedule; a new rhythm counts from now."""
-    from semantik.entrypoints.cli import client
+    from semantik.entrypoints.cli import client, lookup
 
     async def work(api: client.Client) -> dict[str, Any]:
         params = {"params": await _meant(api, _params(param))} if param else {}
         body = {**_given(cron, every, timezone, overlap), **({"name": name} if name else {}), **params}
-        return dict(await api.patch(f"/schedules/{(await _find(api, schedule))['id']}", body))
+        return dict(await api.patch(f"/schedules/{await lookup.schedule_id(api, schedule)}", body))
 
-    console.note(f"Next: {', '.join(client.run(work)['next_five']) or 'paused'}")
+    console.note(_next(client.run(work)))
 
 
 def _given(cron: str | None, every: str | None, timezone: str | None, overlap: str | None) -> dict[str, Any]:
@@ -183,10 +177,10 @@ async def _meant(api: Any, params: dict[str, Any]) -> dict[str, Any]:
 
 
 def _act(schedule: str, verb: str) -> dict[str, Any]:
-    from semantik.entrypoints.cli import client
+    from semantik.entrypoints.cli import client, lookup
 
     async def work(api: client.Client) -> dict[str, Any]:
-        return dict(await api.post(f"/schedules/{(await _find(api, schedule))['id']}/{verb}"))
+        return dict(await api.post(f"/schedules/{await lookup.schedule_id(api, schedule)}/{verb}"))
 
     return client.run(work)
 
@@ -194,13 +188,13 @@ def _act(schedule: str, verb: str) -> dict[str, Any]:
 @app.command()
 def pause(schedule: str) -> None:
     """Keep a schedule from firing."""
-    _act(schedule, "pause")
+    console.note(f"{_act(schedule, 'pause')['name']}: paused")
 
 
 @app.command()
 def resume(schedule: str) -> None:
     """Let a paused schedule fire again, from its next time on."""
-    console.note(f"Next: {', '.join(_act(schedule, 'resume')['next_five'])}")
+    console.note(_next(_act(schedule, "resume")))
 
 
 @app.command()
@@ -212,9 +206,11 @@ def run(schedule: str) -> None:
 @app.command()
 def delete(schedule: str) -> None:
     """Delete a schedule; jobs it made stay."""
-    from semantik.entrypoints.cli import client
+    from semantik.entrypoints.cli import client, lookup
 
-    async def work(api: client.Client) -> None:
-        await api.delete(f"/schedules/{(await _find(api, schedule))['id']}")
+    async def work(api: client.Client) -> str:
+        found = await api.get(f"/schedules/{await lookup.schedule_id(api, schedule)}")
+        await api.delete(f"/schedules/{found['id']}")
+        return str(found["name"])
 
-    client.run(work)
+    console.note(f"{client.run(work)}: deleted")

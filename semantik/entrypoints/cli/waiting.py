@@ -26,6 +26,7 @@ class NotWell(Unavailable):
 
 async def until_ended(client: Client, job_id: str) -> dict[str, Any]:
     """The job as it ended, or as it was paused."""
+    await client.work()
     if sys.stderr.isatty():
         return await _with_bar(client, job_id)
     lookout = Lookout()
