@@ -16,9 +16,8 @@ from semantik.features.schedules import startup
 from semantik.http.local import OwnerCredential
 from semantik.jobs import rescue
 from semantik.jobs.dispatch_local import LocalDispatcher
-from semantik.kit import ownership
+from semantik.kit import ownership, sqlite_files
 from semantik.kit.concurrency import run_cpu
-from semantik.kit.database import sqlite_damage
 from semantik.kit.database_errors import DatabaseDamaged
 from semantik.kit.settings import Settings
 from semantik.runtime import open_runtime, prepare_schema
@@ -75,7 +74,7 @@ def check_database(settings: Settings) -> None:
     note.unlink(missing_ok=True)
     if noted == _as_it_lies(path):
         return
-    damage = sqlite_damage(str(path))
+    damage = sqlite_files.damage(path)
     if damage is not None:
         raise DatabaseDamaged(f"the database {path} is damaged: {damage}")
 

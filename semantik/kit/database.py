@@ -10,7 +10,6 @@ takes for each of them. On PostgreSQL all three use one pool.
 from __future__ import annotations
 
 import os
-import sqlite3
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -279,15 +278,3 @@ def among(dialect: str, column: sa.ColumnElement[str], parameter: str) -> sa.Col
 def for_update_skip_locked(session: AsyncSession, statement: sa.Select[Any]) -> sa.Select[Any]:
     """Row locks on PostgreSQL; SQLite's write transaction is the lock already."""
     return statement if session.get_bind().dialect.name == "sqlite" else statement.with_for_update(skip_locked=True)
-
-
-def sqlite_damage(path: str) -> str | None:
-    """What `PRAGMA quick_check` says of a database file that looks wrong; None when it is sound."""
-    connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
-    try:
-        (answer,) = connection.execute("PRAGMA quick_check(1)").fetchone()
-        return None if answer == "ok" else str(answer)
-    except sqlite3.DatabaseError as error:
-        return str(error)
-    finally:
-        connection.close()

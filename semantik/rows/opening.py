@@ -14,6 +14,7 @@ from urllib.parse import quote
 import sqlalchemy as sa
 from sqlalchemy.engine import URL, make_url
 
+from semantik.kit import sqlite_files
 from semantik.kit.database_errors import in_our_words
 from semantik.kit.errors import Conflict, Misconfigured
 
@@ -167,6 +168,7 @@ def _sqlite(path: Path) -> sa.Engine:
 
 
 def _sqlite_read_only(path: Path, *, still: bool) -> sa.Engine:
+    sqlite_files.roll_back(path)
     # A log that a killed process left holds committed rows, and `immutable` would pass over it.
     log = path.with_name(path.name + "-wal")
     immutable = still and not (log.exists() and log.stat().st_size)

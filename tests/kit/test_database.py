@@ -15,9 +15,9 @@ from sqlalchemy.exc import OperationalError
 
 from semantik.auth.actor import Actor
 from semantik.features.collections import repository as collections
-from semantik.kit import logs
+from semantik.kit import logs, sqlite_files
 from semantik.kit.clock import now
-from semantik.kit.database import Database, OpenedBeforeFork, db_now, insert_ignore, open_database, sqlite_damage, upsert
+from semantik.kit.database import Database, OpenedBeforeFork, db_now, insert_ignore, open_database, upsert
 from semantik.kit.database_errors import DatabaseBusy, DatabaseDamaged, DatabaseUnavailable, translated
 from semantik.kit.errors import DiskFull
 from semantik.tables.accounts import tenants
@@ -180,7 +180,7 @@ async def test_a_file_that_is_no_database_is_said_so(tmp_path: Path) -> None:
         async with opened.read() as session:
             await session.execute(sa.select(tenants))
     await opened.close()
-    assert sqlite_damage(str(path)) == "file is not a database"
+    assert sqlite_files.damage(path) == "file is not a database"
     assert path.read_bytes().startswith(b"this is no database")
 
 
