@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from semantik.engines.vectors.base import Space
 from semantik.features.collections import repository
 from semantik.features.collections.job_args import DeleteCollection
@@ -9,8 +11,22 @@ from semantik.features.ingestion.job_args import CleanUpStore
 from semantik.jobs.context import JobContext
 from semantik.jobs.handlers import handles
 from semantik.jobs.queue import enqueue
+from semantik.jobs.store import reading
 
 _DOCUMENTS_A_STEP = 200
+_LOOK_S = 0.3
+
+
+async def _alone(ctx: JobContext) -> None:
+    """Waits until the jobs that were cancelled for it have ended: one of them could still add points."""
+    while True:
+        async with ctx.read() as session:
+            others = await reading.others_for_collection(session, ctx.job)
+        if not others:
+            return
+        await ctx.check()
+        await ctx.progress(message="Waiting until its other jobs have ended")
+        await asyncio.sleep(_LOOK_S)
 
 
 @handles(DeleteCollection)
@@ -20,6 +36,7 @@ async def delete_collection(ctx: JobContext, args: DeleteCollection) -> dict[str
         space_key = await repository.buried_space(session, ctx.actor, args.collection_id)
     if space_key is None:
         return {"documents": 0}
+    await _alone(ctx)
     space = Space.of_key(space_key)
     await ctx.runtime.vectors.ensure(space)
     await ctx.runtime.vectors.delete_where(space, tenant=ctx.actor.tenant_id, collection=args.collection_id)

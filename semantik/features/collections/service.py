@@ -14,6 +14,7 @@ from semantik.features.collections import repository
 from semantik.features.collections.job_args import DeleteCollection
 from semantik.features.collections.schemas import Collection, CollectionChange, Ledger, NewCollection, Reason
 from semantik.jobs.queue import enqueue
+from semantik.jobs.store import control
 from semantik.jobs.values import Enqueued
 from semantik.kit.clock import now
 from semantik.kit.database import AsyncSession
@@ -69,8 +70,9 @@ async def change(session: AsyncSession, actor: Actor, collection_id: str, wanted
 
 
 async def delete(session: AsyncSession, actor: Actor, collection_id: str) -> Enqueued:
-    """Invisible when the transaction commits; emptied by a job: vectors first, rows last."""
+    """Invisible when the transaction commits, and its jobs cancelled; emptied by a job: vectors first, rows last."""
     present = await get(session, actor, collection_id)
+    await control.cancel_for_collection(session, tenant_id=actor.tenant_id, collection_id=collection_id, by=actor.user_id)
     await repository.bury(session, actor, collection_id)
     return await enqueue(
         session,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
 
 from semantik.jobs.failpoints import fp
-from semantik.jobs.states import ENDED, LEASED, Status, Verb, why_not, wrong_state
+from semantik.jobs.states import ENDED, LEASED, Status, Verb, WrongState, why_not, wrong_state
 from semantik.jobs.store import edges, rows
 from semantik.jobs.store.clock import db_time
 from semantik.jobs.store.create import JobUnknown, NewJob, create, link, weigh
@@ -24,6 +25,7 @@ from semantik.tables.jobs import job_edges, job_events, job_items, jobs
 class TwinAtWork(Conflict):
     code = "twin_job_at_work"
     title = "Another job does the same already"
+    default_hint = "Wait for that job, or cancel it."
 
 
 class NoFailedItems(Conflict):
@@ -86,6 +88,14 @@ async def cancel(session: AsyncSession, job_id: str, *, by: str | None, force: b
     cancelled = await _set(session, job, "job.cancelled", by=by, status=Status.CANCELLED, finished_at=db_time())
     await edges.after_end(session, cancelled)
     return cancelled
+
+
+async def cancel_for_collection(session: AsyncSession, *, tenant_id: str, collection_id: str, by: str | None) -> None:
+    """Cancels what is still to be done for a collection; what runs ends at its next item."""
+    unfinished = (jobs.c.tenant_id == tenant_id, jobs.c.collection_id == collection_id, jobs.c.finished_at.is_(None))
+    for job_id in list(await session.scalars(sa.select(jobs.c.id).where(*unfinished).order_by(jobs.c.id))):
+        with contextlib.suppress(WrongState):
+            await cancel(session, job_id, by=by)
 
 
 # A fresh budget of attempts and losses; the history stays in attempts and events.

@@ -20,6 +20,13 @@ async def job(database: Database, job_id: str) -> Job | None:
         return job_of(row) if row is not None else None
 
 
+async def others_for_collection(session: AsyncSession, job: Job) -> int:
+    """How many other jobs of the job's collection have not ended."""
+    mine = (jobs.c.tenant_id == job.tenant_id, jobs.c.collection_id == job.collection_id)
+    statement = sa.select(sa.func.count()).select_from(jobs).where(*mine, jobs.c.finished_at.is_(None), jobs.c.id != job.id)
+    return await session.scalar(statement) or 0
+
+
 async def events(database: Database, job_id: str) -> list[tuple[int, str]]:
     """(number, status) of every event of a job, in order."""
     async with database.read() as session:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
 import sqlalchemy as sa
 
+from semantik.auth.actor import Actor
 from semantik.engines.weights import catalog
 from semantik.kit.database import Database
 from semantik.runtime import Runtime
@@ -127,3 +130,21 @@ async def test_a_deleted_collection_is_gone_at_once_and_leaves_nothing_behind(
     assert [hit["document"]["path"] for hit in await search(client, "dropped pump")] == ["pump.txt"]
     assert len(await search(other_client, "dropped pump")) == 1
     assert (await client.post("/api/v1/collections", json={"name": "Dropped"})).status_code == 201, "the name is free again"
+
+
+async def test_a_collection_deleted_while_it_is_filled_leaves_no_point_behind(
+    client: httpx2.AsyncClient, runtime: Runtime, actor: Actor, tmp_path: Path
+) -> None:
+    folder = tmp_path / "papers"
+    folder.mkdir()
+    for number in range(150):
+        (folder / f"{number}.txt").write_text(f"Valve {number} of the water works is turned every {number + 2} days.\n")
+    made = await make_collection(client)
+    body = {"kind": "directory", "settings": {"path": str(folder)}}
+    filling = (await client.post(f"/api/v1/collections/{made['id']}/sources", json=body)).json()["last_job_id"]
+    while (await client.get(f"/api/v1/jobs/{filling}")).json()["counts"]["done"] == 0:
+        await asyncio.sleep(0.02)
+    deleting = (await client.delete(f"/api/v1/collections/{made['id']}")).json()["job_id"]
+    assert (await job_ended(client, deleting))["status"] == "completed"
+    assert (await job_ended(client, filling))["status"] == "cancelled"
+    assert [point async for batch in runtime.vectors.scan(await runtime.space("hashing"), tenant=actor.tenant_id) for point in batch] == []

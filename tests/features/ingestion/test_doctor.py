@@ -241,3 +241,14 @@ async def _everything(database: Database) -> dict[str, Any]:
     own = [table for table in metadata.sorted_tables if not table.name.startswith(("job", "tenant_turns", "workers", "idempotency"))]
     async with database.read() as session:
         return {table.name: sorted(map(repr, (await session.execute(sa.select(table))).all())) for table in own}
+
+
+async def test_points_without_any_collection_are_found_and_mended(world: World) -> None:
+    (any_point,) = await world.points([(await world.chunk("sound.html"))["id"]])
+    answer = await world.client.delete(f"/api/v1/collections/{world.collection_id}")
+    await job_ended(world.client, answer.json()["job_id"])
+    await world.runtime.vectors.upsert(world.space, [replace(any_point, id=new_id(), payload={**any_point.payload, "document": new_id()})])
+    await world.runtime.vectors.flush(world.space)
+    assert (await world.examined())["result"]["found"] == {"point_unnamed": 1}
+    assert (await world.mended())["result"]["mended"] == {"point_unnamed": 1}
+    assert (await world.examined())["result"]["found"] == {}

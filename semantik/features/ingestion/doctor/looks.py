@@ -77,9 +77,11 @@ async def chunks(ctx: JobContext, args: Doctor, after: str) -> AsyncIterator[Bat
 
 async def points(ctx: JobContext, args: Doctor, after: str) -> AsyncIterator[Batch]:
     """Each point of the index against its chunk. Points come in no order: after a break its space is gone through again."""
-    for space, _ in await _spaces(ctx, after):
-        if after == space.key:
-            continue
+    async with ctx.read() as session:
+        # Also those that no collection of the tenant uses any more.
+        every = sorted(key for key, _, _ in await repository.spaces_with_points(session))
+    for space in [Space.of_key(key) for key in every if key > after]:
+        await ctx.runtime.vectors.ensure(space)
         async for batch in ctx.runtime.vectors.scan(space, tenant=ctx.actor.tenant_id):
             async with ctx.read() as session:
                 known = await repository.known_chunks(session, ctx.actor, [point.id for point in batch])
