@@ -22,6 +22,7 @@ from typing import Any
 from celery import Celery
 from kombu.exceptions import KombuError
 
+from semantik.jobs import celery_transport
 from semantik.jobs.dispatch import Dispatcher
 from semantik.jobs.outbox import Outbox
 from semantik.jobs.upkeep import Upkeep
@@ -46,6 +47,7 @@ _TICK_EXPIRES_S = 10
 
 def make_app(broker_url: str, *, publishing: bool = False) -> Celery:
     """The Celery app. `publishing`: for processes that only ring, with short timeouts of their own connection."""
+    celery_transport.use()
     address, options, tls = redis_place.for_kombu(broker_url)
     app = Celery("semantik", broker=address, set_as_current=not publishing)
     if tls is not None:

@@ -96,6 +96,25 @@ async def test_fifty_doorbells_run_a_job_once_and_strange_ones_harm_nobody(ringi
     assert (done.fence, set(await effects(ringing))) == (1, {1})
 
 
+@pytest.mark.parametrize("pool", ["threads", "prefork"])
+async def test_messages_that_nobody_can_read_are_dropped(
+    ringing: World, broker: services.Redis, hire: Hire, zygote: Zygote, pool: str
+) -> None:
+    worker = hire(pool=pool)
+    first = await ringing.put(Five(items=1))
+    await ringing.until(first.id, Status.COMPLETED, within_s=60)
+    unreadable = [b"garbage", b"[]", b"{}", b"null", b"\xff\xfe", b'{"body": "AAAA", "headers": {}, "properties": {}}']
+    with redis.Redis.from_url(broker.url) as client:
+        for message in unreadable:
+            client.lpush("semantik:celery:cpu", message)
+        while client.llen("semantik:celery:cpu"):
+            await asyncio.sleep(0.05)
+    after = await ringing.put(Five(items=1))
+    await ringing.until(after.id, Status.COMPLETED, within_s=30)
+    assert worker in zygote.alive
+    os.kill(worker, 0)
+
+
 async def test_a_busy_worker_holds_no_doorbell_that_another_could_answer(ringing: World, broker: services.Redis, hire: Hire) -> None:
     hire(pool="prefork")
     first = await ringing.put(Five(items=40, pace_s=0.06))
