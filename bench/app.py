@@ -140,11 +140,15 @@ def _ready(process: subprocess.Popen[bytes], folder: Path, log: Path, timeout_s:
 
 @dataclass(slots=True)
 class Part:
-    """One process of the server: what it is, its PSS (shared pages counted by share), its CPU seconds and those of its ended children."""
+    """One process of the server: what it is, its PSS (shared pages counted by share), its CPU seconds and those of its ended children.
+
+    `own_mib`: of the PSS what is no page of a file, which the system would take back when it needs room.
+    """
 
     name: str
     pid: int
     pss_mib: float
+    own_mib: float
     cpu_s: float
 
 
@@ -155,7 +159,7 @@ def parts(app: App) -> list[Part]:
             times = process.cpu_times()
             # With what its children used that have ended: readers are replaced after some documents.
             used = times.user + times.system + times.children_user + times.children_system
-            found.append(Part(_name(process, app), process.pid, _pss_mib(process.pid), used))
+            found.append(Part(_name(process, app), process.pid, *_pss_mib(process.pid), used))
         except psutil.Error:
             continue
     return found
@@ -168,14 +172,14 @@ def _name(process: psutil.Process, app: App) -> str:
     return next((name for word, name in _CHILDREN.items() if word in line), str(process.name()))
 
 
-def _pss_mib(pid: int) -> float:
+def _pss_mib(pid: int) -> tuple[float, float]:
+    """All, and without pages of files."""
     try:
-        for line in Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii").splitlines():
-            if line.startswith("Pss:"):
-                return int(line.split()[1]) / 1024
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii").splitlines()
     except OSError:
-        pass
-    return 0.0
+        return 0.0, 0.0
+    found = {line.split()[0]: int(line.split()[1]) / 1024 for line in lines if line.startswith("Pss")}
+    return found.get("Pss:", 0.0), found.get("Pss:", 0.0) - found.get("Pss_File:", 0.0)
 
 
 @dataclass(slots=True)
@@ -184,6 +188,7 @@ class Watch:
 
     app: App
     peak_mib: float = 0.0
+    own_peak_mib: float = 0.0
     peak_parts: list[Part] = field(default_factory=list)
     _stop: threading.Event = field(default_factory=threading.Event)
     _thread: threading.Thread | None = None
@@ -202,6 +207,7 @@ class Watch:
         while not self._stop.is_set():
             now = parts(self.app)
             total = sum(part.pss_mib for part in now)
+            self.own_peak_mib = max(self.own_peak_mib, sum(part.own_mib for part in now))
             if total > self.peak_mib:
                 self.peak_mib, self.peak_parts = total, now
             self._stop.wait(0.2)
