@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from semantik.jobs.store import rescue as store
+from semantik.jobs.store import workers
 from semantik.jobs.values import Job
 from semantik.kit import logs, metrics
 from semantik.kit.database import Database
@@ -33,6 +34,7 @@ async def lift_the_waiting(database: Database) -> None:
 
 
 async def take_back_all(database: Database) -> list[Job]:
-    """Settles every lease at once. Only for a process that holds the lock of the data folder: nobody else can be alive."""
+    """Settles every lease at once, and every worker is down. Only for who holds the lock of the data folder: nobody else can be alive."""
+    await workers.all_down(database)
     taken = [await take_back(database, job_id, fence, even_valid=True) for job_id, fence in await store.expired(database, all_leases=True)]
     return [job for job in taken if job is not None]

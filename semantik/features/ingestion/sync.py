@@ -68,7 +68,12 @@ async def carry_out(ctx: JobContext, target: Target, connector: Connector, *, wa
         "unchanged": plan.unchanged,
     }
     words = ", ".join(f"{count:,} {name}" for name, count in counts.items() if count)
-    await ctx.log(f"Listed {found.count:,} files: {words or 'the source is empty'}")
+    async with ctx.read() as session:
+        due = await repository.due_count(session, ctx.actor, target.source_id)
+    # Beyond what this listing found: what an earlier one left unread.
+    left = due - len(plan.added) - len(plan.modified)
+    rest = f"; {left:,} found before are still to be read" if left > 0 else ""
+    await ctx.log(f"Listed {found.count:,} files: {words or 'the source is empty'}{rest}")
     if held:
         await ctx.log(f"Kept {held:,} of {found.known:,} documents that the source no longer lists", level="warning")
     return {"listed": found.count, **counts, "held": held, "known": found.known}

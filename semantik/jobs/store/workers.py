@@ -66,6 +66,13 @@ async def seen(database: Database, worker_id: str, state: WorkerState) -> None:
         await session.commit()
 
 
+async def all_down(database: Database) -> None:
+    """For who knows that none of them lives: a killed one would stand as up for a minute."""
+    async with database.write() as session:
+        await session.execute(sa.update(workers).where(workers.c.state != WorkerState.DOWN).values(state=WorkerState.DOWN))
+        await session.commit()
+
+
 async def asked_to_drain(database: Database, worker_id: str) -> bool:
     async with database.read() as session:
         return await session.scalar(sa.select(workers.c.drain_asked_at).where(workers.c.id == worker_id)) is not None

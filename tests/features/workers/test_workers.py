@@ -21,7 +21,7 @@ from semantik.jobs.dispatch_local import LocalDispatcher
 from semantik.jobs.handlers import handles, known_kinds
 from semantik.jobs.states import Status
 from semantik.jobs.store import claims
-from semantik.jobs.store.workers import Signs, WorkerState, asked_to_drain, drain, sign_in
+from semantik.jobs.store.workers import Signs, WorkerState, asked_to_drain, drain, living, sign_in
 from semantik.jobs.values import JobArgs
 from semantik.tables.jobs import workers
 from tests.features.activity.conftest import client_of
@@ -156,3 +156,10 @@ async def test_the_log_of_recoveries_tells_what_became_of_lost_jobs(
 
 def test_mixed_fates_are_counted() -> None:
     assert service.in_words(["resumed", "failed", "resumed", "waiting"]) == "4 leases lost: 2 resumed, 1 waiting for a worker, 1 failed"
+
+
+async def test_who_holds_the_data_folder_alone_knows_that_no_worker_before_it_lives(world: World) -> None:
+    await sign_in(world.database, Signs("killed", "local", ["cpu"], 3, "1", WorkerState.UP, "killed"))
+    await rescue.take_back_all(world.database)
+    async with world.database.read() as session:
+        assert await living(session) == []
