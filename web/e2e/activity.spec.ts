@@ -76,6 +76,7 @@ test("a worker is drained and takes jobs again", async ({ world }) => {
   const drain = world.getByRole("button", { name: /^Drain / }).first();
   const name = String(await drain.getAttribute("aria-label")).replace("Drain ", "");
   await drain.click();
+  await world.getByRole("button", { name: "Drain worker" }).click();
   const resume = world.getByRole("button", { name: `Resume ${name}` }).first();
   await expect(resume).toBeVisible();
   await expect(world.getByText("Draining", { exact: true }).first()).toBeVisible();

@@ -6,6 +6,7 @@ import type { Connect, Plugin } from "vite";
 import { WebSocketServer } from "ws";
 import { type Db, type Scenario, tick } from "./db.ts";
 import { createHandlers } from "./handlers/index.ts";
+import { briefOut } from "./handlers/jobs.ts";
 import { seed } from "./seed.ts";
 
 type World = { db: Db; handlers: HttpHandler[]; sockets: Set<{ send: (text: string) => void }> };
@@ -55,7 +56,7 @@ async function answer(request: IncomingMessage, response: ServerResponse) {
 
 function attach(middlewares: Connect.Server, server: Server | null) {
   middlewares.use((request: IncomingMessage, response: ServerResponse, next: () => void) => {
-    if (!request.url?.startsWith("/api/")) return next();
+    if (!/^\/(api\/|readyz$)/.test(request.url ?? "")) return next();
     answer(request, response).catch((error: unknown) => {
       response.statusCode = 500;
       response.end(String(error));
@@ -71,7 +72,7 @@ function attach(middlewares: Connect.Server, server: Server | null) {
       client.on("message", (data) => {
         if (String(data).includes("ping")) client.send(JSON.stringify({ type: "pong" }));
       });
-      const jobs = world.db.jobs.slice(0, 50).map(({ events: _e, attempts: _a, items: _i, moving: _m, ...job }) => job);
+      const jobs = world.db.jobs.slice(0, 50).map(briefOut);
       client.send(JSON.stringify({ type: "snapshot", jobs }));
     });
   });

@@ -50,6 +50,22 @@ export function seedClock(db: Db) {
     { fire_at: minutesAgo(1980), job_id: null, status: "left_out" },
     { fire_at: minutesAgo(3420), job_id: newId(), status: "gone" },
   ];
+  const celery = { pool: "celery", version: "0.1.0", drain_asked_at: null, running: [] };
+  for (const [id, state, minutes] of [
+    ["cellar:201:77c0e2", "up", 90],
+    ["cellar:202:1be94d", "up", 90],
+    ["cellar:198:f00c31", "down", 160],
+  ] as const)
+    db.workers.push({
+      ...celery,
+      id,
+      name: "celery@cellar",
+      queues: ["gpu"],
+      slots: 1,
+      state,
+      started_at: minutesAgo(minutes),
+      last_seen_at: minutesAgo(state === "up" ? 0 : 95),
+    });
   db.workers.push({
     id: "attic:880:0c5d77e1aa90",
     name: "semantik-880@attic",

@@ -9,6 +9,11 @@ type S = components["schemas"];
 
 const jobOut = ({ events: _e, attempts: _a, items: _i, moving: _m, ...job }: Db["jobs"][number]) =>
   job as S["JobDetail"];
+/** As lists and snapshots tell it: without what only its own page reads. */
+export const briefOut = (row: Db["jobs"][number]): S["Job"] => {
+  const { checkpoint: _c, params: _p, waits_for: _w, waited_for_by: _b, repeated_in: _r, ...job } = jobOut(row);
+  return job;
+};
 
 export function jobs(db: Db): HttpHandler[] {
   const guarded = guard(db);
@@ -26,7 +31,7 @@ export function jobs(db: Db): HttpHandler[] {
         for (const job of scope) summary[job.status] = (summary[job.status] ?? 0) + 1;
         const shown = scope.filter((j) => states.length === 0 || states.includes(j.status));
         const kinds = [...new Set(db.jobs.map((j) => j.kind))].sort();
-        return HttpResponse.json({ ...page(shown.map(jobOut), query), summary, verbs: verbsFor(shown), kinds });
+        return HttpResponse.json({ ...page(shown.map(briefOut), query), summary, verbs: verbsFor(shown), kinds });
       }),
     ),
     http.post(

@@ -90,8 +90,11 @@ export function workers(db: Db): HttpHandler[] {
         guarded(({ params }) => {
           const found = db.workers.find(({ id }) => id === params.id);
           if (!found) return missing("worker");
-          found.drain_asked_at = verb === "drain" ? new Date().toISOString() : null;
-          found.state = verb === "drain" ? "draining" : "up";
+          // All processes of the worker together, as the server does.
+          for (const one of db.workers.filter(({ name, state }) => name === found.name && state !== "down")) {
+            one.drain_asked_at = verb === "drain" ? new Date().toISOString() : null;
+            one.state = verb === "drain" ? "draining" : "up";
+          }
           return HttpResponse.json(found);
         }),
       ),

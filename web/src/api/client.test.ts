@@ -3,7 +3,7 @@ import { beforeEach, describe, expect, it } from "vitest";
 import { world } from "@/test/app";
 import { server } from "@/test/server";
 import { client } from "./client";
-import { isFinal, LOST, ProblemError, parseProblem, problemLine, problemOf } from "./problem";
+import { isFinal, LOST, ProblemError, parseProblem, problemLine, problemOf, unanswered } from "./problem";
 import { refresh, session } from "./session";
 import type { Session } from "./types";
 
@@ -90,7 +90,10 @@ describe("problems", () => {
 
   it("have words for a lost server and for a bug", () => {
     expect(problemOf(new TypeError("Failed to fetch"))).toBe(LOST);
-    expect(problemOf(new Error("x is not a function")).title).toBe("This page could not be shown");
+    expect(problemLine(new Error("x is not a function"))).toBe("The page made a mistake. Reload it, then try again.");
+    expect(problemLine(unanswered("The server did not name the job"))).toBe(
+      "The server did not name the job. Try again.",
+    );
     expect(isFinal(new TypeError("Failed to fetch"))).toBe(false);
     expect(parseProblem(null, 502, "r-1")).toMatchObject({ code: "http_502", requestId: "r-1" });
   });

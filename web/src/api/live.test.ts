@@ -3,7 +3,7 @@ import { QueryClient } from "@tanstack/react-query";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { connectLive, createIntake, type OpenSocket, patched } from "./live";
 import { session } from "./session";
-import type { Job } from "./types";
+import type { Job, JobDetail } from "./types";
 
 const JOB = "/api/v1/jobs/{job_id}";
 const job = (given: Partial<Job> = {}): Job => ({
@@ -54,6 +54,24 @@ describe("the intake", () => {
     const paged = cache.getQueryData<{ pages: { items: Job[] }[] }>(["get", "/api/v1/jobs", { parseAs: "json" }]);
     expect(plain?.items[0]?.progress).toBe(70);
     expect(paged?.pages[0]?.items[0]?.progress).toBe(70);
+  });
+
+  it("keeps what only the page of a job has read when a snapshot comes", () => {
+    const { checkpoint, params, repeated_in, waited_for_by, waits_for, ...brief } = job() as JobDetail;
+    const { cache, read } = cacheWith({ ...brief, checkpoint, params, repeated_in, waited_for_by, waits_for } as Job);
+    createIntake(cache).take({ type: "snapshot", jobs: [{ ...brief, progress: 72 }] });
+    expect(read()?.progress).toBe(72);
+    expect(read()).toMatchObject({ checkpoint, params, repeated_in, waited_for_by, waits_for });
+  });
+
+  it("lets late progress neither turn a job that rests nor show an item in hand, but reads it again", () => {
+    const row = job({ status: "paused", display_status: "paused", message: null });
+    const { cache, read, invalidated } = cacheWith(row);
+    const late = { type: "job.progress", job_id: row.id, seq: null, status: "running", message: "b.pdf" } as const;
+    createIntake(cache).take(late);
+    expect(read()).toMatchObject({ status: "paused", display_status: "paused", message: null });
+    vi.advanceTimersByTime(1000);
+    expect(invalidated).toHaveBeenCalled();
   });
 
   it("drops a repeat and asks again after a gap", () => {

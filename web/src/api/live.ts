@@ -5,11 +5,12 @@
  *
  * The server sends a snapshot first, then messages with a sequence that rises by one per job. A message at or below the
  * last one seen is a repeat and is dropped; one that jumps is a gap, and the job is read again over HTTP. Messages
- * without a sequence are passing progress. While the socket is down, pages poll (`useLiveStatus`).
+ * without a sequence are passing progress: it may come late, so it turns no job, and one that rests is read again. While
+ * the socket is down, pages poll (`useLiveStatus`).
  */
 import type { QueryClient } from "@tanstack/react-query";
 import { useSyncExternalStore } from "react";
-import { isEnded } from "@/lib/words";
+import { isActive, isEnded } from "@/lib/words";
 import { refetch } from "./query";
 import { refresh, session } from "./session";
 import type { Job, JobEvent } from "./types";
@@ -101,7 +102,8 @@ export function createIntake(cache: QueryClient) {
     take(message: LiveMessage) {
       if (message.type === "snapshot") {
         last.clear();
-        for (const job of message.jobs ?? []) overlay(cache, job.id, () => job);
+        // It has a job as lists show it: what only the job's own page has read of it stays.
+        for (const job of message.jobs ?? []) overlay(cache, job.id, (known) => ({ ...known, ...job }));
         // Ended jobs may be missing from a snapshot: what is on the screen is asked again once.
         refetch(cache, JOBS, ...OF_JOB);
         return;
@@ -119,9 +121,14 @@ export function createIntake(cache: QueryClient) {
         last.set(id, message.seq);
         if (before !== undefined && message.seq > before + 1) soon(JOBS, ...OF_JOB);
       }
+      const passing = message.type === "job.progress" && typeof message.seq !== "number";
       let turned = false;
       const known = overlay(cache, id, (job) => {
-        const next = patched(job, message);
+        if (passing && !isActive(job.status)) {
+          turned = true;
+          return job;
+        }
+        const next = patched(job, passing ? { ...message, status: job.status } : message);
         turned ||= next.status !== job.status;
         return next;
       });

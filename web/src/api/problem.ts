@@ -27,6 +27,9 @@ export class ProblemError extends Error {
   }
 }
 
+/** The server answered, but without what it promised; `detail` is a sentence for people. */
+export const unanswered = (detail: string) => new ProblemError({ ...UNANSWERED, detail });
+
 /** `loc` may be a list (["body", "name"]) or a JSON pointer ("#/name", "/body/name"). */
 function fieldOf(entry: Json): string | null {
   const where = entry.loc ?? entry.pointer ?? entry.field ?? entry.location;
@@ -68,22 +71,27 @@ export const LOST: Problem = {
   data: {},
 };
 
+const UNANSWERED: Problem = {
+  ...LOST,
+  code: "unanswered",
+  title: "The server did not answer as it should",
+  hint: "Try again.",
+};
+
+/** What broke is for the console (see `createCache`): its message would tell a reader nothing. */
+const BUG: Problem = {
+  ...LOST,
+  code: "bug",
+  title: "The page made a mistake",
+  detail: null,
+  hint: "Reload it, then try again.",
+};
+
 /** Any thrown thing as a problem. */
 export function problemOf(error: unknown): Problem {
   if (error instanceof ProblemError) return error.problem;
   if (error instanceof TypeError && /fetch|network|load failed/i.test(error.message)) return LOST;
-  if (error instanceof Error) {
-    return {
-      code: "bug",
-      status: 0,
-      title: "This page could not be shown",
-      detail: error.message,
-      hint: "Reload the page.",
-      requestId: null,
-      fields: {},
-      data: {},
-    };
-  }
+  if (error instanceof Error) return BUG;
   const json = typeof error === "object" && error !== null ? (error as Json) : {};
   return parseProblem(error, typeof json.status === "number" ? json.status : 500);
 }

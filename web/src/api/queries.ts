@@ -24,9 +24,15 @@ export function useVersion() {
   return api.useQuery("get", "/api/v1/version", {}, { staleTime: 300_000 });
 }
 
-/** Which parts of the server are well. Not an error where one is down: the answer says which. */
-export function useReady() {
-  return api.useQuery("get", "/readyz", {}, { refetchInterval: 15_000 });
+/** The names of the parts of the server that are not well. No error where one is down: the answer says which. */
+export function useAway(): string[] {
+  const ready = api.useQuery("get", "/readyz", {}, { refetchInterval: 5_000 });
+  return ready.data?.parts.filter(({ state }) => state !== "ok").map(({ name }) => name) ?? [];
+}
+
+/** The processes that run jobs, newest first. */
+export function useWorkers({ enabled = true } = {}) {
+  return api.useQuery("get", "/api/v1/workers", {}, { enabled, refetchInterval: 5_000 });
 }
 
 /** The newest jobs, for the line at the top of the frame and for pages that wait for one. */

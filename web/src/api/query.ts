@@ -1,9 +1,16 @@
 /** The query cache and its manners: what is retried, how long an answer stays fresh. */
-import { QueryClient } from "@tanstack/react-query";
-import { isFinal } from "./problem";
+import { MutationCache, QueryCache, QueryClient } from "@tanstack/react-query";
+import { isFinal, problemOf } from "./problem";
+
+/** To the console: pages say no more of a mistake of ours than that there was one. */
+const log = (error: unknown) => {
+  if (problemOf(error).code === "bug") reportError(error);
+};
 
 export function createCache(): QueryClient {
   return new QueryClient({
+    queryCache: new QueryCache({ onError: log }),
+    mutationCache: new MutationCache({ onError: log }),
     defaultOptions: {
       queries: {
         staleTime: 10_000,

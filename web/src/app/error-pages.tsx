@@ -3,7 +3,7 @@ import { isRouteErrorResponse, Link, useRouteError } from "react-router";
 import { problemOf } from "@/api/problem";
 import { paths } from "@/lib/paths";
 import { buttonClass } from "@/ui/button";
-import { Empty, ProblemNotice } from "@/ui/notice";
+import { Empty, Notice, ProblemNotice } from "@/ui/notice";
 import { Page } from "@/ui/page";
 
 export function NotFoundPage() {
@@ -25,16 +25,26 @@ export function NotFoundPage() {
 export function BrokenPage() {
   const error = useRouteError();
   if (isRouteErrorResponse(error) && error.status === 404) return <NotFoundPage />;
+  const problem = problemOf(error);
+  const actions = (
+    <>
+      <button type="button" className={buttonClass()} onClick={() => location.reload()}>
+        Reload
+      </button>
+      <Link to={paths.search()} className={buttonClass()}>
+        Go to search
+      </Link>
+    </>
+  );
   return (
     <Page title="This page could not be shown">
-      <ProblemNotice
-        problem={problemOf(error)}
-        actions={
-          <button type="button" className={buttonClass()} onClick={() => location.reload()}>
-            Reload
-          </button>
-        }
-      />
+      {problem.code === "bug" ? (
+        <Notice tone="bad" icon="warning" actions={actions}>
+          <p>Reload it. If it fails again, go on elsewhere: your documents and jobs are as they were.</p>
+        </Notice>
+      ) : (
+        <ProblemNotice problem={problem} actions={actions} />
+      )}
     </Page>
   );
 }

@@ -11,6 +11,11 @@ import { merged, points, type Span, units } from "./spans";
 type Cut = { start: number; end: number; put: string };
 
 const WRITTEN_SO = /markdown|html|wordprocessing|msword|opendocument\.text|rtf|epub|outlook|rfc822/;
+/** Where the line breaks and the indentation are the author's and carry meaning: it is shown as it stands. */
+const AS_IT_STANDS = /^text\/x-|[/+](?:json|yaml|xml)$/;
+export const standsAsWritten = (mediaType: string | null) =>
+  mediaType !== null && !mediaType.startsWith("image/") && AS_IT_STANDS.test(mediaType);
+
 const FENCE = /^ {0,3}(?:```|~~~)/;
 const RULE = /^[|: \t-]*---[|: \t-]*$/;
 const BLOCK = /^ {0,3}(?:#{1,6}[ \t]+|(?:> ?)+)/;

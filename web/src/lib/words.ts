@@ -28,7 +28,7 @@ const JOB_LOOKS: Record<string, Look> = {
   cancelling: { word: "Cancelling", tone: "idle", icon: "stop" },
   cancelled: { word: "Cancelled", tone: "idle", icon: "stop" },
   completed: { word: "Completed", tone: "ok", icon: "check" },
-  partial: { word: "Partly done", tone: "warn", icon: "half" },
+  partial: { word: "Completed in part", tone: "warn", icon: "half" },
   failed: { word: "Failed", tone: "bad", icon: "cross" },
   skipped: { word: "Skipped", tone: "idle", icon: "minus" },
   interrupted: { word: "Interrupted", tone: "warn", icon: "warning" },

@@ -7,6 +7,8 @@ import { QueryClient } from "@tanstack/react-query";
 import { render, screen } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
 import { createMemoryRouter, RouterProvider } from "react-router";
+import { vi } from "vitest";
+import type { Job } from "@/api/types";
 import { Providers } from "@/app/providers";
 import { routes } from "@/app/router";
 import { server } from "./server";
@@ -27,6 +29,20 @@ export function open(path: string, db: Db = world()) {
   );
   const url = () => router.state.location.pathname + router.state.location.search;
   return { db, cache, router, url, user: userEvent.setup() };
+}
+
+/** Opens the live socket for the rest of the test; it begins with this snapshot. */
+export function socketWith(jobs: readonly Job[]) {
+  class Socket {
+    onmessage: ((event: { data: string }) => void) | null = null;
+    onclose: (() => void) | null = null;
+    constructor() {
+      setTimeout(() => this.onmessage?.({ data: JSON.stringify({ type: "snapshot", jobs }) }));
+    }
+    send() {}
+    close() {}
+  }
+  vi.stubGlobal("WebSocket", Socket);
 }
 
 /** Ids of the seeded world. */

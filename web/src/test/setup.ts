@@ -1,6 +1,6 @@
 import "@testing-library/jest-dom/vitest";
 import { cleanup, configure } from "@testing-library/react";
-import { afterAll, afterEach, beforeAll, vi } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, vi } from "vitest";
 import { session } from "@/api/session";
 import { dismissAll } from "@/ui/toast";
 import { server } from "./server";
@@ -25,9 +25,9 @@ class NoSocket {
   close() {}
 }
 
-beforeAll(() => {
-  server.listen({ onUnhandledRequest: "error" });
-  // After listen: the interceptor would put its own in this place. Sockets have tests of their own.
+beforeAll(() => server.listen({ onUnhandledRequest: "error" }));
+// After listen: the interceptor would put its own in this place. Each time, for a test may put another (`socketWith`).
+beforeEach(() => {
   vi.stubGlobal("WebSocket", NoSocket);
 });
 afterEach(() => {

@@ -18,19 +18,30 @@ export function Tabs({ label, children }: { label: string; children: ReactNode }
     return () => sizes.disconnect();
   });
   return (
-    <nav ref={row} className={styles.tabs} aria-label={label}>
+    <nav ref={row} className={styles.tabs} aria-label={label} onScroll={(event) => hint(event.currentTarget)}>
       {children}
     </nav>
   );
 }
 
-/** So much of the neighbour stays in sight. */
+/** So much of the neighbour stays in sight, and the open tab out of what pales at the ends. */
 const EDGE = 40;
 
 function show(nav: HTMLElement) {
   const open = nav.querySelector<HTMLElement>('[aria-current="page"]');
-  if (!open) return;
-  const { offsetLeft: left, offsetWidth: width } = open;
-  if (left < nav.scrollLeft) nav.scrollLeft = left - EDGE;
-  else if (left + width > nav.scrollLeft + nav.clientWidth) nav.scrollLeft = left + width - nav.clientWidth + EDGE;
+  if (open) {
+    const { offsetLeft: left, offsetWidth: width } = open;
+    if (left - EDGE < nav.scrollLeft) nav.scrollLeft = left - EDGE;
+    else if (left + width + EDGE > nav.scrollLeft + nav.clientWidth)
+      nav.scrollLeft = left + width - nav.clientWidth + EDGE;
+  }
+  hint(nav);
+}
+
+/** Says at which ends there is more, for the style to show it. */
+function hint(nav: HTMLElement) {
+  const before = nav.scrollLeft > 1;
+  const after = nav.scrollLeft + nav.clientWidth < nav.scrollWidth - 1;
+  if (before || after) nav.dataset.more = [before && "before", after && "after"].filter(Boolean).join(" ");
+  else delete nav.dataset.more;
 }

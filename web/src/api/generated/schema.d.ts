@@ -3017,6 +3017,12 @@ export interface components {
                 [key: string]: unknown;
             };
             /**
+             * Hint
+             * @description What to do about it, where we know.
+             * @example null
+             */
+            hint?: string | null;
+            /**
              * Latency Ms
              * @example 0.8
              */

@@ -1,7 +1,8 @@
+import { briefOut } from "@mock/handlers/jobs";
 import { waitFor, within } from "@testing-library/react";
 import { describe, expect, it } from "vitest";
 import type { Job, JobEvent } from "@/api/types";
-import { ids, open, screen, world } from "@/test/app";
+import { ids, open, screen, socketWith, world } from "@/test/app";
 import { layered } from "./layers";
 import { counters, elapsed, eventDetail, offReasons, pace, story, sum, under } from "./say";
 
@@ -163,7 +164,61 @@ describe("the jobs page", () => {
   });
 });
 
+describe("whether the pages of jobs follow by themselves", () => {
+  it("is said above", async () => {
+    socketWith([]);
+    open("/jobs");
+    expect(await screen.findByText("Live")).toBeVisible();
+  });
+
+  it("is denied while live updates are away, on the page of workers too", async () => {
+    const db = world();
+    db.away = ["redis"];
+    socketWith([]);
+    open("/jobs/workers", db);
+    expect(await screen.findByText(/Live updates are away/)).toBeVisible();
+    expect(await screen.findByText("Not live")).toBeVisible();
+    expect(screen.queryByText("Live")).toBeNull();
+  });
+});
+
 describe("a run", () => {
+  it("stays on the screen when the snapshot of the live socket comes", async () => {
+    const db = world();
+    const job = ids(db).job("running");
+    socketWith(db.jobs.map((row) => briefOut(row)));
+    open(`/jobs/${job.id}?tab=details`, db);
+    expect(await screen.findByRole("heading", { name: job.title })).toBeVisible();
+    await waitFor(() => expect(screen.getByText("Parameters")).toBeVisible());
+    expect(screen.queryByText("This page could not be shown")).toBeNull();
+  });
+
+  it("counts as attempts what the tab lists, and says which of them count towards the limit", async () => {
+    const db = world();
+    const job = ids(db).job("completed", "partial");
+    Object.assign(job, { attempt: 1, max_attempts: 5, losses: 1 });
+    const { user } = open(`/jobs/${job.id}`, db);
+    const tab = await screen.findByRole("link", { name: /^Attempts\s*2$/ });
+    await user.click(tab);
+    expect(await screen.findAllByRole("row")).toHaveLength(3);
+    await user.click(screen.getByRole("link", { name: "Details" }));
+    const fact = (await screen.findByText("Attempts that count")).parentElement;
+    expect(fact).toHaveTextContent("1 of 5 · 1 lost worker");
+  });
+
+  it("shows no item in hand once it rests", async () => {
+    const db = world();
+    const job = ids(db).job("running");
+    for (const status of ["paused", "cancelled"] as const) {
+      Object.assign(job, { status, display_status: status, message: "b.pdf", moving: false });
+      const { router } = open(`/jobs/${job.id}`, db);
+      await screen.findByRole("heading", { name: job.title });
+      expect(screen.queryByText(/now:/)).toBeNull();
+      expect(screen.queryByText("b.pdf")).toBeNull();
+      await router.navigate("/search");
+    }
+  });
+
   it("is paused, and says why other verbs are off", async () => {
     const db = world();
     const job = ids(db).job("running");

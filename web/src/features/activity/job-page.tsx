@@ -3,7 +3,7 @@ import { Link, useNavigate, useParams, useSearchParams } from "react-router";
 import { problemLine, problemOf } from "@/api/problem";
 import { useCollection, useJob } from "@/api/queries";
 import type { Job, JobDetail } from "@/api/types";
-import { asSentence, clock, count, day, duration } from "@/lib/format";
+import { asSentence, clock, count, counted, day, duration } from "@/lib/format";
 import { paths } from "@/lib/paths";
 import { isActive, isEnded, PRIORITIES, priorityWord, sentence, verbWord } from "@/lib/words";
 import { Button, buttonClass } from "@/ui/button";
@@ -22,7 +22,7 @@ import { Attempts, Items, Timeline } from "./job-parts";
 import { Log } from "./log";
 import { BudgetPause, Prediction } from "./prediction";
 import { elapsed, offReasons, pace } from "./say";
-import { ALL_VERBS, useSetPriority, useVerb } from "./use-activity";
+import { ALL_VERBS, useAttempts, useSetPriority, useVerb } from "./use-activity";
 
 const TABS = ["timeline", "log", "items", "attempts", "graph", "details"] as const;
 
@@ -30,6 +30,7 @@ export function JobPage() {
   const { job: id = "" } = useParams();
   const [params] = useSearchParams();
   const query = useJob(id);
+  const attempts = useAttempts(id, query.data ? !isEnded(query.data.status) : false);
   const job = query.data;
   const moving = job ? !isEnded(job.status) : false;
   const tab = TABS.find((name) => name === params.get("tab")) ?? "timeline";
@@ -106,7 +107,7 @@ export function JobPage() {
         <TabLink id={id} name="items" current={tab} n={trouble}>
           Failed items
         </TabLink>
-        <TabLink id={id} name="attempts" current={tab} n={job.attempt}>
+        <TabLink id={id} name="attempts" current={tab} n={attempts.data?.items.length}>
           Attempts
         </TabLink>
         {(job.waits_for.length > 0 || job.waited_for_by.length > 0 || tab === "graph") && (
@@ -249,9 +250,12 @@ function Details({ job }: { job: JobDetail }) {
           {counts.total === null ? "total unknown" : `${count(counts.total)} in all`} · {count(counts.done)} done ·{" "}
           {count(counts.skipped)} skipped · {count(counts.failed)} failed · {count(counts.quarantined)} set aside
         </Fact>
-        <Fact name="Attempts">
+        <Fact name="Attempts that count">
           {job.attempt} of {job.max_attempts}
-          {job.losses > 0 && `, ${count(job.losses)} lost and taken back`}
+          {job.losses > 0 && ` · ${counted(job.losses, "lost worker")}`}{" "}
+          <span className={styles.dim}>
+            one that was handed over, or whose worker was lost, does not count towards the limit
+          </span>
         </Fact>
         <Fact name="Created">
           <Ago at={job.created_at} />

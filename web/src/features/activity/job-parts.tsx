@@ -179,7 +179,7 @@ export function Attempts({ job, moving }: { job: Job; moving: boolean }) {
               <td className={table.main}>
                 <code className={styles.owner}>{attempt.owner}</code>
               </td>
-              <td>
+              <td className={styles.ending}>
                 {endingWords(attempt.how)}
                 {attempt.error && <span className={styles.itemReason}>{attempt.error}</span>}
               </td>

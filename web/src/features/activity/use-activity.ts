@@ -2,6 +2,7 @@
 import { keepPreviousData, useInfiniteQuery, useMutation, useQueryClient } from "@tanstack/react-query";
 import { api, client, PAGED } from "@/api/client";
 import { usePollEvery } from "@/api/live";
+import { unanswered } from "@/api/problem";
 import { refetch } from "@/api/query";
 import type { BulkAnswer, BulkVerb, Job } from "@/api/types";
 import { isEnded } from "@/lib/words";
@@ -94,7 +95,7 @@ export function useBulk() {
             ...(filter.collection ? { collection: filter.collection } : {}),
           },
         });
-        if (!data) throw new Error("The server did not say what it changed");
+        if (!data) throw unanswered("The server did not say what it changed");
         sum.changed += data.changed;
         sum.refused += data.refused;
         cursor = data.next_cursor;
@@ -124,7 +125,7 @@ export function useRequeue(job: string) {
         params: { path: { job_id: job } },
         body: { keys },
       });
-      if (!data) throw new Error("The server did not name the job");
+      if (!data) throw unanswered("The server did not name the job");
       return data;
     },
     onSettled: () => refetch(cache, LIST, ONE, `${ONE}/items`, "/api/v1/dead-letters"),

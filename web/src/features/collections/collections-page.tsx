@@ -85,7 +85,7 @@ export function CollectionsPage() {
               <th>Indexed</th>
               <th className={table.number}>Documents</th>
               <th className={table.number}>Passages</th>
-              <th className={table.number}>Modified</th>
+              <th className={table.number}>Created</th>
             </tr>
           </thead>
           <tbody ref={rows}>
@@ -106,8 +106,8 @@ export function CollectionsPage() {
                   <span className={styles.unit}> {collection.ledger.listed === 1 ? "document" : "documents"}</span>
                 </td>
                 <td className={`${table.number} ${table.wide}`}>{count(collection.chunks)}</td>
-                <td className={`${table.number} ${table.dim}`}>
-                  <Ago at={collection.updated_at} />
+                <td className={`${table.number} ${table.dim} ${table.wide}`}>
+                  <Ago at={collection.created_at} />
                 </td>
               </tr>
             ))}

@@ -23,6 +23,9 @@ describe("collections", () => {
     const row = (await screen.findByRole("link", { name: "House and building" })).closest("tr");
     expect(row).toHaveTextContent("16 documents");
     expect(row).toHaveTextContent("9 of 16 documents indexed");
+    // When its settings changed says nothing about its documents.
+    expect(screen.getByRole("columnheader", { name: "Created" })).toBeVisible();
+    expect(row).toHaveTextContent("3 days ago");
   });
 
   it("begin with a name; the draft survives a reload", async () => {

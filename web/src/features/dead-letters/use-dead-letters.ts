@@ -2,6 +2,7 @@
 import { keepPreviousData, useMutation, useQueryClient } from "@tanstack/react-query";
 import { api, client, PAGED } from "@/api/client";
 import { usePollEvery } from "@/api/live";
+import { unanswered } from "@/api/problem";
 import { refetch } from "@/api/query";
 import type { DeadLetter } from "@/api/types";
 
@@ -53,7 +54,7 @@ export function useRetryAll() {
       const sum = { failed_jobs: 0, failed_items: 0, refused: 0 };
       for (;;) {
         const { data } = await client.POST("/api/v1/dead-letters/retry", { body: asked(filter) });
-        if (!data) throw new Error("The server did not say what it tries again");
+        if (!data) throw unanswered("The server did not say what it tries again");
         sum.failed_jobs += data.failed_jobs;
         sum.failed_items += data.failed_items;
         sum.refused = data.refused;
@@ -73,7 +74,7 @@ export function useRetryOne() {
         what === "job"
           ? await client.POST("/api/v1/jobs/{job_id}/retry", { params })
           : await client.POST("/api/v1/jobs/{job_id}/retry-failed", { params, body: { keys: key ? [key] : null } });
-      if (!data) throw new Error("The server did not name the job");
+      if (!data) throw unanswered("The server did not name the job");
       return data;
     },
     onSettled: () => refetch(cache, ...TOUCHED),

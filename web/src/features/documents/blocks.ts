@@ -43,7 +43,8 @@ export function toBlocks(
     headings,
     chunks,
     showChunks,
-  }: { headings: readonly Heading[]; chunks: readonly ChunkStart[]; showChunks: boolean },
+    indented = false,
+  }: { headings: readonly Heading[]; chunks: readonly ChunkStart[]; showChunks: boolean; indented?: boolean },
 ): Block[] {
   const end = origin + points(text);
   const inside = (offset: number) => offset >= origin && offset < end;
@@ -62,7 +63,9 @@ export function toBlocks(
     known.map((offset) => offset - origin),
   );
   const cuts = new Set<number>([0, ...at]);
-  for (const match of text.matchAll(/\n[ \t]*\n\s*/g)) cuts.add(match.index + match[0].length);
+  // Where indentation has a meaning it belongs to the line that it begins.
+  for (const match of text.matchAll(indented ? /\n[ \t]*\n(?:[ \t]*\n)*/g : /\n[ \t]*\n\s*/g))
+    cuts.add(match.index + match[0].length);
   // A heading ends with its line.
   known.forEach((offset, i) => {
     if (!levels.has(offset)) return;

@@ -29,6 +29,14 @@ describe("the blocks of a text", () => {
       expect([...text].slice(block.start, block.start + [...block.text].length).join("")).toBe(block.text);
   });
 
+  it("leave the indentation of source code to the line that it begins", () => {
+    const text = "def a():\n    pass\n\n    return 1\n";
+    const of = (indented: boolean) =>
+      toBlocks(text, 0, { headings: [], chunks: [], showChunks: false, indented }).map((block) => block.text);
+    expect(of(true)).toEqual(["def a():\n    pass\n\n", "    return 1\n"]);
+    expect(of(false).at(-1)).toBe("return 1\n");
+  });
+
   it("keep the document's offsets when a window begins in the middle", () => {
     const [block] = toBlocks("tail of it.\n\nnext", 1000, { headings: [], chunks: [], showChunks: false });
     expect(block?.start).toBe(1000);

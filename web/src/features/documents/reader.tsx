@@ -2,6 +2,7 @@
 import { Fragment, memo, useEffect, useMemo, useRef } from "react";
 import { problemOf } from "@/api/problem";
 import type { Chunk, DocumentDetail } from "@/api/types";
+import { standsAsWritten } from "@/lib/reading";
 import { pieces, points, type Span } from "@/lib/spans";
 import { Button } from "@/ui/button";
 import { ProblemNotice } from "@/ui/notice";
@@ -37,9 +38,10 @@ export function Reader({
   const top = useRef<HTMLDivElement>(null);
   const bottom = useRef<HTMLDivElement>(null);
 
+  const code = standsAsWritten(document.media_type);
   const blocks = useMemo(
-    () => toBlocks(text.text, text.start, { headings: document.outline, chunks, showChunks }),
-    [text.text, text.start, document.outline, chunks, showChunks],
+    () => toBlocks(text.text, text.start, { headings: document.outline, chunks, showChunks, indented: code }),
+    [text.text, text.start, document.outline, chunks, showChunks, code],
   );
   const passage = useMemo<Span | null>(() => target && { start: target.start, end: target.end }, [target]);
 
@@ -79,7 +81,12 @@ export function Reader({
     );
   if (text.isPending) return <SkeletonText lines={14} />;
   return (
-    <div ref={root} className={styles.text} lang={document.language ?? undefined} dir="auto">
+    <div
+      ref={root}
+      className={`${styles.text} ${code ? styles.code : ""}`}
+      lang={document.language ?? undefined}
+      dir={code ? "ltr" : "auto"}
+    >
       <div ref={top}>{text.hasPreviousPage && <SkeletonText lines={2} label="Earlier text" />}</div>
       {blocks.map((block) => {
         const end = block.start + points(block.text);
@@ -88,6 +95,7 @@ export function Reader({
           <BlockView
             key={block.start}
             block={block}
+            indented={code}
             passage={touched ? passage : null}
             marks={touched ? marks : NOMARKS}
           />
@@ -102,16 +110,19 @@ const NOMARKS: readonly Span[] = [];
 
 const BlockView = memo(function BlockView({
   block,
+  indented,
   passage,
   marks,
 }: {
   block: Block;
+  indented: boolean;
   passage: Span | null;
   marks: readonly Span[];
 }) {
   // Leading line breaks would be drawn as space, the # of Markdown as noise before a heading that looks like one: both
   // are skipped, and the offsets with them.
-  const skipped = (block.level ? /^\s*(#{1,6}\s+)?/ : /^\s*/).exec(block.text)?.[0].length ?? 0;
+  const before = block.level ? /^\s*(#{1,6}\s+)?/ : indented ? /^(?:[ \t]*\n)*/ : /^\s*/;
+  const skipped = before.exec(block.text)?.[0].length ?? 0;
   const text = block.text.slice(skipped).trimEnd();
   const start = block.start + skipped;
   return (

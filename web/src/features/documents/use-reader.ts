@@ -2,6 +2,7 @@
 import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import { useEffect, useMemo, useState } from "react";
 import { client } from "@/api/client";
+import { unanswered } from "@/api/problem";
 import type { Chunk } from "@/api/types";
 
 export const WINDOW = 16_000;
@@ -18,7 +19,7 @@ export function useText(document: string, total: number, base: number, enabled: 
         params: { path: { document_id: document }, query: { start, end: start + WINDOW } },
         signal,
       });
-      if (!data) throw new Error("The document gave no text");
+      if (!data) throw unanswered("The document gave no text");
       return { index: pageParam, ...data };
     },
     initialPageParam: Math.min(base, last),

@@ -2,6 +2,7 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { api, client } from "@/api/client";
 import type { components } from "@/api/generated/schema";
+import { unanswered } from "@/api/problem";
 import { refetch } from "@/api/query";
 
 type S = components["schemas"];
@@ -58,7 +59,7 @@ export function useTimes(times: Times | null) {
     enabled: times !== null,
     retry: false,
     queryFn: async ({ signal }) => {
-      if (!times) throw new Error("There is no rhythm yet");
+      if (!times) throw unanswered("There is no rhythm yet");
       const { data } = await client.POST("/api/v1/schedules/preview", { body: times, signal });
       return data?.next_five ?? [];
     },
@@ -70,7 +71,7 @@ export function useCreateSchedule() {
   return useMutation({
     mutationFn: async (body: S["NewSchedule"]) => {
       const { data } = await client.POST(LIST, { body });
-      if (!data) throw new Error("The server did not name the schedule");
+      if (!data) throw unanswered("The server did not name the schedule");
       return data;
     },
     onSuccess: () => refetch(cache, LIST),

@@ -1,8 +1,7 @@
-/** What narrows a search: kind, language, tag, dates, several collections at once. */
+/** What narrows a search: kind, language, tag, dates. */
 import { type FormEvent, useEffect, useState } from "react";
-import type { Collection } from "@/api/types";
 import { day } from "@/lib/format";
-import { CheckField, SelectField, TextField } from "@/ui/field";
+import { SelectField, TextField } from "@/ui/field";
 import { Icon } from "@/ui/icon";
 import styles from "./search.module.css";
 import { NO_FILTERS, type SearchState } from "./use-search";
@@ -43,15 +42,7 @@ const LANGUAGES: [string, string][] = [
   ["tr", "Turkish"],
 ];
 
-export function Filters({
-  state,
-  collections,
-  change,
-}: {
-  state: SearchState;
-  collections: readonly Collection[];
-  change: (next: Partial<SearchState>) => void;
-}) {
+export function Filters({ state, change }: { state: SearchState; change: (next: Partial<SearchState>) => void }) {
   const [tag, setTag] = useState(state.tag);
   useEffect(() => setTag(state.tag), [state.tag]);
   const commitTag = (event: FormEvent) => {
@@ -76,42 +67,25 @@ export function Filters({
           </option>
         ))}
       </SelectField>
-      <form onSubmit={commitTag}>
+      <form onSubmit={commitTag} className={styles.tag}>
         <TextField label="Tag" value={tag} onChange={(e) => setTag(e.target.value)} onBlur={commitTag} />
       </form>
-      <TextField
-        label="Modified after"
-        type="date"
-        value={state.after}
-        max={state.before || undefined}
-        onChange={(e) => change({ after: e.target.value })}
-      />
-      <TextField
-        label="Modified before"
-        type="date"
-        value={state.before}
-        min={state.after || undefined}
-        onChange={(e) => change({ before: e.target.value })}
-      />
-      {collections.length > 2 && (
-        <fieldset className={styles.within}>
-          <legend>Collections</legend>
-          {collections.map((collection) => (
-            <CheckField
-              key={collection.id}
-              label={collection.name}
-              checked={state.in.includes(collection.id)}
-              onChange={(e) =>
-                change({
-                  in: e.target.checked
-                    ? [...state.in, collection.id]
-                    : state.in.filter((other) => other !== collection.id),
-                })
-              }
-            />
-          ))}
-        </fieldset>
-      )}
+      <div className={styles.dates}>
+        <TextField
+          label="Modified after"
+          type="date"
+          value={state.after}
+          max={state.before || undefined}
+          onChange={(e) => change({ after: e.target.value })}
+        />
+        <TextField
+          label="Modified before"
+          type="date"
+          value={state.before}
+          min={state.after || undefined}
+          onChange={(e) => change({ before: e.target.value })}
+        />
+      </div>
     </section>
   );
 }

@@ -6,6 +6,7 @@ import type { Hit } from "@/api/types";
 import { copy } from "@/lib/copy";
 import { counted } from "@/lib/format";
 import { paths } from "@/lib/paths";
+import { standsAsWritten } from "@/lib/reading";
 import { writeSpans } from "@/lib/spans";
 import { Highlighted } from "@/ui/highlight";
 import { Icon } from "@/ui/icon";
@@ -64,9 +65,7 @@ export function HitView({ hit, state, several }: { hit: Hit; state: SearchState;
           {where && <span>{where}</span>}
         </span>
       </div>
-      <p className={styles.passage} dir="auto">
-        <Highlighted text={hit.passage.text} spans={hit.highlights} mediaType={hit.document.media_type} />
-      </p>
+      <Passage hit={hit} />
       <div className={styles.foot}>
         {hit.more_in_document > 0 && (
           <button type="button" aria-expanded={more} className={styles.quiet} onClick={() => setMore(!more)}>
@@ -104,6 +103,16 @@ export function HitView({ hit, state, several }: { hit: Hit; state: SearchState;
   );
 }
 
+function Passage({ hit }: { hit: Hit }) {
+  const { media_type } = hit.document;
+  const code = standsAsWritten(media_type);
+  return (
+    <p className={`${styles.passage} ${code ? styles.code : ""}`} dir={code ? "ltr" : "auto"}>
+      <Highlighted text={hit.passage.text} spans={hit.highlights} mediaType={media_type} />
+    </p>
+  );
+}
+
 function More({ hit, state, from }: { hit: Hit; state: SearchState; from: string }) {
   const others = useMorePassages(state, hit.document.id, true);
   if (others.isError) return <Notice tone="bad">{problemLine(others.error)}</Notice>;
@@ -117,9 +126,7 @@ function More({ hit, state, from }: { hit: Hit; state: SearchState; from: string
             <Link to={linkTo(other, from)} className={styles.otherWhere}>
               {place(other) ?? other.heading_path.at(-1) ?? "Open"}
             </Link>
-            <p className={styles.passage} dir="auto">
-              <Highlighted text={other.passage.text} spans={other.highlights} mediaType={other.document.media_type} />
-            </p>
+            <Passage hit={other} />
           </li>
         ))}
     </ol>

@@ -7,7 +7,6 @@ import type { Collection } from "@/api/types";
 import { count } from "@/lib/format";
 import { paths } from "@/lib/paths";
 import { Button, buttonClass } from "@/ui/button";
-import { CollectionPicker } from "@/ui/collection-picker";
 import { Picker } from "@/ui/field";
 import { Icon } from "@/ui/icon";
 import { Empty, Notice, ProblemNotice } from "@/ui/notice";
@@ -16,6 +15,7 @@ import { SkeletonText } from "@/ui/skeleton";
 import { useListKeys } from "@/ui/use-list-keys";
 import { FilterChips, Filters } from "./filters";
 import { HitView } from "./hit";
+import { useScope } from "./scope";
 import styles from "./search.module.css";
 import {
   countFilters,
@@ -53,6 +53,7 @@ export function SearchPage() {
   const hits = pages.flatMap((page) => page.hits);
   const first = pages[0];
   const asked = state.q.trim() !== "";
+  const scope = useScope(state.in, known, (ids) => change({ in: ids }));
   const several = state.in.length !== 1 && known.length > 1;
 
   return (
@@ -67,15 +68,7 @@ export function SearchPage() {
             </option>
           ))}
         </Picker>
-        <CollectionPicker
-          label="Search in"
-          any="All collections"
-          value={state.in.length > 1 ? "several" : (state.in[0] ?? "")}
-          collections={known}
-          onChoose={(id) => change({ in: id ? [id] : [] })}
-        >
-          {state.in.length > 1 && <option value="several">{state.in.length} collections</option>}
-        </CollectionPicker>
+        {scope.picker}
         <Button look="quiet" small icon="filter" aria-expanded={filtering} onClick={() => setFiltering(!filtering)}>
           {filters > 0 ? `Filter (${filters})` : "Filter"}
         </Button>
@@ -83,8 +76,9 @@ export function SearchPage() {
           <span className={styles.took}>{`${Math.round(first.took_ms)} ms`}</span>
         )}
       </div>
+      {scope.boxes}
       <FilterChips state={state} change={change} />
-      {filtering && <Filters state={state} collections={known} change={change} />}
+      {filtering && <Filters state={state} change={change} />}
 
       {!asked ? (
         <Start

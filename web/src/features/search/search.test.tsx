@@ -79,6 +79,36 @@ describe("search", () => {
     expect(url()).toContain("mode=sparse");
   });
 
+  it("offers the choice of collections once, and ticks several when asked", async () => {
+    const db = world();
+    const { house, lab } = ids(db);
+    const { user, url } = open("/search?q=boiler", db);
+    await user.click(await screen.findByRole("button", { name: "Filter" }));
+    expect(screen.queryByRole("checkbox")).toBeNull();
+    const scope = screen.getByRole("combobox", { name: "Search in" });
+    await user.selectOptions(scope, "Several…");
+    await user.click(screen.getByRole("checkbox", { name: "House and building" }));
+    await user.click(screen.getByRole("checkbox", { name: "Lab notebooks" }));
+    expect(url()).toBe(`/search?q=boiler&in=${house}%2C${lab}`);
+    expect(scope).toHaveDisplayValue("2 collections");
+    await user.selectOptions(scope, "All collections");
+    expect(screen.queryByRole("checkbox")).toBeNull();
+    expect(url()).toBe("/search?q=boiler");
+  });
+
+  it("shows source code and structured text as it stands, prose not", async () => {
+    const db = world();
+    const manual = ids(db).document("house-manual.pdf");
+    const { router } = open("/search?q=boiler", db);
+    const passage = async () => (await screen.findAllByText("boiler", { selector: "mark" }))[0]?.closest("p");
+    expect((await passage())?.className).not.toMatch(/code/);
+    for (const row of db.documents) row.media_type = "text/x-source";
+    expect(manual.media_type).toBe("text/x-source");
+    await router.navigate("/jobs");
+    open("/search?q=boiler", db);
+    await waitFor(async () => expect((await passage())?.className).toMatch(/code/));
+  });
+
   it("shows a problem as a sentence with what to do", async () => {
     const db = world();
     server.use(

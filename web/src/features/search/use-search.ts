@@ -3,6 +3,7 @@ import { keepPreviousData, useInfiniteQuery, useQuery } from "@tanstack/react-qu
 import { useMemo } from "react";
 import { useSearchParams } from "react-router";
 import { api, client } from "@/api/client";
+import { unanswered } from "@/api/problem";
 import type { SearchRequest } from "@/api/types";
 
 export const MODES = [
@@ -112,7 +113,7 @@ export function useSearchState() {
 
 async function ask(body: SearchRequest, signal: AbortSignal) {
   const { data } = await client.POST("/api/v1/search", { body, signal });
-  if (!data) throw new Error("The search gave no answer");
+  if (!data) throw unanswered("The search gave no answer");
   return data;
 }
 

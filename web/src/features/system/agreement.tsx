@@ -7,7 +7,7 @@ import { useJob } from "@/api/queries";
 import { refetch } from "@/api/query";
 import { count } from "@/lib/format";
 import { paths } from "@/lib/paths";
-import { isEnded, jobLook } from "@/lib/words";
+import { isActive, isEnded, jobLook } from "@/lib/words";
 import { Button } from "@/ui/button";
 import { Notice, ProblemNotice } from "@/ui/notice";
 import { Section } from "@/ui/page";
@@ -46,7 +46,7 @@ export function Agreement() {
                 {came(job.data)} <Ago at={job.data.finished_at} />
               </>
             ) : (
-              (job.data.message ?? "Waiting for its turn")
+              ((isActive(job.data.status) ? job.data.message : null) ?? "Waiting for its turn")
             )}
             {" · "}
             <Link to={paths.job(job.data.id)}>{job.data.title}</Link>

@@ -25,6 +25,17 @@ describe("a comparison that failed", () => {
   });
 });
 
+describe("a comparison that was paused", () => {
+  it("shows no item in hand", async () => {
+    const db = world();
+    const paused = { status: "paused", display_status: "paused", message: "vectors of “Contracts”" } as const;
+    createJob(db, { kind: "doctor", title: "Check that all agrees", ...paused }, { moving: false });
+    open("/settings/about", db);
+    expect(await screen.findByText(/Waiting for its turn/)).toBeVisible();
+    expect(screen.queryByText(/vectors of/)).toBeNull();
+  });
+});
+
 describe("a part that is away", () => {
   it("is said on the pages of jobs, with what it means", async () => {
     const db = world();
@@ -33,5 +44,19 @@ describe("a part that is away", () => {
     expect(await screen.findByText(/Workers are not told of new jobs/)).toBeVisible();
     expect(screen.getByText(/The search index does not answer/)).toBeVisible();
     expect(screen.queryByText(/Live updates are away/)).toBeNull();
+  });
+
+  it("tells workers that drain apart from workers that are gone", async () => {
+    const db = world();
+    db.away = ["workers"];
+    for (const one of db.workers) one.state = "silent";
+    const { router } = open("/jobs", db);
+    expect(await screen.findByText(/No worker has been seen for a minute/)).toBeVisible();
+    expect(screen.queryByText(/draining/)).toBeNull();
+    const [first] = db.workers;
+    if (first) first.state = "draining";
+    await router.navigate("/search");
+    open("/jobs", db);
+    expect(await screen.findByText(/All workers are draining: resume one, or start another/)).toBeVisible();
   });
 });

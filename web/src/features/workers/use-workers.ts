@@ -1,4 +1,4 @@
-/** Queues, workers and recoveries. */
+/** Queues, recoveries, and what can be done to queues and workers. */
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { api, client } from "@/api/client";
 import { refetch } from "@/api/query";
@@ -10,20 +10,16 @@ export function useQueues() {
   return api.useQuery("get", QUEUES, {}, { refetchInterval: 5_000 });
 }
 
-export function useWorkers() {
-  return api.useQuery("get", WORKERS, {}, { refetchInterval: 5_000 });
-}
-
-/** Has the worker of this process take no more jobs, or take them again. */
-export function useDrain(worker: string) {
+/** Has the worker of this process take no more jobs, or take them again: with all its processes. */
+export function useDrain(process: string) {
   const cache = useQueryClient();
   return useMutation({
     mutationFn: async (drain: boolean) => {
-      const params = { path: { worker_id: worker } };
+      const params = { path: { worker_id: process } };
       if (drain) await client.POST("/api/v1/workers/{worker_id}/drain", { params });
       else await client.POST("/api/v1/workers/{worker_id}/resume", { params });
     },
-    onSettled: () => refetch(cache, WORKERS),
+    onSettled: () => refetch(cache, WORKERS, "/readyz"),
   });
 }
 

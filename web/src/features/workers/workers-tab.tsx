@@ -1,10 +1,12 @@
 /** Who runs jobs, and what became of the jobs of workers that were lost. */
-import { Link } from "react-router";
+import { useState } from "react";
+import { Link, useSearchParams } from "react-router";
 import { problemLine, problemOf } from "@/api/problem";
+import { useWorkers } from "@/api/queries";
 import { useSession } from "@/api/session";
 import type { Worker } from "@/api/types";
-import { count, duration } from "@/lib/format";
-import { paths } from "@/lib/paths";
+import { count, counted, duration } from "@/lib/format";
+import { paths, withParam } from "@/lib/paths";
 import { sentence } from "@/lib/words";
 import { Button } from "@/ui/button";
 import { Empty, ProblemNotice } from "@/ui/notice";
@@ -14,7 +16,8 @@ import { JobStatus, Status } from "@/ui/status";
 import table from "@/ui/table.module.css";
 import { Ago } from "@/ui/time";
 import { tell } from "@/ui/toast";
-import { useDrain, useRecoveries, useWorkers } from "./use-workers";
+import { drainOf, drainWords, type Group, grouped, living } from "./processes";
+import { useDrain, useRecoveries } from "./use-workers";
 import styles from "./workers.module.css";
 
 const STATES = {
@@ -45,83 +48,161 @@ export function WorkersTab() {
 
 function Workers() {
   const workers = useWorkers();
+  const [params, setParams] = useSearchParams();
   if (workers.isError) return <ProblemNotice problem={problemOf(workers.error)} />;
   if (!workers.data) return <SkeletonRows rows={3} height={56} />;
-  if (workers.data.items.length === 0)
-    return <Empty>No worker has signed in during the last day. Jobs wait until one does.</Empty>;
+  const { items } = workers.data;
+  if (items.length === 0) return <Empty>No worker has signed in during the last day. Jobs wait until one does.</Empty>;
+  // Commands that run once sign in as well, and would soon be most of the list.
+  const stopped = items.filter(({ state }) => state === "down").length;
+  const all = params.has("stopped");
+  const groups = grouped(all ? items : items.filter(({ state }) => state !== "down"));
   return (
-    <table className={table.table}>
-      <thead>
-        <tr>
-          <th>Worker</th>
-          <th>State</th>
-          <th className={table.number}>Slots</th>
-          <th className={table.number}>Started</th>
-          <th className={table.number}>Last seen</th>
-          <th>
-            <span className="hidden">Actions</span>
-          </th>
-        </tr>
-      </thead>
-      <tbody>
-        {workers.data.items.map((worker) => {
-          const look = STATES[worker.state];
-          return (
-            <tr key={worker.id}>
-              <td className={table.main}>
-                <code className={styles.id}>{worker.id}</code>
-                <span className={table.under}>
-                  {worker.pool} · {worker.queues.join(", ")} · version {worker.version}
-                </span>
-                {worker.running.map((job) => (
-                  <span key={job.job_id} className={styles.held}>
-                    runs <Link to={paths.job(job.job_id)}>{job.title}</Link>
-                  </span>
-                ))}
-              </td>
-              <td>
-                <Status tone={look.tone} icon={look.icon}>
-                  {look.word}
-                </Status>
-              </td>
-              <td className={table.number} data-word="slots">
-                {count(worker.running.length)} of {count(worker.slots)}
-              </td>
-              <td className={`${table.number} ${table.dim}`}>
-                <Ago at={worker.started_at} />
-              </td>
-              <td className={`${table.number} ${table.dim}`}>
-                <Ago at={worker.last_seen_at} />
-              </td>
-              <td>
-                <Drain worker={worker} />
-              </td>
+    <>
+      {groups.length === 0 && <Empty>No worker is here now. Jobs wait until one is.</Empty>}
+      {groups.length > 0 && (
+        <table className={table.table}>
+          <thead>
+            <tr>
+              <th>Process</th>
+              <th>State</th>
+              <th className={table.number}>Slots</th>
+              <th className={table.number}>Started</th>
+              <th className={table.number}>Last seen</th>
             </tr>
-          );
-        })}
-      </tbody>
-    </table>
+          </thead>
+          {groups.map((group) => (
+            <WorkerGroup key={group.name} group={group} />
+          ))}
+        </table>
+      )}
+      {stopped > 0 && (
+        <div className={table.more}>
+          <Button small onClick={() => setParams((old) => withParam(old, "stopped", all ? null : "1"))}>
+            {`${all ? "Hide" : "Show"} ${count(stopped)} that stopped`}
+          </Button>
+        </div>
+      )}
+    </>
   );
 }
 
-/** A worker is drained as a whole: all its processes hand their jobs over. */
-function Drain({ worker }: { worker: Worker }) {
-  const session = useSession();
-  const drain = useDrain(worker.id);
-  if (worker.state !== "up" && worker.state !== "draining") return null;
-  const drains = worker.drain_asked_at !== null;
-  const mayChange = session.status === "in" && session.user.role === "admin";
+function WorkerGroup({ group }: { group: Group }) {
+  const [asking, setAsking] = useState(false);
+  const { name, processes } = group;
+  const first = living(group)[0];
+  const drain = useDrain(first?.id ?? "");
   const failed = (error: unknown) => tell(problemLine(error), { tone: "bad" });
+  return (
+    <tbody>
+      <tr className={`${table.group} ${styles.worker}`}>
+        <th scope="rowgroup" colSpan={5}>
+          <span className={styles.workerLine}>
+            <span>
+              <code className={styles.id}>{name}</code>{" "}
+              <span className={styles.many}>{counted(processes.length, "process", "processes")}</span>
+            </span>
+            {first && !asking && (
+              <DrainButton
+                group={group}
+                busy={drain.isPending}
+                onDrain={() => setAsking(true)}
+                onResume={() => drain.mutate(false, { onError: failed })}
+              />
+            )}
+          </span>
+          {first && asking && (
+            <span className={styles.ask}>
+              {drainWords(group)}
+              <span className={styles.actions}>
+                <Button
+                  small
+                  icon="pause"
+                  busy={drain.isPending}
+                  onClick={() => drain.mutate(true, { onError: failed, onSettled: () => setAsking(false) })}
+                >
+                  Drain worker
+                </Button>
+                <Button small look="quiet" onClick={() => setAsking(false)}>
+                  Leave it
+                </Button>
+              </span>
+            </span>
+          )}
+        </th>
+      </tr>
+      {processes.map((process) => (
+        <Process key={process.id} process={process} />
+      ))}
+    </tbody>
+  );
+}
+
+function Process({ process }: { process: Worker }) {
+  const look = STATES[process.state];
+  return (
+    <tr>
+      <td className={table.main}>
+        <code className={styles.id}>{process.id}</code>
+        <span className={table.under}>
+          {process.pool} · {process.queues.join(", ")} · version {process.version}
+        </span>
+        {process.running.map((job) => (
+          <span key={job.job_id} className={styles.held}>
+            runs <Link to={paths.job(job.job_id)}>{job.title}</Link>
+          </span>
+        ))}
+      </td>
+      <td>
+        <Status tone={look.tone} icon={look.icon}>
+          {look.word}
+        </Status>
+      </td>
+      <td className={table.number} data-word="slots">
+        {count(process.running.length)} of {count(process.slots)}
+      </td>
+      <td className={`${table.number} ${table.dim}`}>
+        <Ago at={process.started_at} />
+      </td>
+      <td className={`${table.number} ${table.dim}`}>
+        <Ago at={process.last_seen_at} />
+      </td>
+    </tr>
+  );
+}
+
+function DrainButton({
+  group,
+  busy,
+  onDrain,
+  onResume,
+}: {
+  group: Group;
+  busy: boolean;
+  onDrain: () => void;
+  onResume: () => void;
+}) {
+  const session = useSession();
+  const mayChange = session.status === "in" && session.user.role === "admin";
+  const drains = drainOf(group);
+  const verb = { no: "Drain", asked: "Resume", resuming: "Resuming" }[drains];
   return (
     <Button
       small
-      icon={drains ? "play" : "pause"}
-      busy={drain.isPending}
-      why={mayChange ? null : "Only an administrator may drain a worker that everybody uses."}
-      onClick={() => drain.mutate(!drains, { onError: failed })}
-      aria-label={`${drains ? "Resume" : "Drain"} ${worker.name}`}
+      icon={drains === "no" ? "pause" : "play"}
+      busy={busy}
+      why={
+        drains === "resuming"
+          ? "It takes jobs again once its processes have heard of it. One that is being stopped takes none."
+          : mayChange
+            ? null
+            : "Only an administrator may drain a worker that everybody uses."
+      }
+      title={drains === "no" ? drainWords(group) : undefined}
+      onClick={drains === "no" ? onDrain : onResume}
+      aria-label={`${verb} ${group.name}`}
     >
-      {drains ? "Resume" : "Drain"}
+      {verb}
     </Button>
   );
 }

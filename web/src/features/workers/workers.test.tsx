@@ -66,14 +66,53 @@ describe("workers", () => {
     expect(within(await row("attic:880:0c5d77e1aa90")).getByText("Silent")).toBeVisible();
   });
 
-  it("are drained and resumed by an administrator", async () => {
+  it("are drained and resumed by an administrator, after it was said what that does", async () => {
     const db = world();
     const { user } = open("/jobs/workers", db);
     await user.click(await screen.findByRole("button", { name: "Drain semantik-4121@reading-room" }));
+    expect(screen.getByText(/Its running jobs go back to the queue, and its process takes no more/)).toBeVisible();
+    expect(db.workers[0]?.drain_asked_at).toBeNull();
+    await user.click(screen.getByRole("button", { name: "Drain worker" }));
     expect(await within(await row("reading-room:4121:a41c09b7d2e1")).findByText("Draining")).toBeVisible();
     await user.click(await screen.findByRole("button", { name: "Resume semantik-4121@reading-room" }));
     expect(await within(await row("reading-room:4121:a41c09b7d2e1")).findByText("Up")).toBeVisible();
     expect(db.workers[0]?.drain_asked_at).toBeNull();
+  });
+
+  it("stand with their processes, and are drained as a whole", async () => {
+    const db = world();
+    const { user } = open("/jobs/workers", db);
+    const drain = await screen.findAllByRole("button", { name: "Drain celery@cellar" });
+    expect(drain).toHaveLength(1);
+    await user.click(drain[0] as HTMLElement);
+    expect(screen.getByText(/its 2 processes take no more/)).toBeVisible();
+    await user.click(screen.getByRole("button", { name: "Leave it" }));
+    expect(screen.queryByText(/its 2 processes take no more/)).toBeNull();
+    await user.click(screen.getByRole("button", { name: "Drain celery@cellar" }));
+    await user.click(screen.getByRole("button", { name: "Drain worker" }));
+    for (const id of ["cellar:201:77c0e2", "cellar:202:1be94d"])
+      expect(await within(await row(id)).findByText("Draining")).toBeVisible();
+    expect(screen.getAllByRole("button", { name: "Resume celery@cellar" })).toHaveLength(1);
+  });
+
+  it("that were resumed but have not heard of it are said to be resuming", async () => {
+    const db = world();
+    const [first] = db.workers;
+    if (first) first.state = "draining";
+    open("/jobs/workers", db);
+    const button = await screen.findByRole("button", { name: "Resuming semantik-4121@reading-room" });
+    expect(button).toHaveAccessibleDescription(/takes jobs again once its processes have heard of it/);
+  });
+
+  it("leave out processes that stopped until they are asked for", async () => {
+    const { user, url } = open("/jobs/workers");
+    await row("cellar:201:77c0e2");
+    expect(screen.queryByText("cellar:198:f00c31")).toBeNull();
+    await user.click(screen.getByRole("button", { name: "Show 1 that stopped" }));
+    expect(within(await row("cellar:198:f00c31")).getByText("Stopped")).toBeVisible();
+    expect(url()).toBe("/jobs/workers?stopped=1");
+    await user.click(screen.getByRole("button", { name: "Hide 1 that stopped" }));
+    expect(screen.queryByText("cellar:198:f00c31")).toBeNull();
   });
 
   it("are not drained by others, who are told why, nor when they are gone", async () => {
