@@ -47,10 +47,11 @@ def restore(file: Path, keys: Path | None) -> None:
 
 def _held(summary: Summary) -> str:
     counts = ((summary.documents, "document"), (summary.chunks, "chunk"), (summary.files, "stored file"))
-    return ", ".join(f"{count:,} {word}" + ("s" if count != 1 else "") for count, word in counts)
+    return ", ".join(console.counted(count, noun) for count, noun in counts)
 
 
 def _tell(summary: Summary) -> None:
     if summary.problems:
-        console.note(f"{summary.problems:,} stored files are missing or damaged. `semantik doctor` names their documents.")
+        files = console.counted(summary.problems, "stored file")
+        console.note(f"{files} missing or damaged. `semantik doctor` names the documents.")
         sys.exit(console.INCOMPLETE)

@@ -17,13 +17,15 @@ from semantik.engines.weights import catalog
 from semantik.entrypoints.cli import client, console, options, waiting
 from semantik.entrypoints.cli.client import Client
 from semantik.kit import ownership, secrets, settings
-from semantik.kit.errors import NotFound, SemantikError
+from semantik.kit.errors import Forbidden, NotFound, SemantikError
 
 # Without these there is nothing to compare, or nobody who does it.
 _COMPARED = ("database", "workers", "vectors", "blobs")
 
-# Takes down a check: its name, whether it is good, and what it says.
-Note = Callable[[str, bool, str], None]
+# Takes down a check: its name, whether it is good (None: it was not made), and what it says.
+Note = Callable[[str, bool | None, str], None]
+
+_MARKS = {True: "ok  ", False: "BAD ", None: "-   "}
 
 
 class SettingUnknown(NotFound):
@@ -72,10 +74,10 @@ def migrate_schema() -> None:
 
 
 def doctor(*, fix: bool, quick: bool, as_json: bool) -> None:
-    """Exit code 1 when a check fails or something does not agree (with `fix`: still), 0 otherwise."""
+    """Exit code 1 when a check fails or may not be made, or something does not agree (with `fix`: still), 0 otherwise."""
     checks: list[dict[str, Any]] = []
 
-    def note(name: str, good: bool, says: str) -> None:
+    def note(name: str, good: bool | None, says: str) -> None:
         checks.append({"check": name, "ok": good, "says": says})
 
     try:
@@ -83,21 +85,22 @@ def doctor(*, fix: bool, quick: bool, as_json: bool) -> None:
     except SemantikError as error:
         client.fail(error)
     _installation(note, chosen)
+    address = _address(chosen)
     try:
-        asyncio.run(client.connected(lambda api: _compared(note, api, fix=fix, quick=quick)))
+        asyncio.run(client.connected(lambda api: _examined(note, api, address, fix=fix, quick=quick)))
     except SemantikError as error:
-        note("engines", False, error.detail + (f" {error.hint}" if error.hint else ""))
+        note("server" if address is not None else "engines", False, _sentences(error))
     if as_json:
         console.emit(checks)
     else:
         for check in checks:
-            console.say(f"{'ok  ' if check['ok'] else 'BAD '} {check['check']:<12} {console.printable(check['says'])}")
+            console.say(f"{_MARKS[check['ok']]} {check['check']:<12} {console.printable(check['says'])}")
     if not all(check["ok"] for check in checks):
         sys.exit(console.PROBLEM)
 
 
 def _installation(note: Note, chosen: settings.Settings) -> None:
-    """What this machine has for it: version, folder, room, server, model, languages."""
+    """What this machine has for it: version, folder, room, model, languages."""
     note("version", True, f"Semantik {__version__}, Python {platform.python_version()}, {platform.machine()}")
     folder = chosen.data_dir
     writable = not folder.exists() or os.access(folder, os.W_OK)
@@ -105,8 +108,6 @@ def _installation(note: Note, chosen: settings.Settings) -> None:
     existing = next(path for path in (folder, *folder.parents) if path.exists())
     free = shutil.disk_usage(existing).free
     note("disk", free > 1024**3, f"{free / 1024**3:.1f} GiB free")
-    owner = ownership.present_owner(folder)
-    note("server", True, f"running, process {owner.pid} at {owner.address}" if owner else "not running; this command looks by itself")
     note("model", *_model(chosen))
     note("ocr", *_ocr(chosen))
 
@@ -130,10 +131,23 @@ def _ocr(chosen: settings.Settings) -> tuple[bool, str]:
     return False, f"{wanted} of SEMANTIK_OCR_LANGUAGES is not in {tessdata.folder()} (there: {here}); see the guide to installing"
 
 
-async def _compared(note: Note, api: Client, *, fix: bool, quick: bool) -> None:
-    """How the parts are, and whether what they hold agrees; with `fix` it is mended."""
+def _address(chosen: settings.Settings) -> str | None:
+    """Of the server that is asked; None: there is none, and this command looks by itself."""
+    if chosen.server_url is not None:
+        return chosen.server_url
+    owner = ownership.present_owner(chosen.data_dir)
+    return owner.address if owner is not None else None
+
+
+def _sentences(error: SemantikError) -> str:
+    return f"{error.detail.rstrip('.')}. {error.hint}" if error.hint else error.detail
+
+
+async def _examined(note: Note, api: Client, address: str | None, *, fix: bool, quick: bool) -> None:
+    """Who answers, how the parts are, and whether what they hold agrees."""
     await api.work()
     parts = (await api.health())["parts"]
+    note("server", True, await _server(api, address))
     for part in parts:
         if part["name"] == "disk" and part["state"] == "ok":
             continue  # What is free has been said above.
@@ -142,9 +156,31 @@ async def _compared(note: Note, api: Client, *, fix: bool, quick: bool) -> None:
     if any(part["state"] != "ok" and part["name"] in _COMPARED for part in parts):
         note("agreement", False, "not compared: a part of what is stored, or every worker, is out of reach")
         return
-    job = await api.post("/doctor", {"fix": fix, "hashes": not quick})
-    _agreement(note, await waiting.until_ended(api, job["job_id"]))
-    if fix and api.in_process:
+    await _compared(note, api, fix=fix, quick=quick)
+
+
+async def _server(api: Client, address: str | None) -> str:
+    if address is not None:
+        return f"{address} answers, version {(await api.get('/version'))['version']}"
+    if api.runs_jobs:
+        return "not running; this command looks by itself"
+    return (
+        "no address is set; this command looks at the same database, index and blobs by itself; API processes beside it are not known here"
+    )
+
+
+async def _compared(note: Note, api: Client, *, fix: bool, quick: bool) -> None:
+    """Whether what the parts hold agrees; with `fix` it is mended."""
+    try:
+        job = await api.post("/doctor", {"fix": fix, "hashes": not quick})
+        ended = await waiting.until_ended(api, job["job_id"])
+    except SemantikError as error:
+        # A right that is missing is no fault of what is stored.
+        forbidden = isinstance(error, client.Problem) and error.answered_status == Forbidden.status
+        note("agreement", None if forbidden else False, f"not compared: {_sentences(error)}")
+        return
+    _agreement(note, ended)
+    if fix and api.runs_jobs:
         # What is to be read again is read by this very process, so it stays until that is done.
         async for reading in api.every("/jobs", kind="ingest_source"):
             if reading["finished_at"] is None:
@@ -157,11 +193,12 @@ def _agreement(note: Note, job: Mapping[str, Any]) -> None:
     if result is None:
         note("agreement", False, f"the comparison {job['status']}: {(job.get('error') or {}).get('message') or 'see its log'}")
         return
-    checked = ", ".join(f"{count:,} {name}" for name, count in result["checked"].items()) or "nothing stored yet"
+    checked = ", ".join(console.counted(count, name.removesuffix("s")) for name, count in result["checked"].items()) or "nothing stored yet"
     note("agreement", True, f"compared: {checked}")
     for kind, count in sorted(result["found"].items()):
         mended = result["mended"].get(kind, 0)
         named = ", ".join(result["examples"].get(kind, []))
         note(kind, mended == count, f"{count:,} found, {mended:,} mended: {named}")
     if result["lost"]:
-        note("lost", False, f"{result['lost']:,} documents cannot be mended and are failed now: semantik documents list --state failed")
+        documents = console.counted(result["lost"], "document")
+        note("lost", False, f"{documents} cannot be mended, and failed now: semantik documents list --state failed")

@@ -44,12 +44,13 @@ class Client:
     """Paths are below /api/v1. Raises `Problem` for every answer that is one."""
 
     def __init__(self, http: httpx2.AsyncClient, dispatcher: Dispatcher | None = None) -> None:
-        """`dispatcher`: that of the app in this very process."""
+        """`dispatcher`: that of the app in this very process, when that is who runs the jobs."""
         self._http = http
         self._dispatcher = dispatcher
 
     @property
-    def in_process(self) -> bool:
+    def runs_jobs(self) -> bool:
+        """Whether jobs end with this process, so that a command has to wait for its own."""
         return self._dispatcher is not None
 
     async def work(self) -> None:
@@ -191,7 +192,8 @@ async def connect(settings: Settings) -> AsyncIterator[Client]:
     from semantik.entrypoints.opened import open_all
 
     async with open_all(settings, at_work=False) as opened, in_process(opened) as client:
-        await _index_rebuilt(client)
+        if client.runs_jobs:
+            await _index_rebuilt(client)
         yield client
 
 
@@ -214,7 +216,7 @@ async def in_process(opened: Opened) -> AsyncIterator[Client]:
 
     transport = httpx2.ASGITransport(app=as_local(opened.app, opened.actor))
     async with httpx2.AsyncClient(transport=transport, base_url="http://semantik", timeout=None) as http:
-        yield Client(http, opened.dispatcher)
+        yield Client(http, None if opened.runtime.settings.server_mode else opened.dispatcher)
 
 
 @asynccontextmanager

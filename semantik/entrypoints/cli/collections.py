@@ -95,7 +95,7 @@ def rename(name: Name, new_name: str) -> None:
     async def work(api: client.Client) -> Any:
         return await api.patch(f"/collections/{await lookup.collection_id(api, name)}", {"name": new_name})
 
-    client.run(work)
+    console.note(f"{console.printable(name)}: now {console.printable(client.run(work)['name'])}")
 
 
 @app.command()
@@ -107,9 +107,10 @@ def delete(name: Name, yes: Annotated[bool, typer.Option("--yes", help="Do not a
         console.note("The names differ; nothing was deleted.")
         raise typer.Exit(console.PROBLEM)
 
-    async def work(api: client.Client) -> Any:
-        job = await api.delete(f"/collections/{await lookup.collection_id(api, name)}")
-        return await waiting.until_ended(api, job["job_id"]) if api.in_process else job
+    async def work(api: client.Client) -> None:
+        found = await api.get(f"/collections/{await lookup.collection_id(api, name)}")
+        job = await api.delete(f"/collections/{found['id']}")
+        await waiting.removed(api, job["job_id"], found["name"])
 
     client.run(work)
 
@@ -128,7 +129,7 @@ def export(
         with appearing(file) as writing:
             return await api.download_into(path, writing)
 
-    console.say(f"{file}: {client.run(work):,} bytes")
+    console.say(f"{file}: {console.counted(client.run(work), 'byte')}")
 
 
 @app.command("import")
@@ -147,4 +148,5 @@ def import_(
         console.note(f"error: {(job['error'] or {}).get('message') or job['status']}")
         raise typer.Exit(console.PROBLEM)
     console.say(job["result"]["collection_id"])
-    console.note(f"{job['result']['name']}: {job['result']['documents']:,} documents, {job['result']['chunks']:,} chunks")
+    documents, chunks = (console.counted(job["result"][f"{noun}s"], noun) for noun in ("document", "chunk"))
+    console.note(f"{job['result']['name']}: {documents}, {chunks}")

@@ -83,16 +83,16 @@ def duration(minutes: float) -> str:
     return f"{whole} min" if not hours else f"{hours:,} h {rest} min" if rest else f"{hours:,} h"
 
 
-def moment(at: str | None, *, seconds: bool = False) -> str | None:
+def moment(at: str | None, *, seconds: bool = False) -> str:
     """A time of the API as the clock on the wall says it."""
     if at is None:
-        return None
+        return shown(None)
     return datetime.fromisoformat(at).astimezone().strftime("%Y-%m-%d %H:%M:%S" if seconds else "%Y-%m-%d %H:%M")
 
 
-def counted(count: int, noun: str) -> str:
+def counted(count: int, noun: str, plural: str | None = None) -> str:
     """1 page, 2 pages, 1,000 pages."""
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+    return f"{count:,} {noun if count == 1 else plural or noun + 's'}"
 
 
 def size(amount: float) -> str:

@@ -17,7 +17,8 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of words.
 
 @app.command("list")
 def list_(
-    collection: Annotated[str | None, typer.Option("--collection", "-c", help="Name or id.")] = None,
+    collection: Annotated[str | None, typer.Argument(help="Name or id of a collection; all of them when left out.")] = None,
+    named: Annotated[str | None, typer.Option("--collection", "-c", help="The same, as an option.")] = None,
     source: Annotated[str | None, typer.Option(help="Id of a source, or a part of it.")] = None,
     state: Annotated[str | None, typer.Option(parser=states, help="pending, indexed, partial, skipped, failed; comma separated.")] = None,
     name: Annotated[str | None, typer.Option(help="Only paths that contain this.")] = None,
@@ -27,8 +28,12 @@ def list_(
     """List documents with their states and reasons."""
     from semantik.entrypoints.cli import client, lookup
 
+    if collection is not None and named is not None:
+        raise typer.BadParameter("The collection is named twice.", param_hint="'--collection'")
+    within = collection or named
+
     async def work(api: client.Client) -> list[dict[str, Any]]:
-        wanted = await lookup.collection_id(api, collection) if collection else None
+        wanted = await lookup.collection_id(api, within) if within else None
         origin = await lookup.source_id(api, source) if source else None
         rows: list[dict[str, Any]] = []
         async for row in api.every("/documents", collection=wanted, source=origin, state=state, q=name):
@@ -119,7 +124,7 @@ def original(document_id: DocumentId, target: Annotated[Path, typer.Argument(hel
         return await api.download(f"/documents/{await lookup.document_id(api, document_id)}/original", target)
 
     size = client.run(work)
-    console.note(f"{size:,} bytes written to {target}")
+    console.note(f"{console.counted(size, 'byte')} written to {target}")
 
 
 @app.command()
@@ -160,7 +165,7 @@ def retry_failed(
         return answer, await api.get(f"/collections/{target}")
 
     answer, after = client.run(work)
-    console.note(f"{answer['documents']:,} documents read again. {console.ledger(after['ledger'])}")
+    console.note(f"{console.counted(answer['documents'], 'document')} read again. {console.ledger(after['ledger'])}")
 
 
 @app.command()
@@ -168,8 +173,9 @@ def delete(document_id: DocumentId) -> None:
     """Delete an uploaded document."""
     from semantik.entrypoints.cli import client, lookup, waiting
 
-    async def work(api: client.Client) -> Any:
-        job = await api.delete(f"/documents/{await lookup.document_id(api, document_id)}")
-        return await waiting.until_ended(api, job["job_id"]) if api.in_process else job
+    async def work(api: client.Client) -> None:
+        found = await api.get(f"/documents/{await lookup.document_id(api, document_id)}")
+        job = await api.delete(f"/documents/{found['id']}")
+        await waiting.removed(api, job["job_id"], found["path"])
 
     client.run(work)

@@ -33,12 +33,16 @@ def ingest(
 ) -> None:
     """Exit code 3 when nothing of what was listed could be read; with `strict` also when a document of it failed."""
 
-    async def work(client: Client) -> dict[str, Any]:
-        return await into(client, paths, collection=collection, include=include, exclude=exclude, wait=wait or client.in_process)
+    async def work(client: Client) -> tuple[dict[str, Any], bool]:
+        waits = wait or client.runs_jobs
+        return await into(client, paths, collection=collection, include=include, exclude=exclude, wait=waits), waits
 
-    summary = clients.run(work)
+    summary, waited = clients.run(work)
     if as_json:
         console.emit(summary)
+    elif not waited:
+        for job in summary["jobs"]:
+            waiting.leave(job)
     if any(job["status"] == "failed" for job in summary["jobs"]):
         sys.exit(console.PROBLEM)
     if summary["nothing_read"] or (strict and (summary["rejected"] or summary["failed"])):
@@ -84,7 +88,7 @@ async def _source_of(client: Client, collection_id: str, folder: Path) -> dict[s
 async def into(
     client: Client, paths: list[Path], *, collection: str, include: list[str], exclude: list[str] | None, wait: bool
 ) -> dict[str, Any]:
-    """Ingests and says on stderr what became of it; returns the collection's ledger and the jobs."""
+    """Ingests and, when it waits, says on stderr what became of it; returns the collection's ledger and the jobs."""
     for path in paths:
         _check(path, path.expanduser())
     target = await collection_named(client, collection)
@@ -110,7 +114,8 @@ async def into(
         in_files = await _failed_of(client, {job["source_id"] for job in uploaded}, sent)
         failed = sum(one["failed"] for one in ledgers) + in_files
     after = await client.get(f"/collections/{target['id']}")
-    _say(after, await _unread(client, target["id"]) if wait else [], waited=wait)
+    if wait:
+        _say(after, await _unread(client, target["id"]))
     return {
         "collection": {"id": target["id"], "name": target["name"]},
         "ledger": after["ledger"],
@@ -192,11 +197,9 @@ async def _sync(client: Client, collection_id: str, folder: Path, include: list[
     return str(made["last_job_id"])
 
 
-def _say(collection: dict[str, Any], unread: list[dict[str, Any]], *, waited: bool) -> None:
-    console.note(f"{console.printable(collection['name'])}: {console.ledger(collection['ledger'])} · {collection['chunks']:,} chunks")
-    if not waited:
-        console.note("The jobs go on in the server; `semantik jobs list` shows them.")
-        return
+def _say(collection: dict[str, Any], unread: list[dict[str, Any]]) -> None:
+    chunks = console.counted(collection["chunks"], "chunk")
+    console.note(f"{console.printable(collection['name'])}: {console.ledger(collection['ledger'])} · {chunks}")
     for reason in collection["ledger"]["reasons"]:
         console.note(f"  {reason['count']:,} {reason['state']}: {reason['code']}")
     for document in unread:
@@ -204,8 +207,7 @@ def _say(collection: dict[str, Any], unread: list[dict[str, Any]], *, waited: bo
             f"  {document['state']}: {console.printable(document['path'])}: {console.printable(document['reason'] or document['code'])}"
         )
     if unread:
-        at = f" --data-dir {shlex.quote(str(chosen.data_dir))}" if chosen.data_dir else ""
-        listing = f"semantik{at} documents list --state failed,skipped --collection {shlex.quote(collection['name'])}"
+        listing = chosen.command(f"documents list --state failed,skipped --collection {shlex.quote(collection['name'])}")
         if collection["ledger"]["indexed"] or collection["ledger"]["partial"]:
             console.note("  What could be read is searchable all the same.")
         console.note(f"  All that were not read: {listing}")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 import typer
 
 from semantik.entrypoints.cli import console
-from semantik.entrypoints.cli.options import DeadThing, Level, Verb, chosen, job_status, whole
+from semantik.entrypoints.cli.options import WAITING, DeadThing, Level, Verb, chosen, job_status, whole
 
 app = typer.Typer(name="jobs", help="Jobs: long work, durable.", no_args_is_help=True, rich_markup_mode=None)
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of words.")]
@@ -16,6 +16,8 @@ Status = Annotated[list[str] | None, typer.Option(parser=job_status, help="Only 
 Kind = Annotated[str | None, typer.Option(help="Only jobs of this kind.")]
 JobId = Annotated[str, typer.Argument(metavar="JOB_ID", help="The id, or 6 or more characters of its beginning or its end.")]
 Collection = Annotated[str | None, typer.Option("--collection", "-c", help="Only jobs of this collection, by name or id.")]
+
+_IN_PART = "completed in part"
 
 
 @app.command("list")
@@ -57,11 +59,24 @@ def list_(
     }
     console.table(shown, columns, empty="There is no job.")
     if summary:
-        console.note(" · ".join(f"{count:,} {name}" for name, count in sorted(summary.items())))
+        console.note(_summary(summary, rows))
 
 
-def _state(job: dict[str, Any]) -> str:
-    return str(job["display_status"]) + (" (partial)" if job["outcome"] == "partial" else "")
+def _summary(summary: Mapping[str, int], rows: Sequence[Mapping[str, Any]]) -> str:
+    """Jobs by state, in the words of the table. Which were completed in part, the rows tell, and these need not be all."""
+    counts = {WAITING if status == "blocked" else status: count for status, count in summary.items()}
+    completed = [row for row in rows if row["status"] == "completed"]
+    in_part = sum(row["outcome"] == "partial" for row in completed)
+    if in_part and len(completed) == counts["completed"]:
+        counts |= {"completed": len(completed) - in_part, _IN_PART: in_part}
+    words = {word: f"{count:,} {word}" for word, count in sorted(counts.items()) if count}
+    if in_part and _IN_PART not in words:
+        words["completed"] += f", {in_part:,} of those above in part"
+    return " · ".join(words.values())
+
+
+def _state(job: Mapping[str, Any]) -> str:
+    return _IN_PART if job["outcome"] == "partial" else str(job["display_status"])
 
 
 def _percent(job: dict[str, Any]) -> int | None:
@@ -97,16 +112,17 @@ def show(job_id: JobId, as_json: Json = False) -> None:
         "id": found["id"],
         "kind": found["kind"],
         "state": _state(found),
-        "now": (waiting.note_of(found) or None) if found["finished_at"] is None else None,
+        "now": waiting.note_of(found) or None,
         "items": ", ".join(f"{count:,} {name}" for name, count in counts.items() if count) or None,
         "error": f"{found['error']['code']}: {found['error']['message']}" if found["error"] else None,
-        "attempts": f"{found['attempt']} of {found['max_attempts']}" + (f", {found['losses']} workers lost" if found["losses"] else ""),
+        "attempts": f"{found['attempt']} of {found['max_attempts']}"
+        + (f", {console.counted(found['losses'], 'worker')} lost" if found["losses"] else ""),
         "queue": f"{found['queue']}, priority {found['priority']}",
-        "created": found["created_at"],
-        "started": found["started_at"],
-        "ended": found["finished_at"],
+        "created": console.moment(found["created_at"]),
+        "started": found["started_at"] and console.moment(found["started_at"]),
+        "ended": found["finished_at"] and console.moment(found["finished_at"]),
         "checkpoint": f"item {checkpoint['current_index']}" + (f", in hand: {checkpoint['in_hand']}" if checkpoint["in_hand"] else ""),
-        "kept until": checkpoint["expires"],
+        "kept until": checkpoint["expires"] and console.moment(checkpoint["expires"]),
         "waits for": [edge["title"] for edge in found["waits_for"]] or None,
         "waited for by": [edge["title"] for edge in found["waited_for_by"]] or None,
         "request": found["correlation_id"],
@@ -145,7 +161,9 @@ def logs(
 
     def tell(line: dict[str, Any]) -> None:
         if not wanted:
-            console.say(f"{line['seq']:>5}  {line['at'][:19]}  {line['level']:<7}  {console.printable(line['text'])}")
+            console.say(
+                f"{line['seq']:>5}  {console.moment(line['at'], seconds=True)}  {line['level']:<7}  {console.printable(line['text'])}"
+            )
 
     async def work(api: client.Client) -> list[dict[str, Any]]:
         lines: list[dict[str, Any]] = []
@@ -180,8 +198,8 @@ def items(job_id: JobId, as_json: Json = False) -> None:
     if as_json or chosen.as_json:
         console.emit(rows)
         return
-    shown = [{**row, "name": row["label"] or row["key"], **(row["error"] or {})} for row in rows]
-    columns = {"name": "item", "state": "state", "code": "code", "message": "reason", "retried_in": "retried in", "key": "key"}
+    shown = [{**row, "name": row["label"] or row["key"], "retried_id": row["retried_in"], **(row["error"] or {})} for row in rows]
+    columns = {"name": "item", "state": "state", "code": "code", "message": "reason", "retried_id": "retried in", "key": "key"}
     console.table(shown, columns, empty="Every item so far succeeded.")
 
 
@@ -220,7 +238,7 @@ def cancel(job_id: JobId, force: Annotated[bool, typer.Option("--force", help="A
 
 @app.command()
 def restart(job_id: JobId) -> None:
-    """Start an ended job over, from the beginning."""
+    """Start an ended job over, with its counts at zero. An ingest lists its source again; what is indexed and unchanged stays."""
     _verb(job_id, "restart")
 
 
@@ -237,7 +255,7 @@ def retry_failed(
     """Try the failed items of an ended job again, as a new job."""
     job = _acted(job_id, "retry-failed", {"keys": item} if item else None)
     console.say(job["id"])
-    console.note(f"{job['title']}: {job['counts']['total']} items")
+    console.note(f"{job['title']}: {console.counted(job['counts']['total'], 'item')}")
 
 
 @app.command()
@@ -251,10 +269,12 @@ def delete(job_id: JobId) -> None:
     """Delete an ended job with its log."""
     from semantik.entrypoints.cli import client, lookup
 
-    async def work(api: client.Client) -> None:
-        await api.delete(f"/jobs/{await lookup.job_id(api, job_id)}")
+    async def work(api: client.Client) -> str:
+        found = await api.get(f"/jobs/{await lookup.job_id(api, job_id)}")
+        await api.delete(f"/jobs/{found['id']}")
+        return str(found["title"])
 
-    client.run(work)
+    console.note(f"{console.printable(client.run(work))}: deleted")
 
 
 @app.command()
@@ -291,7 +311,7 @@ def bulk(
     where, many = client.run(count)
     done = {"changed": 0, "refused": 0}
     if many:
-        if not yes and not typer.confirm(f"{verb} {many:,} {'job' if many == 1 else 'jobs'}?", err=True):
+        if not yes and not typer.confirm(f"{verb} {console.counted(many, 'job')}?", err=True):
             raise typer.Exit(console.PROBLEM)
         done = client.run(lambda api: work(api, where))
     if as_json or chosen.as_json:
@@ -339,9 +359,8 @@ def dead_letters(
         if as_json or chosen.as_json:
             console.emit(done)
         else:
-            console.say(
-                f"{done['failed_jobs']:,} jobs and {done['failed_items']:,} items are tried again, {done['refused']:,} could not be"
-            )
+            jobs, items = console.counted(done["failed_jobs"], "job"), console.counted(done["failed_items"], "item")
+            console.say(f"tried again: {jobs} and {items}; {done['refused']:,} could not be")
         return
     rows, total = client.run(find)
     if as_json or chosen.as_json:

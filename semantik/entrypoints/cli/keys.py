@@ -58,10 +58,12 @@ def revoke(
     """Revoke an API key."""
     from semantik.entrypoints.cli import client, lookup
 
-    async def work(api: client.Client) -> None:
-        await api.delete(f"/api-keys/{await lookup.key_id(api, key_id)}")
+    async def work(api: client.Client) -> str:
+        whole = await lookup.key_id(api, key_id)
+        await api.delete(f"/api-keys/{whole}")
+        return whole
 
-    client.run(work)
+    console.note(f"API key {client.run(work)}: revoked")
 
 
 @app.command()

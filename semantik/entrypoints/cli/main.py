@@ -10,7 +10,7 @@ from typer.core import TyperGroup
 
 from semantik import __version__
 from semantik.entrypoints.cli import collections, config, documents, jobs, keys, models, schedules, sources, workers
-from semantik.entrypoints.cli.options import Mode, chosen, day, language, media_type, share, whole
+from semantik.entrypoints.cli.options import Mode, Wait, chosen, day, language, media_type, share, whole
 
 
 class _Main(TyperGroup):
@@ -131,7 +131,7 @@ def ingest(
     collection: Annotated[str, typer.Option("--collection", "-c", help="Name of the collection, made if there is none.")] = "Documents",
     include: Annotated[list[str] | None, typer.Option(help="Only files that match this glob; may be repeated.")] = None,
     exclude: Annotated[list[str] | None, typer.Option(help="Leave out files that match this glob; may be repeated.")] = None,
-    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait for the end (always, without a server).")] = True,
+    wait: Wait = True,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what the folders will take, and do nothing.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 3 when any document of what is named failed.")] = False,
     as_json: Json = False,

@@ -54,5 +54,5 @@ def say(estimate: Mapping[str, Any] | None) -> None:
         if (found := estimate.get(meter)) is not None:
             low, likely, high = (words(found[end]) for end in ("low", "likely", "high"))
             console.say(f"  {name:<9}  {likely}" if low == high else f"  {name:<9}  {low} to {high}, likely {likely}")
-    looked = f"{estimate['sampled']:,} {'document' if estimate['sampled'] == 1 else 'documents'}"
+    looked = console.counted(estimate["sampled"], "document")
     console.say(f"  (nine times of ten; {looked} looked at, embedding speed from {estimate['speed_from']})")

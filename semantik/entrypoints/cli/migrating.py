@@ -15,7 +15,6 @@ from semantik.features.moving.ends import Ends, ends
 from semantik.features.moving.opening import claimed, held
 from semantik.features.moving.predict import predict
 from semantik.features.moving.values import Prediction, Report, Watcher
-from semantik.kit.concurrency import run_cpu
 from semantik.kit.settings import Settings
 from semantik.rows.opening import place
 
@@ -27,7 +26,7 @@ def migrate(to: Sequence[str], *, dry_run: bool, verify: bool, as_json: bool) ->
         found = ends(client.chosen_settings(), to)
         with held(found) as both:
             if dry_run:
-                _say_prediction(found, await run_cpu(predict, both), as_json=as_json)
+                _say_prediction(found, await predict(both), as_json=as_json)
                 return None
             with _watched(quiet=as_json) as watcher:
                 if verify:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Annotated, Literal, get_args
 
 import typer
 
@@ -19,6 +20,11 @@ class Chosen:
     verbose: bool = False
     as_json: bool = False
     serving: bool = False
+
+    def command(self, words: str) -> str:
+        """A command to type next, for the same installation."""
+        folder = f" --data-dir {shlex.quote(str(self.data_dir))}" if self.data_dir else ""
+        return f"semantik{folder}{f' --server {self.server}' if self.server else ''} {words}"
 
 
 chosen = Chosen()
@@ -32,6 +38,17 @@ JobStatus = Literal["blocked", "queued", "running", "pausing", "paused", "cancel
 Verb = Literal["pause", "resume", "cancel", "restart", "retry", "retry-failed", "priority", "delete"]
 DeadThing = Literal["job", "item"]
 Overlap = Literal["skip", "buffer_one", "cancel_previous", "allow"]
+Wait = Annotated[
+    bool,
+    typer.Option(
+        "--wait/--no-wait",
+        help="Wait for the end, or print the job's id and leave it. Where no server runs jobs, this command does, and waits.",
+    ),
+]
+# Of every blocked job this is shown.
+WAITING = "waiting"
+# Words that are shown of some jobs in a state, and the state: by that alone the API finds them.
+_FINER = {"scheduled": "queued", "retrying": "queued", "interrupted": "running", "stalled": "running", "completed in part": "completed"}
 DOCUMENT_STATES = ("pending", "indexed", "partial", "skipped", "failed")
 
 
@@ -92,7 +109,11 @@ def media_type(text: str) -> str:
 
 
 def job_status(text: str) -> str:
-    """Typer takes no list of literals, so this word is looked at here."""
+    """The state as the API calls it. Typer takes no list of literals, so this word is looked at here."""
+    if text == WAITING:
+        return "blocked"
+    if text in _FINER:
+        raise typer.BadParameter(f"{text!r} is shown of some {_FINER[text]} jobs, and finds none. Choose: {_FINER[text]}.")
     if text not in get_args(JobStatus):
         raise typer.BadParameter(f"{text!r} is no state of a job. Choose of: {', '.join(get_args(JobStatus))}.")
     return text

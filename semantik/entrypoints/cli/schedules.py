@@ -14,6 +14,7 @@ from semantik.entrypoints.cli.options import chosen
 
 app = typer.Typer(name="schedules", help="Schedules: jobs that start by the clock.", no_args_is_help=True, rich_markup_mode=None)
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of words.")]
+Which = Annotated[str, typer.Argument(metavar="SCHEDULE", help="Name or id, also 6 or more characters of the id's beginning or its end.")]
 Cron = Annotated[str | None, typer.Option(help="Five fields, such as '0 3 * * *'.")]
 Every = Annotated[str | None, typer.Option(help="Instead of cron: 90, 5m, 2h or 1d.")]
 Timezone = Annotated[str | None, typer.Option(help="In which cron is read, such as Europe/Berlin.")]
@@ -53,7 +54,7 @@ def _rhythm(row: dict[str, Any]) -> str:
 
 
 @app.command()
-def show(schedule: str, as_json: Json = False) -> None:
+def show(schedule: Which, as_json: Json = False) -> None:
     """Show a schedule, by name or id: its next five runs and its last ones."""
     from semantik.entrypoints.cli import client, lookup
 
@@ -81,7 +82,7 @@ def show(schedule: str, as_json: Json = False) -> None:
 
 
 def _next(schedule: dict[str, Any]) -> str:
-    return f"Next: {', '.join(str(console.moment(at)) for at in schedule['next_five']) or 'paused'}"
+    return f"Next: {', '.join(console.moment(at) for at in schedule['next_five']) or 'paused'}"
 
 
 @app.command()
@@ -121,7 +122,7 @@ def create(
 
 @app.command()
 def change(
-    schedule: str,
+    schedule: Which,
     name: Annotated[str | None, typer.Option(help="Another name.")] = None,
     cron: Cron = None,
     every: Every = None,
@@ -186,25 +187,25 @@ def _act(schedule: str, verb: str) -> dict[str, Any]:
 
 
 @app.command()
-def pause(schedule: str) -> None:
+def pause(schedule: Which) -> None:
     """Keep a schedule from firing."""
-    console.note(f"{_act(schedule, 'pause')['name']}: paused")
+    console.note(f"{console.printable(_act(schedule, 'pause')['name'])}: paused")
 
 
 @app.command()
-def resume(schedule: str) -> None:
+def resume(schedule: Which) -> None:
     """Let a paused schedule fire again, from its next time on."""
     console.note(_next(_act(schedule, "resume")))
 
 
 @app.command()
-def run(schedule: str) -> None:
+def run(schedule: Which) -> None:
     """Start the schedule's job now; prints the job's id."""
     console.say(_act(schedule, "run-now")["job_id"])
 
 
 @app.command()
-def delete(schedule: str) -> None:
+def delete(schedule: Which) -> None:
     """Delete a schedule; jobs it made stay."""
     from semantik.entrypoints.cli import client, lookup
 
@@ -213,4 +214,4 @@ def delete(schedule: str) -> None:
         await api.delete(f"/schedules/{found['id']}")
         return str(found["name"])
 
-    console.note(f"{client.run(work)}: deleted")
+    console.note(f"{console.printable(client.run(work))}: deleted")

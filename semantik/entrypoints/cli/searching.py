@@ -17,6 +17,8 @@ _BOLD, _PLAIN = "\x1b[1m", "\x1b[0m"
 _PASSAGE_CHARS = 400
 # Shown before the first of them, so that a match stands in its sentence.
 _LEAD_CHARS = 80
+# Below this the best hit is mostly no answer: docs/guide/search.md.
+_HARDLY = 0.1
 
 
 def search(query: str, *, collections: list[str], wanted: Mapping[str, Any], as_json: bool) -> None:
@@ -57,13 +59,15 @@ def show(found: dict[str, Any]) -> None:
         if hit.get("explain"):
             console.say(textwrap.indent(console.printable(_reasons(hit["explain"])), "      "))
         if hit["more_in_document"]:
-            more = hit["more_in_document"]
-            console.say(f"      {more:,} more {'passage' if more == 1 else 'passages'} in this document")
+            console.say(f"      {console.counted(hit['more_in_document'], 'more passage')} in this document")
         console.say()
     if found["hits"] and found.get("explain"):
         console.say(console.printable(f"Why this order: {found['explain']['why']}."))
     if not found["hits"] and not found.get("notes"):
         console.note("Nothing found. Try other words, a lower `--min-score` if you set one, or `--mode dense` to search by meaning alone.")
+    best = max((hit["score"] for hit in found["hits"]), default=1)
+    if float(f"{best:.2f}") < _HARDLY:
+        console.note(f"Probably nothing here answers the question: even the best passage scores only {best:.2f} of 1.")
     for note in found.get("notes", []):
         console.note(note)
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from semantik.entrypoints.cli import console
-from semantik.entrypoints.cli.options import chosen, whole
+from semantik.entrypoints.cli.options import Wait, chosen, whole
 
 app = typer.Typer(name="sources", help="Sources: where documents come from.", no_args_is_help=True, rich_markup_mode=None)
 SourceId = Annotated[str, typer.Argument(metavar="SOURCE_ID", help="The id, or 6 or more characters of its beginning or its end.")]
@@ -16,23 +16,37 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of words.
 
 
 @app.command("list")
-def list_(collection: Annotated[str, typer.Argument(help="Name or id of the collection.")], as_json: Json = False) -> None:
-    """List a collection's sources with their ledgers."""
+def list_(
+    collection: Annotated[str | None, typer.Argument(help="Name or id of a collection; all of them when left out.")] = None,
+    as_json: Json = False,
+) -> None:
+    """List sources with their ledgers, of one collection or of all."""
     from semantik.entrypoints.cli import client, lookup
 
-    async def work(api: client.Client) -> list[dict[str, Any]]:
-        return [one async for one in api.every(f"/collections/{await lookup.collection_id(api, collection)}/sources")]
+    async def work(api: client.Client) -> tuple[list[dict[str, Any]], dict[str, str]]:
+        if collection is not None:
+            whole = await lookup.collection_id(api, collection)
+            return [one async for one in api.every(f"/collections/{whole}/sources")], {}
+        names = {one["id"]: one["name"] async for one in api.every("/collections")}
+        return [one for whole in names async for one in api.every(f"/collections/{whole}/sources")], names
 
-    rows = client.run(work)
+    rows, names = client.run(work)
     if as_json or chosen.as_json:
         console.emit(rows)
         return
-    shown = [{**row, "ledger": console.ledger(row["ledger"]), "path": row["settings"].get("path")} for row in rows]
-    console.table(
-        shown,
-        {"name": "name", "kind": "kind", "path": "folder", "ledger": "ledger", "synced_at": "synced", "id": "id"},
-        empty="The collection has no source yet.",
-    )
+    shown = [
+        {
+            **row,
+            "ledger": console.ledger(row["ledger"]),
+            "path": row["settings"].get("path"),
+            "collection": names.get(row["collection_id"]),
+        }
+        for row in rows
+    ]
+    columns = {"name": "name", "kind": "kind", "path": "folder", "ledger": "ledger", "synced_at": "synced", "id": "id"}
+    if collection is None:
+        columns = {"collection": "collection", **columns}
+    console.table(shown, columns, empty="There is no source yet." if collection is None else "The collection has no source yet.")
 
 
 @app.command()
@@ -54,7 +68,7 @@ def add(
     async def work(api: client.Client) -> Any:
         target = await lookup.collection_id(api, collection)
         made = await api.post(f"/collections/{target}/sources", {"kind": "directory", "name": name, "settings": settings, "sync": sync})
-        if made["last_job_id"] and api.in_process:
+        if made["last_job_id"] and api.runs_jobs:
             await waiting.until_ended(api, made["last_job_id"])
         return made
 
@@ -69,17 +83,22 @@ def sync(
     max_delete: Annotated[
         int | None, typer.Option("--max-delete", min=0, help="Delete up to so many documents, also if these are most or all.")
     ] = None,
+    wait: Wait = True,
     as_json: Json = False,
 ) -> None:
     """Sync a source, or show what a sync would do."""
     from semantik.entrypoints.cli import client, lookup, meters, waiting
 
-    async def work(api: client.Client) -> Any:
+    async def work(api: client.Client) -> tuple[Any, bool]:
+        """The plan, or the job and whether it was waited for."""
         body = {"budget": meters.limits(budget) if budget else None, "max_delete": max_delete}
         answer = await api.post(f"/sources/{await lookup.source_id(api, source_id)}/sync", body, dry_run=str(dry_run).lower())
-        return answer if dry_run else await waiting.until_ended(api, answer["job_id"])
+        if dry_run:
+            return answer, False
+        waits = wait or api.runs_jobs
+        return await waiting.until_ended(api, answer["job_id"]) if waits else await api.get(f"/jobs/{answer['job_id']}"), waits
 
-    answer = client.run(work)
+    answer, waited = client.run(work)
     if as_json or chosen.as_json:
         console.emit(answer)
     elif dry_run:
@@ -92,6 +111,8 @@ def sync(
         if held := answer["held_deletions"]:
             console.say(f"A sync keeps the {held:,} that would be deleted; if they are to go: --max-delete {held}")
         meters.say(answer["estimate"])
+    elif not waited:
+        waiting.leave(answer)
     else:
         console.note(f"{answer['title']}: {answer['status']}")
         console.fields(answer["result"] or {})
@@ -131,8 +152,9 @@ def remove(source_id: SourceId, yes: Annotated[bool, typer.Option("--yes", help=
     if not yes:
         typer.confirm("Remove the source and all documents that came from it?", abort=True)
 
-    async def work(api: client.Client) -> Any:
-        job = await api.delete(f"/sources/{await lookup.source_id(api, source_id)}")
-        return await waiting.until_ended(api, job["job_id"]) if api.in_process else job
+    async def work(api: client.Client) -> None:
+        found = await api.get(f"/sources/{await lookup.source_id(api, source_id)}")
+        job = await api.delete(f"/sources/{found['id']}")
+        await waiting.removed(api, job["job_id"], found["name"])
 
     client.run(work)

@@ -10,18 +10,26 @@ from typing import Any
 
 from semantik.entrypoints.cli import console
 from semantik.entrypoints.cli.client import Client
-from semantik.kit.errors import Unavailable
+from semantik.entrypoints.cli.options import chosen
+from semantik.kit.errors import SemantikError, Unavailable
 
 ENDED = ("completed", "failed", "cancelled", "skipped")
+_AT_WORK = ("running", "pausing", "cancelling")
 _POLL_S = 0.25
 _LOOK_EVERY_S = 5.0
 _SHOWN_AFTER_S = 1.0
 # A busy machine answers late once; what is down stays so.
 _LOOKS = 3
+# Without these news come later, and workers find their jobs in the database: a job goes on.
+_NOT_NEEDED = ("redis", "broker")
 
 
 class NotWell(Unavailable):
     code = "not_well"
+
+
+class NotCleared(SemantikError):
+    code = "not_cleared"
 
 
 async def until_ended(client: Client, job_id: str) -> dict[str, Any]:
@@ -36,6 +44,27 @@ async def until_ended(client: Client, job_id: str) -> dict[str, Any]:
             return job
         await lookout.look(client.health)
         await asyncio.sleep(_POLL_S)
+
+
+def leave(job: dict[str, Any]) -> None:
+    """Prints the id of a job that nobody waits for, and how to follow it."""
+    console.say(job["id"])
+    watch = chosen.command(f"jobs watch {job['id']}")
+    console.note(f"{console.printable(job['title'])}: {job['display_status']}. To follow it: {watch}")
+
+
+async def removed(client: Client, job_id: str, name: str) -> None:
+    """Says that a thing is deleted: it is gone at once, and what it held is cleared away by a job, which may have to run here.
+
+    Raises `NotCleared` when that failed.
+    """
+    if not client.runs_jobs:
+        console.note(f"{console.printable(name)}: deleted; a job clears away what it held")
+        return
+    job = await until_ended(client, job_id)
+    if job["status"] == "failed":
+        raise NotCleared(f"{name} is deleted, but not cleared away: {(job['error'] or {}).get('message', 'failed')}")
+    console.note(f"{console.printable(name)}: deleted")
 
 
 async def a_moment() -> None:
@@ -54,7 +83,8 @@ class Lookout:
         """Raises `NotWell` for a part that was down at each of the last looks; the job goes on when the cause is gone."""
         if time.monotonic() - self._looked_at < self._every_s:
             return
-        down = {part["name"]: part["detail"] for part in (await health())["parts"] if part["state"] == "down"}
+        parts = (await health())["parts"]
+        down = {part["name"]: part["detail"] for part in parts if part["state"] == "down" and part["name"] not in _NOT_NEEDED}
         self._down = {name: self._down.get(name, 0) + 1 for name in down}
         for name, looks in self._down.items():
             if looks >= _LOOKS:
@@ -91,6 +121,9 @@ async def _with_bar(client: Client, job_id: str) -> dict[str, Any]:
 
 
 def note_of(job: dict[str, Any]) -> str:
+    """What a job is at: nothing while it is not at work."""
+    if job["status"] not in _AT_WORK:
+        return ""
     parts = []
     if job.get("rate_per_s"):
         parts.append(f"{job['rate_per_s']:.1f}/s")

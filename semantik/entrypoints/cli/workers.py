@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Annotated, Any
 
 import typer
@@ -39,7 +40,8 @@ def list_(as_json: Json = False) -> None:
     console.table(rows, columns, empty="There is no queue.")
     for row in rows:
         if row["ready"] and not row["workers"]:
-            console.note(f"No worker serves {row['queue']}: its {row['ready']:,} ready jobs do not start.")
+            verb = "does" if row["ready"] == 1 else "do"
+            console.note(f"No worker serves {row['queue']}: its {console.counted(row['ready'], 'ready job')} {verb} not start.")
         _say_kinds(row)
 
 
@@ -105,37 +107,56 @@ def list_workers(
         console.emit({"workers": rows, "recoveries": recoveries})
         return
     shown = [{**row, "running": [job["title"] for job in row["running"]]} for row in rows]
-    columns = {"id": "worker", "state": "state", "queues": "queues", "slots": "slots", "running": "your jobs", "last_seen_at": "last seen"}
+    columns = {
+        "name": "worker",
+        "id": "id",
+        "state": "state",
+        "queues": "queues",
+        "slots": "slots",
+        "running": "your jobs",
+        "last_seen_at": "last seen",
+    }
     console.table(shown, columns, empty="No worker has signed in.")
     lost = {"lost_at": "lost at", "title": "job", "owner": "worker", "became": "became", "resumed_at": "resumed at"}
     if recoveries["items"]:
         console.table(recoveries["items"], lost, empty="")
-    console.note(f"{recoveries['words']} in the last {days} days.")
+    console.note(f"{recoveries['words']} in the last {'day' if days == 1 else f'{days} days'}.")
 
 
-_Worker = Annotated[str, typer.Argument(help="Its id, or how the id begins: a host's name means all workers there.")]
+_Worker = Annotated[str, typer.Argument(help="Its name or id, or how these begin: a host's name means all workers there.")]
 
 
 @workers.command()
 def drain(worker: _Worker) -> None:
     """Have a worker take no more jobs; what it runs goes back to the queue from its next item."""
-    _ask(worker, "drain")
+    for name in _asked(worker, "drain"):
+        console.say(f"{name} takes no more jobs; what it runs goes back to the queue")
 
 
 @workers.command("resume")
 def resume_worker(worker: _Worker) -> None:
     """Let a drained worker take jobs again."""
-    _ask(worker, "resume")
+    for name in _asked(worker, "resume"):
+        console.say(f"{name} takes jobs again")
 
 
-def _ask(beginning: str, verb: str) -> None:
+def _asked(given: str, verb: str) -> list[str]:
+    """The workers that do so from now on, each with the number of its processes. Their state says so with their next sign of life."""
     from semantik.entrypoints.cli import client
 
-    async def work(api: client.Client) -> list[dict[str, Any]]:
-        living = [one for one in (await api.get("/workers"))["items"] if one["state"] in ("up", "draining")]
-        meant = {one["name"]: one["id"] for one in living if one["id"].startswith(beginning) or one["name"].startswith(beginning)}
-        # For one that we do not see, the server says why not.
-        return [await api.post(f"/workers/{worker_id}/{verb}") for worker_id in list(meant.values()) or [beginning]]
+    async def work(api: client.Client) -> list[str]:
+        rows = (await api.get("/workers"))["items"]
+        living = [row for row in rows if row["state"] in ("up", "draining")]
+        # For one that does not live, or that we do not see, the server says why not.
+        ids = _meant(given, living) or _meant(given, rows) or {given: given}
+        names = [(await api.post(f"/workers/{worker_id}/{verb}"))["name"] for worker_id in ids.values()]
+        processes = Counter(row["name"] for row in living)
+        return [f"{name} ({processes[name]:,} processes)" if processes[name] > 1 else name for name in names]
 
-    for one in client.run(work):
-        console.say(f"{one['name']}: {one['state']}")
+    return client.run(work)
+
+
+def _meant(given: str, rows: list[dict[str, Any]]) -> dict[str, str]:
+    """The id of one process of each worker that is called so, or else begins so, by name or by id."""
+    exact = {row["name"]: row["id"] for row in rows if given in (row["name"], row["id"])}
+    return exact or {row["name"]: row["id"] for row in rows if row["name"].startswith(given) or row["id"].startswith(given)}
