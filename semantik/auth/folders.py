@@ -12,11 +12,13 @@ from semantik.kit.settings import Settings
 class PathNotAllowed(Forbidden):
     code = "path_not_allowed"
     title = "This folder may not be read"
+    default_hint = "Choose a folder below SEMANTIK_SOURCE_ROOTS."
 
 
 class PathUnusable(InvalidInput):
     code = "path_unusable"
     title = "This folder cannot be used"
+    default_hint = "Name a folder by its whole path, on the machine that runs Semantik."
 
 
 def allowed_path(given: str, settings: Settings, *, owner: bool) -> Path:

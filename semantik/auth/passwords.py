@@ -28,6 +28,7 @@ _semaphores: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaph
 class PasswordTooWeak(InvalidInput):
     code = "password_too_weak"
     title = "Choose another password"
+    default_hint = "Choose a few words that nobody would put together."
 
 
 def check_strength(password: str, *, email: str) -> None:

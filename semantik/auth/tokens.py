@@ -18,6 +18,7 @@ from semantik.kit.secrets import Keyring
 
 _ALGORITHM = "HS256"
 _ISSUER = "semantik"
+_NOT_OURS = "Log in again. If an API key was meant: those begin with sk_, send it whole."
 
 
 class TokenInvalid(Unauthenticated):
@@ -69,4 +70,4 @@ def verify(keyring: Keyring, token: str) -> Claims:
             raise TokenExpired("the access token has expired") from None
         except (jwt.InvalidTokenError, ValueError, KeyError):
             break
-    raise TokenInvalid("the access token is not one of this installation")
+    raise TokenInvalid("the access token is not one of this installation", hint=_NOT_OURS)

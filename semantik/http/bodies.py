@@ -27,16 +27,19 @@ _MAX_DEPTH = 100
 class BadText(InvalidInput):
     code = "bad_text"
     title = "The request holds text that cannot be stored"
+    default_hint = "Remove what is no text: NUL (\\u0000, %00) and halves of surrogate pairs such as \\ud83d without their second half."
 
 
 class BadNumber(InvalidInput):
     code = "bad_number"
     title = "The request holds a number that cannot be stored"
+    default_hint = "Send an integer of at most 18 digits or a finite number; what is longer goes into a string."
 
 
 class TooDeep(InvalidInput):
     code = "too_deep"
     title = "The body is nested too deeply"
+    default_hint = "Send a flatter body."
 
 
 def check_address(scope: Scope) -> None:

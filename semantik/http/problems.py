@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+import json
 import math
 import re
+import tempfile
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
@@ -19,7 +22,7 @@ from starlette.exceptions import HTTPException
 from semantik.http import sockets
 from semantik.http.idempotency import AnsweredBefore, replay
 from semantik.kit import logs
-from semantik.kit.errors import InvalidInput, NotFound, RateLimited, SemantikError, TooLarge, Unavailable
+from semantik.kit.errors import DiskFull, InvalidInput, NotFound, RateLimited, SemantikError, TooLarge, Unavailable
 
 log = logs.get(__name__)
 
@@ -27,6 +30,12 @@ MEDIA_TYPE = "application/problem+json"
 _MAX_ERRORS = 20
 # What Starlette's form parser says past its limit; it has no exception of its own for that.
 _TOO_MANY = re.compile(r"Too many (files|fields)\. Maximum number of \w+ is (\d+)")
+# Somebody has to make room first.
+_DISK_RETRY_S = 30
+_SHOWN_CHARS = 100
+# Fields whose values are never repeated, wherever in the pointer the word stands.
+_SECRET = re.compile(r"password|secret|token|key|credential|authorization|cookie|header", re.IGNORECASE)
+_ADDRESS_WITH_PASSWORD = re.compile(r"://[^/\s]*@")
 
 
 class WrongMediaType(InvalidInput):
@@ -39,12 +48,20 @@ class WrongMediaType(InvalidInput):
 class InvalidJson(InvalidInput):
     code = "invalid_json"
     title = "The body is not valid JSON"
+    default_hint = "Check quotes, commas and brackets around the character that is named, and that the whole body was sent."
 
 
 class UnreadableBody(InvalidInput):
     code = "unreadable_body"
     status = 400
     title = "The body cannot be read"
+    default_hint = "Send what the Content-Type names: JSON in UTF-8, or a form as an HTTP library builds it."
+
+
+class UploadUnkept(Unavailable):
+    code = "upload_unkept"
+    title = "The upload cannot be kept while it arrives"
+    default_hint = "Let this user write the temporary folder, or point TMPDIR at one that can be written, and start the process anew."
 
 
 class TooManyParts(TooLarge):
@@ -57,6 +74,7 @@ class MethodNotAllowed(InvalidInput):
     code = "method_not_allowed"
     status = 405
     title = "This method is not allowed here"
+    default_hint = "See /docs for the methods of each address."
 
 
 class RouteUnknown(NotFound):
@@ -125,6 +143,8 @@ def respond(connection: HTTPConnection, error: SemantikError, headers: Mapping[s
     sent = dict(headers or {})
     if isinstance(error, RateLimited | Unavailable) and error.retry_after_s is not None:
         sent["Retry-After"] = str(max(1, math.ceil(error.retry_after_s)))
+    elif isinstance(error, DiskFull):
+        sent["Retry-After"] = str(_DISK_RETRY_S)
     if error.status == HTTPStatus.UNAUTHORIZED:
         sent.setdefault("WWW-Authenticate", "Bearer")
     return JSONResponse(_plain(body), status_code=error.status, headers=sent, media_type=MEDIA_TYPE)
@@ -173,11 +193,24 @@ async def _of_http(request: Request, error: Exception) -> JSONResponse:
             ours = TooLarge("the request is larger than is taken here")
         case HTTPException(status_code=400) if found := _TOO_MANY.match(str(error.detail)):
             ours = TooManyParts(f"a request may carry at most {int(found[2]):,} {found[1]}", max_parts=int(found[2]))
+        case HTTPException(status_code=400, __cause__=OSError() as cause):
+            ours = _unkept(cause)
         case HTTPException(status_code=400):
             ours = UnreadableBody("the body cannot be read as what its Content-Type says")
         case _:
             ours = _Other(error.status_code, str(error.detail))
     return respond(request, ours, error.headers)
+
+
+def _unkept(error: OSError) -> SemantikError:
+    """A form's file of more than 1 MB lies in the temporary folder until its route takes it."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        folder = tempfile.gettempdir()
+        return DiskFull(
+            f"the upload cannot be kept while it arrives: no space left in the temporary folder {folder}",
+            hint="Free some space there, or point TMPDIR at a folder that has it and start the process anew. Nothing was kept.",
+        )
+    return UploadUnkept(f"the upload cannot be kept in the temporary folder: {error.strerror}", retry_after_s=_DISK_RETRY_S)
 
 
 class _Other(SemantikError):
@@ -200,9 +233,20 @@ async def _of_validation(request: Request, error: Exception) -> JSONResponse:
     if isinstance(error.body, bytes) and any(one["loc"] == ("body",) for one in found):
         sent = request.headers.get("content-type", "")
         return respond(request, WrongMediaType(f"the body came as {sent[:100]!r}" if sent else "the body came without a Content-Type"))
-    errors = [{"pointer": _pointer(one["loc"]), "message": str(one["msg"]), "type": str(one["type"])} for one in found[:_MAX_ERRORS]]
+    errors = [{"pointer": (at := _pointer(one["loc"])), "message": _said(at, one), "type": str(one["type"])} for one in found[:_MAX_ERRORS]]
     first = errors[0]
     return respond(request, InvalidInput(f"{first['pointer']}: {first['message']}"), errors=errors)
+
+
+def _said(pointer: str, problem: Mapping[str, Any]) -> str:
+    """What is wrong with a field, and the value that was sent: none that is a secret or holds one, and of a long one its beginning."""
+    message, value = str(problem["msg"]), problem.get("input")
+    if problem["type"] == "missing" or not isinstance(value, str | int | float | None) or _SECRET.search(pointer):
+        return message
+    if isinstance(value, str) and _ADDRESS_WITH_PASSWORD.search(value):
+        return message
+    shown = json.dumps(value, ensure_ascii=False)
+    return f"{message} (sent: {shown if len(shown) <= _SHOWN_CHARS else shown[:_SHOWN_CHARS] + '...'})"
 
 
 def _pointer(location: tuple[int | str, ...]) -> str:

@@ -7,7 +7,7 @@ A browser can set no header on a WebSocket, so the access token comes as a subpr
 
 Refusals: a program sees the handshake fail with 401 or 403 and a problem body. A browser hides a failed handshake
 from the page, so for one of our own pages the socket is accepted and closed at once, with nothing in between:
-4401 = log in or refresh, 4403 = not allowed, 4404 = not there, 4429, 4500.
+4401 = log in or refresh, 4403 = not allowed, 4404 = not there, 4422 = the address does not fit, 4429, 4500.
 """
 
 from __future__ import annotations
@@ -50,8 +50,15 @@ def check_origin(connection: HTTPConnection, settings: Settings) -> None:
         public = urlsplit(settings.public_url)
         allowed.add(f"{public.scheme}://{public.netloc}")
     host = connection.headers.get("host", "")
-    if origin not in allowed and (not host or urlsplit(origin).netloc.lower() != host.lower()):
+    if origin not in allowed and (not host or _host_of(origin) != host.lower()):
         raise OriginRefused(f"a page of {origin[:200]} may not open this socket")
+
+
+def _host_of(origin: str) -> str | None:
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:  # brackets that hold no IPv6 address
+        return None
 
 
 async def accept(socket: WebSocket) -> None:

@@ -18,6 +18,7 @@ OF_EVERY_KIND = (ITEMS, MINUTES)
 class BadBudget(InvalidInput):
     code = "bad_budget"
     title = "This budget cannot be kept"
+    default_hint = "Give each meter that the kind has a limit of 0 or more."
 
 
 def check(args: type[JobArgs] | JobArgs, budget: Mapping[str, float]) -> None:

@@ -3,7 +3,7 @@
 Transient           network, 5xx, a dependency that is down                again, with backoff, burns an attempt
 Contention          a deadlock, a lost race, a database that is busy       again soon, burns nothing
 RateLimited         429 and friends (kit.errors.RateLimited)               again after retry_after_s, burns nothing
-ResourceExhausted   memory, disk, GPU memory                               again later, burns nothing
+ResourceExhausted   memory, disk, GPU memory, a disk that is read-only     again later, burns nothing
 PermanentFailure    configuration, access, missing model                   failed at once
 ItemFailed          this one item cannot be processed                      the item is failed, the job goes on
 anything else       a bug or a surprise                                    again, with backoff, burns an attempt
@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from semantik.jobs.values import Failure
-from semantik.kit.database_errors import DatabaseBusy, DatabaseUnavailable, WriteConflict
+from semantik.kit.database_errors import DatabaseBusy, DatabaseUnavailable, DatabaseUnwritable, WriteConflict
 from semantik.kit.errors import (
     Conflict,
     DiskFull,
@@ -34,10 +34,10 @@ from semantik.kit.errors import (
 # Full jitter between zero and min(cap, base * 2^n) seconds (the paper's section 4.7).
 _BASE_S = 2.0
 _CAP_S = 300.0
-# A full disk or memory does not empty within seconds.
+# A full disk or memory does not empty within seconds, and a read-only disk is not mounted anew within them.
 _RESOURCE_DELAY_S = 30.0
-# What the system says when disk, quota or memory are used up.
-_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.ENOMEM)
+# What the system says when disk, quota or memory are used up, or the disk takes nothing.
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.ENOMEM, errno.EROFS)
 # Below this many failed items a job goes on; above the larger of this and the share, the fault is the job's own.
 _CIRCUIT_ITEMS = 20
 _CIRCUIT_SHARE = 0.05
@@ -107,12 +107,12 @@ def classify(error: BaseException) -> Verdict:
             return Verdict(ErrorClass.RATE_LIMITED, again=True, burns=False, retry_after_s=error.retry_after_s)
         case ResourceExhausted():
             return Verdict(ErrorClass.RESOURCE, again=True, burns=False, retry_after_s=error.retry_after_s)
-        case DiskFull() | MemoryError():
+        case DiskFull() | DatabaseUnwritable() | MemoryError():
             return Verdict(ErrorClass.RESOURCE, again=True, burns=False, retry_after_s=_RESOURCE_DELAY_S)
         # However often the database goes away, that is no fault of the job.
         case WriteConflict() | DatabaseBusy() | DatabaseUnavailable():
             return Verdict(ErrorClass.TRANSIENT, again=True, burns=False, retry_after_s=error.retry_after_s)
-        case OSError() if error.errno in _NO_ROOM:
+        case OSError(errno=number) | Unavailable(__cause__=OSError(errno=number)) if number in _NO_ROOM:
             return Verdict(ErrorClass.RESOURCE, again=True, burns=False, retry_after_s=_RESOURCE_DELAY_S)
         case ItemFailed():
             return Verdict(ErrorClass.ITEM, again=False, burns=True)

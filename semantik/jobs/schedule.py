@@ -38,6 +38,7 @@ _FIVE = "Minute, hour, day of the month, month, day of the week, such as 0 3 * *
 class BadSchedule(InvalidInput):
     code = "bad_schedule"
     title = "This schedule cannot be kept"
+    default_hint = "Give either cron (five fields) or every_s, and params that the kind takes."
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""What a driver's error means, in words of ours: busy, met another change, full, damaged, away.
+"""What a driver's error means, in words of ours: busy, met another change, full, read-only, damaged, away.
 
 `Database` translates whatever leaves one of its sessions, so nobody else looks at a driver's error.
 """
@@ -17,10 +17,32 @@ from semantik.kit.walls import APP_ROLE
 # A pool or a server that is full empties within seconds; two transactions that met do not meet again at once.
 _BUSY_RETRY_S = 5.0
 _CONFLICT_RETRY_S = 1.0
+# Somebody has to mount, repair or allow something first.
+_DISK_RETRY_S = 30.0
 
 
 class DatabaseUnavailable(Unavailable):
     code = "database_unavailable"
+    default_hint = "Try again in a few seconds. `semantik doctor` says how the database is."
+
+
+class DatabaseUnwritable(DatabaseUnavailable):
+    """Reading may go on; what waits to be written goes on by itself as soon as it can be."""
+
+    code = "database_unwritable"
+    title = "The database cannot be written"
+    default_hint = (
+        "See whether the disk of the data folder is mounted read-only, failing or full, and whether this user may write there. "
+        "Work goes on by itself when it can be written again."
+    )
+
+
+class DatabaseGone(DatabaseUnavailable):
+    """The file that is open has no name any more: whatever is written into it is lost with the process."""
+
+    code = "database_gone"
+    title = "The database file is gone"
+    default_hint = "Stop the process, put the data folder back or restore a backup, and start it again."
 
 
 class DatabaseBusy(Unavailable):
@@ -95,12 +117,14 @@ def translated(error: DBAPIError) -> Exception:
     text = str(error.orig).lower()
     if f'role "{APP_ROLE}"' in text:
         return DatabaseUnavailable(f"the database does not let this user act as {APP_ROLE}", hint="Run: semantik migrate-schema")
-    if "disk is full" in text or "no space left" in text or "disk i/o error" in text:
+    if "disk is full" in text or "no space left" in text:
         return DiskFull("the database cannot be written: no space left on its disk")
+    if "disk i/o error" in text:
+        return DatabaseUnwritable("the database's disk cannot be written or read: read-only, failing, or full", retry_after_s=_DISK_RETRY_S)
     if "malformed" in text or "not a database" in text:
         return DatabaseDamaged("the database file is damaged")
     if "readonly database" in text:
-        return DatabaseUnavailable("the database file is read-only", hint="Give this user the right to write the data folder.")
+        return DatabaseUnwritable("the database file is read-only", retry_after_s=_DISK_RETRY_S)
     if "unable to open database file" in text:
         return DatabaseUnavailable("the database file cannot be opened", hint="Is the data folder there, and may this user write in it?")
     if isinstance(error, OperationalError) and (error.connection_invalidated or "connect" in text or "locked" in text):

@@ -33,6 +33,7 @@ class InvalidInput(SemantikError):
     code = "invalid_input"
     status = 422
     title = "The request holds a value that cannot be used"
+    default_hint = "Correct the value that is named; /docs says what each field takes."
 
 
 class Unauthenticated(SemantikError):
@@ -63,6 +64,7 @@ class TooLarge(SemantikError):
     code = "too_large"
     status = 413
     title = "Too large"
+    default_hint = "Send less at once. SEMANTIK_REQUEST_MAX_BYTES and SEMANTIK_UPLOAD_MAX_BYTES set what is taken."
 
 
 class RateLimited(SemantikError):

@@ -31,6 +31,7 @@ class FileInTheWay(Conflict):
 class FileUnusable(InvalidInput):
     code = "file_unusable"
     title = "The file cannot be read or written"
+    default_hint = "Check the path, and what this user may do there."
 
 
 @contextmanager

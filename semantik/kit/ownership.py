@@ -31,9 +31,12 @@ class DataDirUnusable(Misconfigured):
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """`token` is the owner's bearer: whoever can read the lock file (mode 0600) is the user who runs the process."""
+    """`token` is the owner's bearer: whoever can read the lock file (mode 0600) is the user who runs the process.
 
-    pid: int
+    Who keeps others out by `held` leaves no note: then all three are None.
+    """
+
+    pid: int | None
     address: str | None
     token: str | None = field(default=None, repr=False)
 
@@ -123,14 +126,15 @@ def _locked(data_dir: Path, kind: int) -> IO[str]:
 
 def _busy(data_dir: Path) -> DataDirBusy:
     owner = present_owner(data_dir)
-    who = f"process {owner.pid}" if owner else "the processes of a server"
-    where = f" at {owner.address}" if owner and owner.address else ""
-    return DataDirBusy(
-        f"the data folder {data_dir} is in use by {who}{where}",
-        hint="Use that server, stop it, or set SEMANTIK_DATA_DIR to another folder.",
-        pid=owner.pid if owner else None,
-        address=owner.address if owner else None,
-    )
+    pid, address = (owner.pid, owner.address) if owner else (None, None)
+    if owner is None:
+        who = "the processes of a server"
+    else:
+        who = f"process {pid}" if pid is not None else "another command, such as semantik migrate"
+    where = f" at {address}" if address else ""
+    first = "Use that server, stop it" if owner is None or address else "Wait until it has ended"
+    hint = f"{first}, or set SEMANTIK_DATA_DIR to another folder."
+    return DataDirBusy(f"the data folder {data_dir} is in use by {who}{where}", hint=hint, pid=pid, address=address)
 
 
 def present_owner(data_dir: Path) -> Owner | None:
@@ -142,7 +146,7 @@ def present_owner(data_dir: Path) -> Owner | None:
                 fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
             except BlockingIOError:
                 noted = json.loads(file.read() or "{}")
-                return Owner(pid=int(noted.get("pid", 0)), address=noted.get("address"), token=noted.get("token"))
+                return Owner(pid=noted.get("pid"), address=noted.get("address"), token=noted.get("token"))
             return None
     except (OSError, ValueError):
         return None

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator, MutableMapping
+from typing import Any
 
 import pytest
+import structlog
+import structlog.testing
 
 from semantik.engines.events.base import EventBus
 from semantik.engines.events.memory import MemoryEvents
@@ -49,4 +53,35 @@ async def test_publishing_without_redis_returns_within_two_seconds() -> None:
     bus = RedisEvents(f"redis://127.0.0.1:{services.free_port()}/0")
     async with asyncio.timeout(4):
         await bus.publish(event(1))
+    await bus.close()
+
+
+@pytest.fixture
+def logged() -> Iterator[list[MutableMapping[str, Any]]]:
+    """Lines from info on, whatever level another test has left."""
+    before = structlog.get_config()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.INFO))
+    with structlog.testing.capture_logs() as lines:
+        yield lines
+    structlog.configure(**before)
+
+
+async def test_an_outage_is_logged_once_and_its_end_too(logged: list[MutableMapping[str, Any]]) -> None:
+    with services.redis_server() as redis:
+        redis.kill()
+        bus = RedisEvents(redis.url)
+        subscriptions = [bus.subscribe("tenant-1"), bus.subscribe("tenant-2")]
+        for number in range(1, 4):
+            await bus.publish(event(number))
+            await asyncio.sleep(1)
+        redis.start()
+        async with asyncio.timeout(30):
+            while len(logged) < 4:
+                await bus.publish(event(9))
+                await asyncio.sleep(0.2)
+    said = sorted(line["event"] for line in logged)
+    assert said == ["event feed goes on", "event feed interrupted", "publishing of events goes on", "publishing of events interrupted"]
+    assert all(line["after_s"] > 2 for line in logged if line["event"].endswith("goes on"))
+    for subscription in subscriptions:
+        await subscription.aclose()
     await bus.close()

@@ -9,7 +9,7 @@ from typing import Any
 import httpx2
 import pytest
 import sqlalchemy as sa
-from fastapi import FastAPI, WebSocket
+from fastapi import FastAPI, UploadFile, WebSocket
 from pydantic import BaseModel
 
 from semantik.features.accounts import routes as accounts
@@ -54,6 +54,10 @@ def _add_probes(app: FastAPI) -> None:
     @app.post("/probe/notes", dependencies=[PUBLIC])
     async def note(body: Note) -> Note:
         return body
+
+    @app.post("/api/v1/collections/probe/uploads", dependencies=[PUBLIC])
+    async def upload(file: UploadFile) -> int:
+        return len(await file.read())
 
     @app.get("/probe/list", dependencies=[PUBLIC])
     async def listed(limit: Limit = 10, cursor: Cursor = None) -> list[Any]:

@@ -82,6 +82,13 @@ async def test_what_is_no_credential_is_refused(client: httpx2.AsyncClient, toke
     assert answer.headers["www-authenticate"] == "Bearer"
 
 
+async def test_a_key_that_lost_its_beginning_is_told_how_keys_begin(spine: Spine, client: httpx2.AsyncClient, actor: Actor) -> None:
+    key = await make_key(spine.database, actor, Scope.READ)
+    refused = await client.get("/probe/read", headers=bearer(key.removeprefix("sk_")))
+    assert refused.json()["code"] == "token_invalid"
+    assert "begin with sk_" in refused.json()["hint"]
+
+
 async def test_dead_keys_open_nothing(spine: Spine, client: httpx2.AsyncClient, actor: Actor) -> None:
     past = now() - timedelta(seconds=1)
     for given in ({"expires_at": past}, {"revoked_at": past}):
@@ -153,5 +160,6 @@ async def test_a_socket_without_credentials_or_from_elsewhere_is_refused(app: Fa
         assert closed_with(client, subprotocols=["semantik", "bearer.sk_nonsense"]) == 401
         assert closed_with(client, subprotocols=good, headers={"Origin": "http://evil.example"}) == 403
         assert closed_with(client, subprotocols=good, headers={"Origin": "null"}) == 403
+        assert closed_with(client, subprotocols=good, headers={"Origin": "http://[::1"}) == 403
         # A page of ours could not read the status of a failed handshake, so it gets a close code.
         assert closed_with(client, subprotocols=["semantik", "bearer.x"], headers={"Origin": "http://testserver"}) == 4401

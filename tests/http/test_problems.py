@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import resource
+import tempfile
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -56,6 +58,50 @@ async def test_fields_that_do_not_fit_are_named_by_pointer(client: httpx2.AsyncC
     assert [one["pointer"] for one in body["errors"]] == ["/text", "/size"]
     body = problem(await client.get("/probe/list", params={"limit": 0}), 422, "invalid_input")
     assert body["errors"][0]["pointer"] == "query.limit"
+
+
+async def test_the_value_that_was_wrong_is_repeated_unless_it_may_be_a_secret(client: httpx2.AsyncClient) -> None:
+    body = problem(await client.post("/probe/notes", json={"text": 7, "size": "many " * 100}), 422, "invalid_input")
+    assert body["detail"].endswith("(sent: 7)")
+    assert body["hint"]
+    cut = body["errors"][1]["message"]
+    assert 'sent: "many many' in cut and len(cut) < 250
+    login = {"email": "ada@example.org", "password": ["my secret words"]}
+    for secret in (login, login | {"password": "x" * 5000}):
+        answer = await client.post("/api/v1/auth/login", json=secret)
+        assert answer.status_code == 422
+        assert "my secret" not in answer.text and "xxxxx" not in answer.text
+    url = await client.post("/probe/notes", json={"text": "a", "size": "https://ada:secret@example.org/"})
+    assert "secret@" not in url.text
+
+
+async def test_every_refusal_at_the_door_says_what_to_do(client: httpx2.AsyncClient) -> None:
+    bodies = [b"{", b'{"text":"a\\u0000b"}', b'{"text":"a","extra":NaN}', b'{"text":"a","extra":' + b"[" * 200 + b"]" * 200 + b"}", b"{}"]
+    answers = [await client.post("/probe/notes", content=body, headers=JSON) for body in bodies]
+    answers += [await client.get("/probe/list?cursor=a%00b"), await client.get("/probe/list?cursor=" + "a" * 40_000)]
+    assert all(answer.status_code in (413, 422) and answer.json()["hint"] for answer in answers), [answer.text for answer in answers]
+
+
+async def test_an_upload_that_the_temporary_folder_cannot_hold_is_a_full_disk_and_names_it(client: httpx2.AsyncClient) -> None:
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (64 * 1024, before[1]))
+    try:
+        answer = await client.post("/api/v1/collections/probe/uploads", files={"file": ("large.txt", b"x" * 2_000_000)})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    body = problem(answer, 503, "disk_full")
+    assert tempfile.gettempdir() in body["detail"] and "TMPDIR" in body["hint"]
+    assert int(answer.headers["retry-after"]) > 0
+    small = await client.post("/api/v1/collections/probe/uploads", files={"file": ("small.txt", b"x")})
+    assert small.json() == 1
+
+
+async def test_an_upload_that_the_temporary_folder_does_not_take_is_no_fault_of_the_client(
+    client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", "/nonexistent")
+    answer = await client.post("/api/v1/collections/probe/uploads", files={"file": ("large.txt", b"x" * 2_000_000)})
+    assert problem(answer, 503, "upload_unkept")["hint"]
 
 
 @pytest.mark.parametrize("content", [b"{", b"", b"[1,", b"\xff\xfe{}", b'{"text":"\xff"}', b"nul", b'{"text":"a"}}'])

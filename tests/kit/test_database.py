@@ -18,7 +18,7 @@ from semantik.features.collections import repository as collections
 from semantik.kit import logs, sqlite_files
 from semantik.kit.clock import now
 from semantik.kit.database import Database, OpenedBeforeFork, db_now, insert_ignore, open_database, upsert
-from semantik.kit.database_errors import DatabaseBusy, DatabaseDamaged, DatabaseUnavailable, translated
+from semantik.kit.database_errors import DatabaseBusy, DatabaseDamaged, DatabaseUnavailable, DatabaseUnwritable, translated
 from semantik.kit.errors import DiskFull
 from semantik.tables.accounts import tenants
 from semantik.tables.jobs import schedules
@@ -159,7 +159,8 @@ def failure(text: str) -> OperationalError:
         ("could not extend file: No space left on device", DiskFull),
         ("database disk image is malformed", DatabaseDamaged),
         ("file is not a database", DatabaseDamaged),
-        ("attempt to write a readonly database", DatabaseUnavailable),
+        ("attempt to write a readonly database", DatabaseUnwritable),
+        ("disk I/O error", DatabaseUnwritable),
         ("unable to open database file", DatabaseUnavailable),
         ("database is locked", DatabaseUnavailable),
         ("connection to server at 10.0.0.1 failed: Connection refused", DatabaseUnavailable),
@@ -170,6 +171,13 @@ def test_a_drivers_failure_becomes_a_sentence_of_ours(text: str, becomes: type[E
     made = translated(failure(text))
     assert type(made) is becomes
     assert "10.0.0.1" not in str(made)
+
+
+def test_a_disk_that_fails_is_not_called_full() -> None:
+    made = translated(failure("disk I/O error"))
+    assert isinstance(made, DatabaseUnwritable)
+    assert "read-only, failing, or full" in made.detail
+    assert made.hint and "mounted read-only" in made.hint and made.retry_after_s
 
 
 async def test_a_file_that_is_no_database_is_said_so(tmp_path: Path) -> None:

@@ -78,8 +78,10 @@ def test_who_only_reads_a_folder_keeps_others_out_and_changes_nothing(tmp_path: 
     with ownership.held(tmp_path):
         with pytest.raises(ownership.DataDirBusy):
             ownership.claim(tmp_path)
-        with pytest.raises(ownership.DataDirBusy), ownership.held(tmp_path):
-            pass
+        with pytest.raises(ownership.DataDirBusy, match=r"in use by another command, such as semantik migrate$") as refused:
+            with ownership.held(tmp_path):
+                pass
+        assert refused.value.data["pid"] is None and str(refused.value.hint).startswith("Wait until")
         assert (tmp_path / "owner.lock").read_bytes() == before
     owner = ownership.claim(tmp_path)
     with pytest.raises(ownership.DataDirBusy, match=f"process {os.getpid()}"), ownership.held(tmp_path):

@@ -19,6 +19,7 @@ from semantik.kit.errors import DiskFull, TooLarge, Unavailable
 
 class BlobsUnwritable(Unavailable):
     code = "blobs_unwritable"
+    default_hint = "See whether the disk of the data folder is mounted read-only or failing, and whether this user may write there."
 
 
 @dataclass(frozen=True, slots=True)

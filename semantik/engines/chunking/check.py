@@ -16,6 +16,7 @@ RESERVED_TOKENS = 8
 class BadChunking(InvalidInput):
     code = "bad_chunking"
     title = "The chunking settings cannot be used"
+    default_hint = "Choose a chunk size that the model can take, and an overlap of at most half of it."
 
 
 def check(settings: ChunkingSettings, spec: ModelSpec) -> None:

@@ -14,6 +14,7 @@ class SourceUnreachable(Unavailable):
     """The source as a whole cannot be read; nothing may be concluded about its items."""
 
     code = "source_unreachable"
+    default_hint = "Make it readable for the user that runs Semantik, then sync again."
 
 
 class BadSourceSettings(InvalidInput):

@@ -15,6 +15,7 @@ class EventsUnavailable(Unavailable):
     """What carries live events does not answer. Nothing is lost: pages fall behind and catch up from the database."""
 
     code = "events_unavailable"
+    default_hint = "See whether the Redis of SEMANTIK_REDIS_URL runs; pages catch up by themselves."
 
 
 # A reader this many events behind is told to look at SQL instead.

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -42,6 +43,24 @@ return 1
 """
 
 
+class _Outage:
+    """Says once that something broke off and once that it goes on, however often it is tried in between."""
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self._since: float | None = None
+
+    def met(self, error: Exception) -> None:
+        if self._since is None:
+            self._since = time.monotonic()
+            log.warning(f"{self._what} interrupted", error=type(error).__name__)
+
+    def over(self) -> None:
+        if self._since is not None:
+            log.info(f"{self._what} goes on", after_s=round(time.monotonic() - self._since, 1))
+            self._since = None
+
+
 class RedisEvents(EventBus):
     def __init__(self, url: str) -> None:
         self._writing = RedisLink(url, connect_s=_PUBLISH_S, answer_s=_PUBLISH_S)
@@ -50,6 +69,7 @@ class RedisEvents(EventBus):
         self._publish = self._writer.register_script(_PUBLISH)
         self._subscriptions: list[Subscription] = []
         self._following: asyncio.Task[None] | None = None
+        self._publishing, self._feed = _Outage("publishing of events"), _Outage("event feed")
 
     async def publish(self, event: Event) -> None:
         seq = "" if event.seq is None else str(event.seq)
@@ -58,7 +78,9 @@ class RedisEvents(EventBus):
             async with asyncio.timeout(_PUBLISH_S):
                 await self._publish(keys=[f"semantik:job:{event.job_id}", _FEED], args=[seq, text])
         except (RedisError, OSError, TimeoutError) as error:
-            log.warning("event not published", type=event.type, error=type(error).__name__)
+            self._publishing.met(error)
+        else:
+            self._publishing.over()
 
     async def check(self) -> Mapping[str, Any]:
         try:
@@ -93,12 +115,13 @@ class RedisEvents(EventBus):
                 async with asyncio.timeout(_READ_S):
                     answer: Any = await self._reader.xread({_FEED: last}, count=500, block=_BLOCK_MS)
             except (RedisError, OSError) as error:
-                log.warning("event feed interrupted", error=type(error).__name__)
+                self._feed.met(error)
                 last = None
                 for subscription in list(self._subscriptions):
                     subscription.offer(Event(subscription.tenant_id, subscription.job_id or "", None, "resync", {}))
                 await asyncio.sleep(1)
                 continue
+            self._feed.over()
             for position, fields in _entries(answer):
                 last = position
                 event = Event(*json.loads(fields["e"]))

@@ -20,6 +20,7 @@ class IndexUnavailable(Unavailable):
 
     code = "index_unavailable"
     title = "The search index is not available"
+    default_hint = "Try again in a moment. `semantik doctor` says how the index is."
 
 
 class IndexDiskFull(IndexUnavailable, DiskFull):
@@ -27,6 +28,7 @@ class IndexDiskFull(IndexUnavailable, DiskFull):
 
     code = "index_disk_full"
     title = "The disk of the search index is full"
+    default_hint = DiskFull.default_hint
 
 
 class IndexDamaged(Unavailable):

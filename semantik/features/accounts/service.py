@@ -44,6 +44,7 @@ class LoginFailed(Unauthenticated):
 
     code = "login_failed"
     title = "E-mail and password do not match"
+    default_hint = "Check both for slips of the keyboard."
 
 
 class SessionReused(SessionEnded):
@@ -56,16 +57,19 @@ class SessionReused(SessionEnded):
 class PasswordWrong(Forbidden):
     code = "password_wrong"
     title = "The present password is not right"
+    default_hint = "Enter the password that you log in with now."
 
 
 class BadEmail(InvalidInput):
     code = "bad_email"
     title = "This is no e-mail address"
+    default_hint = "Write it like name@example.org."
 
 
 class ScopeTooWide(Forbidden):
     code = "scope_too_wide"
     title = "A key cannot do more than whoever makes it"
+    default_hint = "Choose a narrower scope, or ask an admin for the key."
 
 
 class TooManyKeys(Conflict):
@@ -77,6 +81,7 @@ class TooManyKeys(Conflict):
 class KeyUnknown(NotFound):
     code = "key_unknown"
     title = "No such API key"
+    default_hint = "It may have been revoked. The list of API keys shows those there are."
 
 
 # Set-up and log-in -----------------------------------------------------------------------------------------------

@@ -17,9 +17,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter
 from fastapi.encoders import jsonable_encoder
 from fastapi.websockets import WebSocket, WebSocketDisconnect
 
@@ -31,6 +31,7 @@ from semantik.http import sockets
 from semantik.http.dependencies import CurrentRuntime, Reader, still_allowed
 from semantik.jobs.store import reading
 from semantik.kit.concurrency import closing, end
+from semantik.kit.errors import InvalidInput
 from semantik.runtime import Runtime
 
 router = APIRouter(tags=["activity"])
@@ -39,6 +40,8 @@ router = APIRouter(tags=["activity"])
 _FIRST_WORD_S = 0.2
 _STILL_ALLOWED_EVERY_S = 60.0
 _MOST_CHARS = 1000
+# As `GET /jobs/{id}/events` has it.
+_MOST_SEQ = 2**62
 
 
 @router.websocket("/ws/jobs")
@@ -48,13 +51,13 @@ async def all_jobs(socket: WebSocket, actor: Reader, runtime: CurrentRuntime) ->
 
 
 @router.websocket("/ws/jobs/{job_id}")
-async def one_job(
-    socket: WebSocket, job_id: str, actor: Reader, runtime: CurrentRuntime, after: Annotated[int | None, Query(ge=0)] = None
-) -> None:
-    """Tells of one job; 4404 when there is none"""
+async def one_job(socket: WebSocket, job_id: str, actor: Reader, runtime: CurrentRuntime, after: str | None = None) -> None:
+    """Tells of one job; 4404 when there is none, 4422 when `after` is no number"""
+    # Not FastAPI's to check: it would close with 1008 and no reason.
+    number = None if after is None else _number(after)
     async with runtime.database.read(actor.tenant_id) as session:
         await repository.get(session, actor, job_id)
-    await _Watch(socket, actor, runtime, job_id).serve(after=after)
+    await _Watch(socket, actor, runtime, job_id).serve(after=number)
 
 
 class _Watch:
@@ -131,7 +134,7 @@ class _Watch:
             match said.get("type"):
                 case "ping":
                     await self._send({"type": "pong"})
-                case "subscribe" if isinstance(said.get("after"), int) and 0 <= said["after"] < 2**63 and not self._after.full():
+                case "subscribe" if type(said.get("after")) is int and 0 <= said["after"] <= _MOST_SEQ and not self._after.full():
                     self._after.put_nowait(said["after"])
                 case _:
                     await self._send({"type": "error", "code": "not_understood", "message": "send ping, or subscribe with after"})
@@ -147,11 +150,19 @@ class _Watch:
             await self._socket.send_text(json.dumps(message, ensure_ascii=False))
 
 
+def _number(after: str) -> int:
+    """Raises `InvalidInput` for what is no number of an event."""
+    if after.isascii() and after.isdigit() and len(after) <= len(str(_MOST_SEQ)) and int(after) <= _MOST_SEQ:
+        return int(after)
+    wrong = f"must be a whole number from 0 to {_MOST_SEQ}"
+    raise InvalidInput(f"query.after: {wrong}", errors=[{"pointer": "query.after", "message": wrong, "type": "int_parsing"}])
+
+
 def _read(text: str) -> dict[str, Any]:
     if len(text) > _MOST_CHARS:
         return {}
     try:
         said = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return said if isinstance(said, dict) else {}

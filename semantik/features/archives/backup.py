@@ -36,6 +36,7 @@ from semantik.kit.settings import Settings
 from semantik.rows import files as stored
 from semantik.rows import lines, opening, order, pages, sums, writing
 from semantik.runtime import open_blobs, open_sql, open_vectors
+from semantik.tables.base import metadata
 
 FORMAT, VERSION = "semantik-backup", 1
 
@@ -116,6 +117,8 @@ async def restore(chosen: Settings, source: Path, *, told: Told) -> Summary:
             )
         told("Reading the backup through")
         end = checked(_End, await run_cpu(archive.verify), "the backup's end")
+        # The end is under no checksum, so what it says of the rows is compared before anything is written.
+        await run_cpu(_require_whole, archive, end)
         owner = ownership.share(chosen.data_dir) if chosen.server_mode else ownership.claim(chosen.data_dir)
         try:
             await _require_empty(chosen)
@@ -197,25 +200,27 @@ def _manifest(chosen: Settings) -> bytes:
 
 
 async def _require_empty(chosen: Settings) -> None:
-    filled = await run_cpu(_filled, chosen.sqlalchemy_url)
-    if filled:
+    documents = await run_cpu(_documents, chosen.sqlalchemy_url)
+    if documents is not None:
         raise TargetNotEmpty(
-            f"the target's table {filled[0]} has rows, and a backup is restored into an empty installation only",
+            f"the target already holds an installation with {documents:,} document{'' if documents == 1 else 's'}, "
+            "and a backup is restored into an empty one only",
             hint="Name another data folder or database, or remove what is in this one yourself.",
         )
     vectors = open_vectors(chosen)
     try:
         for space in await vectors.spaces():
-            if await vectors.count(space):
-                raise TargetNotEmpty(f"the target's index {space.key} has points", hint="Remove it, or name another one.")
+            if points := await vectors.count(space):
+                raise TargetNotEmpty(f"the target's vector index already holds {points:,} points", hint="Remove it, or name another one.")
     finally:
         await vectors.close()
 
 
-def _filled(url: str) -> list[str]:
+def _documents(url: str) -> int | None:
+    """How many documents an installation has; None where there is none."""
     migrations.upgrade(url)
     with opening.writing(url) as connection:
-        return pages.filled(connection)
+        return pages.count(connection, metadata.tables["documents"]) if pages.filled(connection) else None
 
 
 async def _restore_files(chosen: Settings, archive: Archive, told: Told) -> int:
@@ -234,30 +239,44 @@ async def _restore_files(chosen: Settings, archive: Archive, told: Told) -> int:
     return damaged
 
 
+def _require_whole(archive: Archive, end: _End) -> None:
+    """Raises `ArchiveDamaged` for rows that cannot be read here, and for rows and files that are not those that the end tells of."""
+    tallies = {table.name: sums.Tally(table) for table in order.moved()}
+    for name, rows in _rows(archive):
+        tallies[name].add(rows)
+    for name, tally in tallies.items():
+        said = end.rows.get(name, _Sum(rows=0, digest=f"{0:064x}"))
+        if (tally.sum.rows, tally.sum.digest) != (said.rows, said.digest):
+            raise ArchiveDamaged(f"the rows of {name} are not those that were written")
+    there = sum(member.name.startswith("blobs/") for member in archive.members())
+    if not there <= end.files <= there + end.problem_count:
+        raise ArchiveDamaged(f"the backup holds {there:,} stored files, and its end tells of {end.files:,}")
+
+
 def _restore_rows(url: str, archive: Archive, end: _End, told: Told) -> None:
     tables = {table.name: table for table in order.moved()}
-    tallies = {name: sums.Tally(table) for name, table in tables.items()}
     with opening.writing(url) as connection, connection.begin():
-        for member in archive.members():
-            if not member.name.startswith("rows/"):
-                continue
-            table = tables.get(member.name.split("/")[1])
-            if table is None:
-                raise ArchiveDamaged(f"the backup has rows of {member.name.split('/')[1]}, which this version does not know")
-            names, rows = lines.read(table, archive.read(member, most=lines.MAX_BLOCK_BYTES))
-            if names != [column.name for column in table.columns]:
-                raise ArchiveDamaged(f"the rows of {table.name} have other columns than this version's")
-            found = [tuple(row) for row in rows]
-            tallies[table.name].add(found)
-            writing.write(connection, table, found)
-        for name, tally in tallies.items():
-            said = end.rows.get(name, _Sum(rows=0, digest=f"{0:064x}"))
-            if (tally.sum.rows, tally.sum.digest) != (said.rows, said.digest):
-                raise ArchiveDamaged(f"the rows of {name} are not those that were written")
-            if name in _TOLD:
-                told(f"{name}: {tally.sum.rows:,}")
+        for name, rows in _rows(archive):
+            writing.write(connection, tables[name], rows)
+        for name in _TOLD:
+            told(f"{name}: {end.rows[name].rows if name in end.rows else 0:,}")
         writing.reset_sequences(connection, list(tables.values()))
         repository.ask_for_rebuilds(connection, "restored")
+
+
+def _rows(archive: Archive) -> Iterator[tuple[str, list[pages.Row]]]:
+    """Block by block, with the name of the table."""
+    tables = {table.name: table for table in order.moved()}
+    for member in archive.members():
+        if not member.name.startswith("rows/"):
+            continue
+        table = tables.get(member.name.split("/")[1])
+        if table is None:
+            raise ArchiveDamaged(f"the backup has rows of {member.name.split('/')[1]}, which this version does not know")
+        names, rows = lines.read(table, archive.read(member, most=lines.MAX_BLOCK_BYTES))
+        if names != [column.name for column in table.columns]:
+            raise ArchiveDamaged(f"the rows of {table.name} have other columns than this version's")
+        yield table.name, [tuple(row) for row in rows]
 
 
 def _differing(kept: Any, chosen: Settings) -> Iterator[str]:

@@ -2,11 +2,13 @@
 
 The whole file is read through first. Then the collection is made under its tombstone, and rows, files, vectors and points
 follow in the order of the bundle, a member a step; only the last step shows it. Ids follow from the job, so a step that is
-repeated after a crash writes the same rows. A second job waits for the end of this one and removes what was not shown by then.
+repeated after a crash writes the same rows. A second job waits for the end of this one and removes what was not shown; the step
+that shows takes it back.
 """
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 from semantik.engines.blobs.base import BlobMissing
@@ -23,6 +25,9 @@ from semantik.jobs.context import JobContext
 from semantik.jobs.failpoints import fp
 from semantik.jobs.queue import enqueue
 from semantik.jobs.retry import PermanentFailure
+from semantik.jobs.states import WrongState
+from semantik.jobs.store import control
+from semantik.jobs.store.create import JobUnknown
 from semantik.kit.archive import Archive, ArchiveDamaged, Member
 from semantik.kit.concurrency import run_cpu
 from semantik.kit.database import AsyncSession
@@ -30,7 +35,6 @@ from semantik.kit.files import opened
 from semantik.rows.lines import MAX_BLOCK_BYTES
 
 _ROWS_A_STEP = 500
-_REFERS = {"documents": (("source_id", "sources"),), "chunks": (("document_id", "documents"),)}
 _MADE = {"sources": mapping.sources, "documents": mapping.documents, "embeddings": mapping.embeddings}
 
 
@@ -102,16 +106,17 @@ class _Import:
         async with self._ctx.step(total=facts.documents + facts.chunks + facts.files) as session:
             await repository.add_collection(session, self._ctx.actor, values, space=space.key, dimensions=space.dimensions)
             # However this job ends: what is still under its tombstone then is removed, and a collection that is shown is let be.
-            await enqueue(
+            tidying = await enqueue(
                 session,
                 DeleteCollection(collection_id=self._id),
                 actor=self._ctx.actor,
-                title="Clear away what an import leaves",
+                title=f"Tidy up after importing {values['name']}",
                 collection_id=self._id,
                 dedup_key=f"import:{self._id}",
                 depends_on=[self._ctx.job.id],
                 dep_policy="all_finished",
             )
+        self._tidying = tidying.id
 
     async def _take(self, member: Member, into: mapping.Destination, model: TextModel, space: Space) -> None:
         kind, _, rest = member.name.partition("/")
@@ -123,8 +128,9 @@ class _Import:
     async def _take_file(self, member: Member, blob_hash: str) -> None:
         if not await files.unpacked(self._archive, member, self._ctx.runtime.blobs, self._ctx.actor.tenant_id, blob_hash):
             raise ArchiveDamaged("a file of the bundle is not the one that it is named for")
-        async with self._ctx.step(cursor={"at": member.next}, done=1, message="Storing files"):
-            pass
+        async with self._ctx.step(cursor={"at": member.next}, done=1, message="Storing files") as session:
+            if not await repository.sized(session, self._ctx.actor, self._id, blob_hash, size_bytes=member.size):
+                raise ArchiveDamaged("a document of the bundle has more text than is stored of it")
 
     async def _take_rows(self, member: Member, name: str, into: mapping.Destination, model: TextModel, space: Space) -> None:
         if not into.same and name in ("embeddings", "chunks"):
@@ -136,9 +142,9 @@ class _Import:
         else:
             rows = await run_cpu(_MADE[name], into, given)
         for start in range(0, len(rows), _ROWS_A_STEP):
-            some = rows[start : start + _ROWS_A_STEP]
             async with ctx.step(message=f"Taking in {name}") as session:
-                await repository.add_rows(session, ctx.actor, name, await self._tied(session, name, some))
+                some = await self._tied(session, name, rows[start : start + _ROWS_A_STEP])
+                await repository.add_rows(session, ctx.actor, name, some)
             if name == "chunks":
                 await projection.fill(ctx, space, [row["id"] for row in some])
         done = len(rows) if name in ("documents", "chunks") else 0
@@ -146,16 +152,39 @@ class _Import:
             pass
 
     async def _tied(self, session: AsyncSession, name: str, rows: list[mapping.Row]) -> list[mapping.Row]:
-        """The rows, if what they refer to is there. A member whose archive was deleted stands for itself."""
-        for column, table in _REFERS.get(name, ()):
-            wanted = {row[column] for row in rows}
-            if wanted - await repository.there(session, self._ctx.actor, table, wanted):
-                raise ArchiveDamaged(f"{name} of the bundle refer to {table} that it does not hold")
-        if name != "documents":
-            return rows
-        parents = {row["parent_id"] for row in rows if row["parent_id"] is not None}
-        there = await repository.there(session, self._ctx.actor, name, parents) | {row["id"] for row in rows}
-        return [row if row["parent_id"] in there else {**row, "parent_id": None} for row in rows]
+        """The rows to be added, if what they refer to is there."""
+        match name:
+            case "documents":
+                await self._require_places(session, rows)
+                return rows
+            case "chunks":
+                return await self._of_documents(session, rows)
+            case _:
+                return rows
+
+    async def _require_places(self, session: AsyncSession, rows: list[mapping.Row]) -> None:
+        actor, sources = self._ctx.actor, {row["source_id"] for row in rows}
+        if sources - await repository.there(session, actor, "sources", sources):
+            raise ArchiveDamaged("documents of the bundle refer to sources that it does not hold")
+        archives = {row["parent_id"] for row in rows if row["parent_id"] is not None}
+        there = await repository.there(session, actor, "documents", archives - {row["id"] for row in rows})
+        for row in rows:
+            # An archive comes before what was in it: so none lies in itself, by whatever way round.
+            if row["parent_id"] is not None and row["parent_id"] not in there:
+                raise ArchiveDamaged("documents of the bundle lie in archives that it does not hold, or not before them")
+            there.add(row["id"])
+
+    async def _of_documents(self, session: AsyncSession, rows: list[mapping.Row]) -> list[mapping.Row]:
+        """Without those of documents that are read again here: theirs come with that."""
+        found = await repository.texts(session, self._ctx.actor, {row["document_id"] for row in rows})
+        for row in rows:
+            if (text := found.get(row["document_id"])) is None:
+                raise ArchiveDamaged("chunks of the bundle refer to documents that it does not hold")
+            if text.version and row["version"] != text.version:
+                raise ArchiveDamaged(f"a chunk of the bundle has version {row['version']}, and its document version {text.version}")
+            if text.version and row["end"] > text.chars:
+                raise ArchiveDamaged(f"a chunk of the bundle ends at {row['end']:,}, and its document's text at {text.chars:,}")
+        return [row for row in rows if found[row["document_id"]].version]
 
     async def _show(self) -> str:
         ctx = self._ctx
@@ -167,6 +196,10 @@ class _Import:
             if settled < _ROWS_A_STEP:
                 break
         async with ctx.step() as session:
+            # All of it is shown with this step: nothing is left to tidy up. Somebody may have cancelled that job before.
+            with suppress(JobUnknown, WrongState):
+                await control.cancel(session, self._tidying, by=None)
+                await control.delete(session, self._tidying)
             name = await repository.free_name(session, ctx.actor, self._args.name or self._manifest.collection.name)
             for source_id in await repository.publish(session, ctx.actor, self._id, name):
                 await enqueue_ingest(

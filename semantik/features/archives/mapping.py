@@ -25,6 +25,8 @@ _ENDED = ("indexed", "partial", "skipped", "failed")
 _MOST_PATH = 32_000
 # A version is counted on from, in columns of 32 bits.
 _MOST_NUMBER = 2_000_000_000
+# No disk holds a file as large as this.
+_MOST_BYTES = 2**60
 # What we write ourselves lies two deep; far below what Python can still write as an answer.
 _MOST_DEPTH = 8
 
@@ -45,14 +47,24 @@ def _shallow(value: Any) -> Any:
     return value
 
 
+def _placed(position: dict[str, Any]) -> dict[str, Any]:
+    for name, value in position.items():
+        if type(value) is not _PLACES.get(name, type(value)) or (type(value) is int and not 0 <= value <= _MOST_NUMBER):
+            raise ValueError(f"no usable {name}")
+    return position
+
+
+_PLACES = {"page": int, "page_end": int, "slide": int, "sheet": str, "row_start": int, "row_end": int, "ocr": bool}
+
 _Open = Annotated[dict[str, Any], AfterValidator(_shallow)]
+_Place = Annotated[int, Field(ge=0, le=_MOST_NUMBER)]
 
 
 class _Heading(BaseModel):
     title: str
-    level: int
-    start: int
-    page: int | None = None
+    level: _Place
+    start: _Place
+    page: _Place | None = None
 
 
 class _DocumentShape(_Shape):
@@ -66,7 +78,7 @@ class _DocumentShape(_Shape):
 
 class _ChunkShape(_Shape):
     heading_path: list[str] = Field(max_length=100)
-    position: dict[str, str | int | bool]
+    position: Annotated[dict[str, str | int | bool], AfterValidator(_placed)]
 
 
 _Container = TypeAdapter(dict[str, int])
@@ -139,7 +151,7 @@ def chunks(into: Destination, rows: Sequence[Row], tokenizer: Tokenizer) -> list
 
 def _document(into: Destination, row: Row) -> Row:
     path = _text(row, "path")
-    if not 0 < len(path) <= _MOST_PATH:
+    if not 0 < len(path) <= _MOST_PATH or path.startswith("/") or ".." in path.split("/"):
         raise ArchiveDamaged("a document of the bundle has no usable path")
     shown = _shaped(_DocumentShape, row)
     state, content = row.get("state"), row.get("content_hash")
@@ -175,7 +187,10 @@ def _document(into: Destination, row: Row) -> Row:
         "text_hash": _hash(row, "text_hash") if read and row.get("text_hash") is not None else None,
         "chunk_count": _number(row, "chunk_count") if read else 0,
         "text_chars": _number(row, "text_chars") if read else 0,
-        **{name: row.get(name) for name in ("size_bytes", "media_type", "language", "pages", "title", "modified_at")},
+        # What the stored file has is put in its place when the file comes.
+        "size_bytes": _number(row, "size_bytes", most=_MOST_BYTES) if content is not None or row.get("size_bytes") is not None else None,
+        "pages": _maybe(row, "pages"),
+        **{name: row.get(name) for name in ("media_type", "language", "title", "modified_at")},
         "indexed_at": row.get("indexed_at") if read else None,
         "created_at": row.get("created_at") or at,
         "updated_at": at,
@@ -196,11 +211,13 @@ def _chunk(into: Destination, row: Row, tokenizer: Tokenizer) -> Row:
         "ordinal": ordinal,
         "text": _text(row, "text"),
         **{name: _number(row, name) for name in ("start", "end", "tokens")},
-        "page": row.get("page"),
+        "page": _maybe(row, "page"),
         **shown,
         "language": row.get("language"),
         "embedding_hash": _hash(row, "embedding_hash"),
     }
+    if made["end"] - made["start"] != len(made["text"]):
+        raise ArchiveDamaged("a text of the bundle is not as long as from its start to its end")
     if projection.embedding_hash(projection.embedded_text(made, tokenizer)) != made["embedding_hash"]:
         raise ArchiveDamaged("a text of the bundle is not the one that its vector was made of")
     return made
@@ -232,11 +249,15 @@ def _text(row: Row, name: str) -> str:
     return found
 
 
-def _number(row: Row, name: str) -> int:
+def _number(row: Row, name: str, *, most: int = _MOST_NUMBER) -> int:
     found = row.get(name)
-    if type(found) is not int or not 0 <= found <= _MOST_NUMBER:
+    if type(found) is not int or not 0 <= found <= most:
         raise ArchiveDamaged(f"a row of the bundle has no usable {name}")
     return found
+
+
+def _maybe(row: Row, name: str) -> int | None:
+    return None if row.get(name) is None else _number(row, name)
 
 
 def _hash(row: Row, name: str) -> str:

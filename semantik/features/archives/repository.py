@@ -62,7 +62,7 @@ def bundle_parts(tenant_id: str, collection_id: str, generation: int, model_key:
     """What one collection consists of, in the order in which it is written: living documents and what answers for them."""
     own = chunks.c.tenant_id == tenant_id, chunks.c.collection_id == collection_id, chunks.c.generation == generation
     live = sa.exists().where(
-        documents.c.id == chunks.c.document_id, documents.c.version == chunks.c.version, documents.c.deleted_at.is_(None)
+        documents.c.id == chunks.c.document_id, documents.c.version == chunks.c.version, _living(tenant_id, collection_id)
     )
     texts = sa.select(chunks.c.embedding_hash).where(*own, live)
     return [
@@ -87,7 +87,15 @@ def bundle_files(connection: sa.Connection, tenant_id: str, collection_id: str) 
 
 
 def _living(tenant_id: str, collection_id: str) -> sa.ColumnElement[bool]:
-    return sa.and_(documents.c.tenant_id == tenant_id, documents.c.collection_id == collection_id, documents.c.deleted_at.is_(None))
+    """Documents that are not on their way out, by themselves or with the archive that they lie in."""
+    own = documents.alias("own")
+    within = own.c.tenant_id == tenant_id, own.c.collection_id == collection_id
+    buried = sa.select(own.c.id).where(*within, own.c.deleted_at.is_not(None)).cte("buried", recursive=True)
+    inside = documents.alias("inside")
+    buried = buried.union(sa.select(inside.c.id).join(buried, inside.c.parent_id == buried.c.id))
+    return sa.and_(
+        documents.c.tenant_id == tenant_id, documents.c.collection_id == collection_id, documents.c.id.not_in(sa.select(buried.c.id))
+    )
 
 
 async def collection(session: AsyncSession, actor: Actor, collection_id: str) -> Row | None:
@@ -135,13 +143,46 @@ async def there(session: AsyncSession, actor: Actor, name: str, ids: Set[str]) -
     return set(await session.scalars(sa.select(table.c.id).where(table.c.tenant_id == actor.tenant_id, table.c.id.in_(sorted(ids)))))
 
 
+@dataclass(frozen=True, slots=True)
+class Text:
+    """Of a document that came in; version 0: it is read again here, or was never read."""
+
+    version: int
+    chars: int
+
+
+async def texts(session: AsyncSession, actor: Actor, ids: Set[str]) -> dict[str, Text]:
+    """Of those of the documents that are there, by id."""
+    columns = documents.c.id, documents.c.version, documents.c.text_chars
+    found = await session.execute(sa.select(*columns).where(documents.c.tenant_id == actor.tenant_id, documents.c.id.in_(sorted(ids))))
+    return {row.id: Text(row.version, row.text_chars) for row in found}
+
+
+async def sized(session: AsyncSession, actor: Actor, collection_id: str, blob_hash: str, *, size_bytes: int) -> bool:
+    """Gives documents the size that their original has; False when one has more characters than its text has bytes."""
+    own = documents.c.tenant_id == actor.tenant_id, documents.c.collection_id == collection_id
+    wrong = *own, documents.c.content_hash == blob_hash, documents.c.size_bytes != size_bytes
+    await session.execute(sa.update(documents).where(*wrong).values(size_bytes=size_bytes))
+    longer = sa.select(documents.c.id).where(*own, documents.c.text_hash == blob_hash, documents.c.text_chars > size_bytes)
+    return await session.scalar(longer.limit(1)) is None
+
+
 async def settle(session: AsyncSession, actor: Actor, collection_id: str, *, coming: str, to_read: str, limit: int) -> int:
-    """Takes the marks off up to `limit` documents: they are read next, or need nothing. Returns how many."""
+    """Takes the marks off up to `limit` documents: they are read next, or need nothing. Returns how many.
+
+    Their chunks are counted: what the bundle says of them is not believed.
+    """
     own = documents.c.tenant_id == actor.tenant_id, documents.c.collection_id == collection_id
     marked = sa.select(documents.c.id).where(*own, documents.c.due.in_((coming, to_read))).limit(limit)
     ids = list(await session.scalars(marked))
+    there = sa.select(sa.func.count()).where(
+        chunks.c.tenant_id == actor.tenant_id,
+        chunks.c.collection_id == collection_id,
+        chunks.c.document_id == documents.c.id,
+        chunks.c.version == documents.c.version,
+    )
     due = sa.case((documents.c.due == to_read, documents.c.content_hash), else_=sa.null())
-    await session.execute(sa.update(documents).where(*own, documents.c.id.in_(ids)).values(due=due))
+    await session.execute(sa.update(documents).where(*own, documents.c.id.in_(ids)).values(due=due, chunk_count=there.scalar_subquery()))
     return len(ids)
 
 

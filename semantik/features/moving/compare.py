@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -18,6 +19,7 @@ from semantik.engines.blobs.verify import read_through
 from semantik.engines.embedding import bm25
 from semantik.engines.vectors.base import Corpus, Filters, IndexDamaged, Query, SideResult, Space, VectorStore
 from semantik.features.moving.opening import Held, copied_index, require_still, source_files
+from semantik.features.moving.patience import patient, patiently
 from semantik.features.moving.threads import watched
 from semantik.features.moving.values import Check, Report, Watcher
 from semantik.jobs.failpoints import fp
@@ -155,8 +157,8 @@ async def _is_whole(store: BlobStore, tenant: TenantId, name: str) -> bool:
 
 async def _index(held: Held, report: Report, watcher: Watcher, seed: int) -> None:
     with copied_index(held.ends) as source_settings:
-        target = open_vectors(held.ends.target)
-        source = None if source_settings is None else open_vectors(source_settings)
+        target = open_vectors(patient(held.ends.target))
+        source = None if source_settings is None else open_vectors(patient(source_settings))
         try:
             for key, dimensions in await run_cpu(points.spaces, held.source):
                 space = Space(key, dimensions)
@@ -200,7 +202,7 @@ async def _compare_space(
 
 async def _count(store: VectorStore, space: Space, corpora: Sequence[Corpus]) -> int:
     try:
-        return sum([await store.count(space, corpus) for corpus in corpora])
+        return sum([await patiently(partial(store.count, space, corpus)) for corpus in corpora])
     except IndexDamaged:
         return 0
 
@@ -245,8 +247,8 @@ def _between(corpus: Corpus, row: Any, other: Any) -> Query | None:
 
 
 async def _ask_both(rows: Connection, stores: tuple[VectorStore, VectorStore], query: Query, *, space: Space) -> _Search:
-    exact = [await store.query(space, replace(query, exact=True)) for store in stores]
-    graph = [await store.query(space, query) for store in stores]
+    exact = [await patiently(partial(store.query, space, replace(query, exact=True))) for store in stores]
+    graph = [await patiently(partial(store.query, space, query)) for store in stores]
     asked = {id for answer in (*exact, *graph) for side in (answer.dense, answer.sparse) if side for id in side.found.ids}
     alive = await run_cpu(points.known, rows, asked)
     sides = ((exact[0].dense, exact[1].dense), (exact[0].sparse, exact[1].sparse))

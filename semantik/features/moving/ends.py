@@ -38,7 +38,7 @@ class Ends:
 
     @property
     def files(self) -> bool:
-        return _files(self.source) != _files(self.target)
+        return place_of_files(self.source) != place_of_files(self.target)
 
     @property
     def index(self) -> bool:
@@ -94,7 +94,7 @@ def _change(part: str) -> dict[str, object]:
             raise BadTarget(f"{place_shown(part)!r} is neither an address that we know, nor a folder, nor a file of settings")
 
 
-def _files(settings: Settings) -> object:
+def place_of_files(settings: Settings) -> location.FolderPlace | location.BucketPlace:
     found = location.parse(settings.blobs_url) if settings.blobs_url else location.FolderPlace(settings.data_dir / "blobs")
     return location.FolderPlace(found.path.resolve()) if isinstance(found, location.FolderPlace) else found
 

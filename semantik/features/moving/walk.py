@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from itertools import islice
 
 from semantik.engines.blobs.base import BlobDamaged, BlobMissing, BlobStore
@@ -15,6 +16,7 @@ from semantik.engines.vectors.base import Space
 from semantik.features.ingestion import projection
 from semantik.features.moving.ledger import Ledger
 from semantik.features.moving.opening import Held, keys_and_models, source_files
+from semantik.features.moving.patience import patient, patiently
 from semantik.features.moving.threads import watched
 from semantik.features.moving.values import Watcher
 from semantik.jobs.failpoints import fp
@@ -46,7 +48,7 @@ async def carry(held: Held, watcher: Watcher) -> None:
         await watched(_rows, watcher, held.source, ends.target.sqlalchemy_url, ledger)
     if ends.files or ends.index:
         # Its database is opened with the rest, and not asked.
-        runtime = await open_runtime(ends.target)
+        runtime = await open_runtime(patient(ends.target))
         try:
             await _beside_rows(held, runtime, ledger, watcher)
         finally:
@@ -127,7 +129,7 @@ async def fill_index(rows: Connection, runtime: Runtime, ledger: Ledger, watcher
     """From the rows, not from the source's index: what is computed there is kept in SQL, and an index may be damaged."""
     for key, dimensions in await run_cpu(points.spaces, rows):
         space = Space(key, dimensions)
-        await runtime.vectors.ensure(space)
+        await patiently(partial(runtime.vectors.ensure, space))
         tenants: dict[str, int] = {}
         for tenant, _, _, expected in await run_cpu(points.corpora, rows, key):
             tenants[tenant] = tenants.get(tenant, 0) + expected
@@ -149,7 +151,8 @@ async def _points(
         if not page:
             break
         model = await runtime.text_model(page[0]["embedding_model"])
-        await runtime.vectors.upsert(space, await run_cpu(projection.points, tenant, page, model.tokenizer))
+        written = await run_cpu(projection.points, tenant, page, model.tokenizer)
+        await patiently(partial(runtime.vectors.upsert, space, written))
         await runtime.vectors.flush(space)
         fp("move_points_flushed")
         done = Done([page[-1]["id"]], done.done + len(page))

@@ -6,16 +6,18 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from semantik.auth.access import readable_jobs, readable_schedules
+from semantik.auth.access import readable_jobs, readable_schedules, readable_sources
 from semantik.auth.actor import Actor
 from semantik.kit.database import AsyncSession
 from semantik.kit.errors import NotFound
 from semantik.tables.jobs import jobs, schedule_fires, schedules
+from semantik.tables.sources import sources
 
 
 class ScheduleUnknown(NotFound):
     code = "schedule_unknown"
     title = "No such schedule"
+    default_hint = "It may have been removed. The list of schedules shows those there are."
 
 
 async def list_all(session: AsyncSession, actor: Actor) -> list[Any]:
@@ -29,6 +31,11 @@ async def get(session: AsyncSession, actor: Actor, schedule_id: str) -> Any:
     if row is None:
         raise ScheduleUnknown(f"there is no schedule {schedule_id}")
     return row
+
+
+async def has_source(session: AsyncSession, actor: Actor, source_id: str) -> bool:
+    statement = readable_sources(actor).where(sources.c.id == source_id).with_only_columns(sources.c.id)
+    return await session.scalar(statement) is not None
 
 
 async def last_jobs(session: AsyncSession, actor: Actor, ids: Sequence[str]) -> dict[str, Any]:

@@ -44,6 +44,7 @@ class QueryTooLong(InvalidInput):
 
 class LimitOutOfRange(InvalidInput):
     code = "limit_out_of_range"
+    default_hint = "Ask for a number in between, and for the next page by its cursor."
 
 
 async def search(runtime: Runtime, actor: Actor, request: Request) -> SearchResult:

@@ -26,6 +26,7 @@ from semantik.kit.settings import Settings
 class UploadsFixed(Conflict):
     code = "uploads_fixed"
     title = "Uploads have no settings"
+    default_hint = "Upload files, or add a source that reads a folder."
 
 
 async def create(session: AsyncSession, actor: Actor, settings: Settings, collection_id: str, wanted: NewSource) -> str:

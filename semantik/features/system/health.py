@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,7 +16,9 @@ from semantik import __version__
 from semantik.features.system import repository
 from semantik.jobs.store import workers
 from semantik.kit.concurrency import Loops, run_cpu
-from semantik.kit.database import Database
+from semantik.kit.database import Database, db_now
+from semantik.kit.database_errors import DatabaseUnwritable
+from semantik.kit.database_file import DatabaseFile
 from semantik.kit.errors import SemantikError, Unavailable
 from semantik.runtime import Bell, Runtime
 
@@ -28,21 +32,34 @@ State = Literal["ok", "degraded", "down"]
 
 class DiskLow(Unavailable):
     code = "disk_low"
+    default_hint = "Free some space before an upload or an index build fails for want of it."
+
+
+class DiskReadOnly(Unavailable):
+    code = "disk_read_only"
+    default_hint = "Mount the disk of the data folder for writing again; its file system may have found an error (see the system's log)."
 
 
 class NoWorkers(Unavailable):
     code = "no_workers"
+    default_hint = "Start one: semantik worker."
+
+
+class WorkersDraining(Unavailable):
+    code = "workers_draining"
+    default_hint = "Run: semantik workers resume NAME, or start another worker."
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """`facts` are what the part says of itself; `code` and `detail` why it is not well."""
+    """`facts` are what the part says of itself; `code` and `detail` why it is not well, `hint` what to do about it."""
 
     name: str
     state: State
     latency_ms: float
     code: str | None = None
     detail: str | None = None
+    hint: str | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -52,6 +69,7 @@ class Checks:
 
     def __init__(self, runtime: Runtime, *, low_disk_bytes: int = _LOW_DISK_BYTES) -> None:
         self._runtime = runtime
+        self._database_file = DatabaseFile.of(runtime.settings.sqlalchemy_url)
         self._low_disk_bytes = low_disk_bytes
         self._looking: asyncio.Task[list[Part]] | None = None
         self._looked_at = 0.0
@@ -61,7 +79,7 @@ class Checks:
         checks: dict[str, Callable[[], Awaitable[Mapping[str, Any]]]] = {
             "api": _api,
             "loops": lambda: _loops(runtime.loops),
-            "database": lambda: _database(runtime.database),
+            "database": lambda: _database(runtime.database, self._database_file),
             "workers": lambda: _workers(runtime.database),
             "vectors": runtime.vectors.health,
             "blobs": runtime.blobs.check,
@@ -101,10 +119,10 @@ async def _checked(name: str, check: Callable[[], Awaitable[Mapping[str, Any]]])
 
     try:
         facts = await asyncio.wait_for(check(), _TIMEOUT_S)
-    except (DiskLow, NoWorkers) as error:
-        return Part(name, "degraded", taken(), error.code, error.detail, error.data)
+    except (DiskLow, NoWorkers, WorkersDraining, DatabaseUnwritable) as error:
+        return Part(name, "degraded", taken(), error.code, error.detail, error.hint, error.data)
     except SemantikError as error:
-        return Part(name, "down", taken(), error.code, error.detail)
+        return Part(name, "down", taken(), error.code, error.detail, error.hint)
     except TimeoutError:
         return Part(name, "down", taken(), "timeout", f"no answer within {_TIMEOUT_S:g} s")
     except OSError as error:
@@ -130,21 +148,35 @@ async def _broker(bell: Bell) -> Mapping[str, Any]:
 
 async def _workers(database: Database) -> Mapping[str, Any]:
     async with database.read() as session:
-        living = await workers.living(session)
-    if not living:
-        raise NoWorkers("no worker has been seen for a minute: jobs wait", hint="Start one: semantik worker.")
-    return {"workers": len(living), "slots": sum(row.slots for row in living)}
+        taking = await workers.living(session)
+        since = await db_now(session) - timedelta(seconds=workers.SILENT_S)
+        seen = [] if taking else await workers.list_all(session)
+    if any(row.state != workers.WorkerState.DOWN and row.last_seen_at > since for row in seen):
+        raise WorkersDraining("every worker drains: jobs wait until one takes jobs again")
+    if not taking:
+        raise NoWorkers("no worker has been seen for a minute: jobs wait")
+    return {"workers": len(taking), "slots": sum(row.slots for row in taking)}
 
 
-async def _database(database: Database) -> Mapping[str, Any]:
+async def _database(database: Database, file: DatabaseFile | None) -> Mapping[str, Any]:
+    """Reading and writing fail apart: a disk that turned read-only still answers searches."""
     async with database.read() as session:
         await repository.ping(session)
+    if file is not None:
+        await run_cpu(file.check)
+        await run_cpu(file.check_writable)
     return {"dialect": database.dialect}
 
 
 async def _disk(folder: Path, low_bytes: int) -> Mapping[str, Any]:
+    if await run_cpu(_is_read_only, folder):
+        raise DiskReadOnly("the disk of the data folder is mounted read-only")
     usage = await run_cpu(shutil.disk_usage, folder)
     if usage.free < low_bytes:
         left = f"{usage.free // 1024**2} MB are left on the disk of the data folder"
         raise DiskLow(left, free_bytes=usage.free, total_bytes=usage.total)
     return {"free_bytes": usage.free, "total_bytes": usage.total}
+
+
+def _is_read_only(folder: Path) -> bool:
+    return bool(os.statvfs(folder).f_flag & os.ST_RDONLY)

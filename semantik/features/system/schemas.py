@@ -37,6 +37,7 @@ class Part(BaseModel):
     latency_ms: float = Field(examples=[0.8])
     code: str | None = Field(None, description="Why it is not well.", examples=[None])
     detail: str | None = None
+    hint: str | None = Field(None, description="What to do about it, where we know.", examples=[None])
     facts: dict[str, Any] = Field(default_factory=dict, description="What the part says of itself.")
 
 
@@ -47,7 +48,15 @@ class Health(BaseModel):
     @classmethod
     def of(cls, parts: list[health.Part]) -> Health:
         shown = [
-            Part(name=one.name, state=one.state, latency_ms=one.latency_ms, code=one.code, detail=one.detail, facts=dict(one.facts))
+            Part(
+                name=one.name,
+                state=one.state,
+                latency_ms=one.latency_ms,
+                code=one.code,
+                detail=one.detail,
+                hint=one.hint,
+                facts=dict(one.facts),
+            )
             for one in parts
         ]
         return cls(status=health.overall(parts), parts=shown)

@@ -36,6 +36,7 @@ class WorkerUnknown(NotFound):
 
 class WorkerGone(Conflict):
     code = "worker_gone"
+    default_hint = "Start it anew; a fresh process takes jobs at once."
 
 
 @router.get("/queues")

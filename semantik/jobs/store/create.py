@@ -23,6 +23,7 @@ from semantik.tables.jobs import job_edges, jobs
 class JobUnknown(NotFound):
     code = "job_unknown"
     title = "No such job"
+    default_hint = "It may have been cleaned up. The list of jobs shows those there are."
 
 
 @dataclass(frozen=True, slots=True)

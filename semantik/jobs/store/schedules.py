@@ -20,6 +20,7 @@ Row = Any
 
 class ScheduleNameTaken(Conflict):
     code = "schedule_name_taken"
+    default_hint = "Choose another name."
 
 
 async def due(database: Database, kinds: Sequence[str]) -> list[str]:

@@ -8,12 +8,13 @@ import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
+from urllib.parse import quote
 
 import pytest
 from fastapi import FastAPI
 from websockets.asyncio.client import connect
-from websockets.exceptions import InvalidStatus
-from websockets.typing import Subprotocol
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.typing import Origin, Subprotocol
 
 from semantik.engines.events.base import Event
 from semantik.http.local import as_local
@@ -70,8 +71,9 @@ async def test_a_watcher_gets_a_snapshot_and_then_every_event_in_order(
         assert (last["status"], last["progress"], last["collection_id"], last["counts"]["done"]) == ("completed", 100.0, "c1", 8)
         await socket.send('{"type": "ping"}')
         assert await _receive(socket, "pong")
-        await socket.send("no json")
-        assert (await _receive(socket, "error"))[-1]["code"] == "not_understood"
+        for nonsense in ("no json", "[" * 999, "7"):
+            await socket.send(nonsense)
+            assert (await _receive(socket, "error"))[-1]["code"] == "not_understood"
 
 
 async def test_a_client_that_comes_back_sees_every_number_once_and_in_order(
@@ -114,6 +116,31 @@ async def test_strangers_and_the_unknown_are_refused_before_the_socket_opens(wor
         with pytest.raises(InvalidStatus) as refused:
             await connect(f"ws://{address}/ws/jobs").__aenter__()
         assert refused.value.response.status_code == 401
+
+
+@pytest.mark.parametrize("after", ["-1", "abc", "", "1.5", "٣", str(2**62 + 1), "9" * 23])
+async def test_a_number_that_none_has_is_refused_in_words(world: World, app: FastAPI, serve: Serve, after: str) -> None:
+    made = await world.put(Stroll())
+    async with serve(as_local(app, world.actor)) as address:
+        with pytest.raises(InvalidStatus) as refused:
+            await connect(f"ws://{address}/ws/jobs/{made.id}?after={quote(after)}").__aenter__()
+        assert refused.value.response.status_code == 422
+        assert json.loads(refused.value.response.body)["errors"][0]["pointer"] == "query.after"
+        async with connect(f"ws://{address}/ws/jobs/{made.id}?after={quote(after)}", origin=Origin(f"http://{address}")) as page:
+            with pytest.raises(ConnectionClosed):
+                await page.recv()
+            assert (page.close_code, page.close_reason) == (4422, "invalid_input")
+
+
+@pytest.mark.parametrize("after", ["true", "-1", "1.5", '"7"', "null", str(2**62 + 1), "9" * 900])
+async def test_a_socket_outlives_a_wish_that_makes_no_sense(world: World, app: FastAPI, serve: Serve, after: str) -> None:
+    made = await world.put(Stroll())
+    async with serve(as_local(app, world.actor)) as address, connect(f"ws://{address}/ws/jobs/{made.id}?after={2**62}") as socket:
+        await _receive(socket, "snapshot")
+        await socket.send(f'{{"type": "subscribe", "after": {after}}}')
+        assert (await _receive(socket, "error"))[-1]["code"] == "not_understood"
+        await socket.send('{"type": "ping"}')
+        assert await _receive(socket, "pong")
 
 
 async def test_a_hundred_sockets_get_every_event(world: World, app: FastAPI, serve: Serve, dispatcher: LocalDispatcher) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import tarfile
 from collections.abc import Callable
@@ -191,6 +192,20 @@ def in_rows(table: str, **values: Any) -> Callable[[str, bytes], bytes]:
     return change
 
 
+def within(*circle: int) -> Callable[[str, bytes], bytes]:
+    """Puts documents of the first block, by their numbers, each into the one named after it."""
+
+    def change(name: str, body: bytes) -> bytes:
+        if name != "rows/documents/000001.jsonl":
+            return body
+        head, *rest = [json.loads(line) for line in body.splitlines()]
+        for inner, outer in itertools.pairwise(circle):
+            rest[inner][head.index("parent_id")] = rest[outer][head.index("id")]
+        return b"".join(json.dumps(one).encode() + b"\n" for one in (head, *rest))
+
+    return change
+
+
 def nested(depth: int) -> dict[str, Any]:
     return {"a": nested(depth - 1)} if depth else {}
 
@@ -212,6 +227,47 @@ def in_manifest(**values: Any) -> Callable[[str, bytes], bytes]:
 
 def in_end(body: bytes, **values: Any) -> bytes:
     return json.dumps(json.loads(body) | values).encode()
+
+
+@here
+@pytest.mark.parametrize("size_bytes", [1, 10**12])
+async def test_sizes_and_counts_are_those_of_what_came(client: httpx2.AsyncClient, tmp_path: Path, size_bytes: int) -> None:
+    given = await fill(client, tmp_path / "papers")
+    content = altered(await exported(client, given), in_rows("documents", size_bytes=size_bytes, chunk_count=99))
+    job = await imported(client, content, name="Second")
+    assert job["status"] == "completed", job
+    mine, taken = [await documents_of(client, one) for one in (given, job["result"]["collection_id"])]
+    told = ("size_bytes", "chunk_count")
+    assert {path: [row[name] for name in told] for path, row in mine.items()} == {
+        path: [row[name] for name in told] for path, row in taken.items()
+    }
+    for row in taken.values():
+        original = await client.get(f"/api/v1/documents/{row['id']}/original")
+        assert len(original.content) == int(original.headers["content-length"]) == row["size_bytes"]
+    assert (await examined(client))["found"] == {}
+
+
+@here
+async def test_an_import_that_ended_well_leaves_no_other_job_to_be_seen(client: httpx2.AsyncClient, tmp_path: Path) -> None:
+    job = await imported(client, await exported(client, await fill(client, tmp_path / "papers")), name="Second")
+    assert job["status"] == "completed", job
+    assert (await client.get("/api/v1/jobs", params={"kind": "delete_collection"})).json()["items"] == []
+
+
+@here
+async def test_what_lies_in_a_deleted_archive_is_not_exported(
+    client: httpx2.AsyncClient, other_client: httpx2.AsyncClient, database: Database, tmp_path: Path
+) -> None:
+    given = await fill(client, tmp_path / "papers")
+    box = (await documents_of(client, given))["box.zip"]["id"]
+    async with database.write() as session:
+        # As its deletion leaves it until the job has removed what was in it.
+        await session.execute(sa.update(documents).where(documents.c.id == box).values(deleted_at=sa.func.current_timestamp()))
+        await session.commit()
+    job = await imported(other_client, await exported(client, given))
+    assert job["status"] == "completed", job
+    taken = await documents_of(other_client, job["result"]["collection_id"])
+    assert "alone.html" in taken and not [path for path in taken if path.startswith("box.zip")]
 
 
 @here
@@ -246,6 +302,20 @@ HOSTILE: dict[str, Callable[[str, bytes], bytes]] = {
     "a version after which none comes": in_rows("documents", version=2**31 - 1),
     "a vector of nothing": in_rows("embeddings", vector="AAAA"),
     "vectors of another model": in_rows("embeddings", model_key="other"),
+    "a file smaller than nothing": in_rows("documents", size_bytes=-1),
+    "a path that leads out": in_rows("documents", path="../../etc"),
+    "a path from the root": in_rows("documents", path="/etc/passwd"),
+    "an archive that it does not hold": in_rows("documents", parent_id="01a00000-0000-7000-8000-000000000000"),
+    "a document that lies in itself": within(0, 0),
+    "documents that lie in each other": within(0, 1, 0),
+    "pages before the first": in_rows("documents", pages=-1),
+    "more text than is stored": in_rows("documents", text_chars=1_000_000),
+    "a chunk of another version": in_rows("chunks", version=99),
+    "a chunk that ends beyond its text": in_rows("chunks", start=10**9, end=10**9 + 44),
+    "a chunk longer than its text": in_rows("chunks", end=10**9),
+    "a chunk that ends before it starts": in_rows("chunks", start=10, end=5),
+    "a place that is no number": in_rows("chunks", position={"page": "x"}),
+    "a page before the first": in_rows("chunks", page=-1),
     "a file under a foreign hash": lambda name, body: b"not that" if name.startswith("blobs/") else body,
     "more than a job can count": lambda name, body: in_end(body, documents=10**18) if name == "end.json" else body,
     "a chunking that never ends": in_manifest(collection={"chunking": {"strategy": "recursive", "max_tokens": 16, "overlap_tokens": 99}}),

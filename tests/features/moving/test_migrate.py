@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import shutil
 import signal
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -20,6 +22,7 @@ from semantik.kit.errors import Misconfigured
 from semantik.kit.secrets import open_keyring
 from semantik.kit.settings import Settings
 from semantik.kit.walls import APP_ROLE
+from semantik.rows import files
 from semantik.rows.opening import alone, reading, writing
 from semantik.rows.pages import count
 from semantik.tables.documents import documents
@@ -90,6 +93,36 @@ def test_to_a_server_s_stack_and_back(source: Semantik, tmp_path: Path, postgres
     assert sums(home.url) == used and used["documents"] == rows["documents"] and used["chunks"] == rows["chunks"]
     assert credentials(home) == {b"a password"}
     assert_alike(home.answers(), answers)
+
+
+def test_the_dry_run_says_what_the_move_then_counts(source: Semantik, tmp_path: Path) -> None:
+    """Most files here are their own text, and some are not."""
+    rows = sums(source.url)
+    with reading(source.url, still=True) as connection:
+        by_rows = files.expected(connection)
+    predicted = {part["what"]: part for part in source.json("migrate", "--to", str(tmp_path / "target"), "--dry-run")["parts"]}
+    checks = {check["what"]: check["source"] for check in source.json("migrate", "--to", str(tmp_path / "target"))["checks"]}
+    assert f"{predicted['files']['count']:,}, {predicted['files']['content_bytes']:,} bytes" == checks["files"]
+    assert by_rows.files == predicted["files"]["count"]
+    assert by_rows.content_bytes == pytest.approx(predicted["files"]["content_bytes"], rel=0.05)
+    for name, one in rows.items():
+        assert (predicted[name]["count"], predicted[name]["content_bytes"]) == (one.rows, one.content_bytes)
+        assert checks[name].startswith(f"{one.rows:,} rows")
+    for name in predicted.keys() - rows.keys() - {"files"}:
+        assert checks[name] == f"{predicted[name]['count']:,} points by the rows"
+
+
+def test_an_index_server_that_starts_anew_meanwhile_is_waited_for(source: Semantik, tmp_path: Path) -> None:
+    folder, port = tmp_path / "qdrant", services.free_port()
+    with services.qdrant(folder, port=port) as url:
+        process = source.start("migrate", "--to", url, "--json", SEMANTIK_TEST_FAILPOINTS="move_filled=stop@1")
+        assert process.pid == os.waitpid(process.pid, os.WUNTRACED)[0]
+    process.send_signal(signal.SIGCONT)
+    time.sleep(4)
+    assert process.poll() is None, "it waits"
+    with services.qdrant(folder, port=port):
+        out, err = process.communicate(timeout=120)
+    assert process.returncode == 0 and json.loads(out)["proved"], err
 
 
 def source_answers(source: Semantik, tmp_path: Path) -> list[tuple[str, list[float]]]:

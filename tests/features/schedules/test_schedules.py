@@ -8,7 +8,9 @@ from typing import ClassVar
 
 import httpx2
 import pytest
+import sqlalchemy as sa
 
+from semantik.auth.actor import Actor
 from semantik.jobs import schedule
 from semantik.jobs.context import JobContext
 from semantik.jobs.handlers import handles
@@ -17,6 +19,9 @@ from semantik.jobs.states import Status
 from semantik.jobs.store import schedules as store
 from semantik.jobs.values import JobArgs
 from semantik.kit.database_errors import WriteConflict
+from semantik.kit.ids import derived_id
+from semantik.tables.collections import collections
+from semantik.tables.sources import sources
 from tests.jobs.conftest import World
 
 
@@ -25,10 +30,18 @@ class Sweep(JobArgs):
     rooms: int = 1
 
 
+class Fetch(JobArgs):
+    kind: ClassVar[str] = "fetch"
+    source_id: str
+
+
 @pytest.fixture(autouse=True)
-def _sweep() -> None:
+def _kinds() -> None:
     @handles(Sweep)
     async def sweep(ctx: JobContext, args: Sweep) -> None: ...
+
+    @handles(Fetch)
+    async def fetch(ctx: JobContext, args: Fetch) -> None: ...
 
 
 NEW = {"name": "Nightly", "kind": "sweep", "cron": "0 3 * * *", "timezone": "Europe/Berlin", "params": {"rooms": 2}}
@@ -57,6 +70,10 @@ async def test_a_schedule_is_made_changed_and_run_now(world: World, client: http
     "wrong",
     [
         {"cron": "99 * * * *"},
+        {"cron": "* * * * * *"},
+        {"cron": "0 0 3 * * *"},
+        {"cron": "3 * * *"},
+        {"cron": ""},
         {"cron": None},
         {"every_s": 60},
         {"timezone": "Mars/Olympus"},
@@ -68,6 +85,29 @@ async def test_a_schedule_is_made_changed_and_run_now(world: World, client: http
 async def test_what_could_never_fire_is_refused(client: httpx2.AsyncClient, wrong: dict[str, object]) -> None:
     answer = await client.post("/schedules", json={**NEW, **wrong})
     assert (answer.status_code, answer.json()["code"]) == (422, "bad_schedule")
+
+
+async def test_only_a_source_of_the_tenant_is_put_on_a_schedule(world: World, client: httpx2.AsyncClient) -> None:
+    ours, theirs = [await _source(world, actor) for actor in (world.actor, world.other)]
+    new = {**NEW, "kind": "fetch"}
+    for unknown in (theirs, "nobody's"):
+        refused = await client.post("/schedules", json={**new, "params": {"source_id": unknown}})
+        assert (refused.status_code, refused.json()["code"]) == (404, "source_unknown")
+    made = (await client.post("/schedules", json={**new, "params": {"source_id": ours}})).json()
+    refused = await client.patch(f"/schedules/{made['id']}", json={"params": {"source_id": theirs}})
+    assert (refused.status_code, refused.json()["code"]) == (404, "source_unknown")
+    assert (await client.get(f"/schedules/{made['id']}")).json()["params"] == {"source_id": ours}
+
+
+async def _source(world: World, actor: Actor) -> str:
+    name, at = f"of {actor.tenant_id}", datetime.now(UTC)
+    own = {"id": derived_id(name), "tenant_id": actor.tenant_id, "name": name, "created_at": at}
+    collection = {**own, "embedding_model": "hashing", "chunking": {}, "generation": 1, "updated_at": at}
+    async with world.database.write() as session:
+        await session.execute(sa.insert(collections).values(**collection))
+        await session.execute(sa.insert(sources).values(**own, collection_id=own["id"], kind="upload", settings={}))
+        await session.commit()
+    return derived_id(name)
 
 
 async def test_a_schedule_tells_its_last_job_and_the_times_that_came(
@@ -99,6 +139,8 @@ async def test_kinds_and_times_are_shown_before_anything_is_made(client: httpx2.
     times = (await client.post("/schedules/preview", json={"cron": "0 3 * * *", "timezone": "Europe/Berlin"})).json()["next_five"]
     assert len(times) == 5
     assert (await client.post("/schedules/preview", json={"cron": "99 * * * *"})).json()["code"] == "bad_schedule"
+    by_the_second = (await client.post("/schedules/preview", json={"cron": "* * * * * *"})).json()
+    assert (by_the_second["code"], "has 6 fields" in by_the_second["detail"]) == ("bad_schedule", True)
     assert (await client.get("/schedules")).json()["items"] == []
 
 

@@ -5,7 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import shutil
+import subprocess
+from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -127,6 +131,53 @@ async def test_each_part_that_is_down_is_named_and_the_rest_goes_on(app: FastAPI
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_a_database_file_that_was_deleted_or_replaced_is_noticed_and_nothing_more_is_acknowledged(
+    app: FastAPI, client: httpx2.AsyncClient, runtime: Runtime
+) -> None:
+    file = Path(runtime.settings.sqlalchemy_url.removeprefix("sqlite:///"))
+    aside = file.with_name("aside.db")
+    assert (await client.post("/api/v1/collections", json={"name": "Before"})).status_code == 201
+    file.rename(aside)
+    for says in ("is gone", "was replaced by another one"):
+        refused = await client.post("/api/v1/collections", json={"name": "Lost"})
+        assert (refused.status_code, refused.json()["code"]) == (503, "database_gone")
+        assert says in refused.json()["detail"] and refused.json()["hint"]
+        health_of = (await client.get("/health/full")).json()
+        part = next(one for one in health_of["parts"] if one["name"] == "database")
+        assert (health_of["status"], part["state"], part["code"]) == ("down", "down", "database_gone")
+        shutil.copy(aside, file)
+    assert (await client.get("/api/v1/collections")).status_code == 200
+    aside.replace(file)
+    assert (await client.post("/api/v1/collections", json={"name": "After"})).status_code == 201
+    async with anyone(app) as stranger:
+        await asyncio.sleep(1.1)
+        assert (await stranger.get("/readyz")).status_code == 200
+
+
+@pytest.fixture
+def read_only(tmp_path: Path) -> Iterator[Path]:
+    """A folder on a file system of its own that is mounted read-only."""
+    folder = tmp_path / "mounted"
+    folder.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "ro", "none", folder], capture_output=True, check=False).returncode:
+        pytest.skip("this user may not mount")
+    yield folder
+    subprocess.run(["umount", folder], check=True)
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_a_disk_that_turned_read_only_is_said_by_database_and_disk_while_reading_goes_on(runtime: Runtime, read_only: Path) -> None:
+    there = {"data_dir": read_only, "database_url": SecretStr(f"sqlite:///{read_only / 'semantik.db'}")}
+    runtime.settings = runtime.settings.model_copy(update=there)
+    found = await health.Checks(runtime).now()
+    parts = {part.name: part for part in found}
+    assert (parts["database"].state, parts["database"].code) == ("degraded", "database_unwritable")
+    assert "Read-only file system" in str(parts["database"].detail) and "mounted read-only" in str(parts["database"].hint)
+    assert (parts["disk"].state, parts["disk"].code) == ("down", "disk_read_only")
+    assert health.serves(found)
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 async def test_a_worker_that_is_silent_for_a_minute_counts_as_none(built: FastAPI, runtime: Runtime) -> None:
     async def workers() -> health.Part:
         return next(one for one in await health.Checks(runtime).now() if one.name == "workers")
@@ -136,9 +187,19 @@ async def test_a_worker_that_is_silent_for_a_minute_counts_as_none(built: FastAP
     await signed.sign_in(runtime.database, signs)
     assert (await workers()).facts == {"workers": 1, "slots": 3}
     async with runtime.database.write() as session:
+        await signed.drain(session, "w1", asked=True)
+        await session.commit()
+    drains = await workers()
+    assert (drains.state, drains.code, drains.detail) == (
+        "degraded", "workers_draining", "every worker drains: jobs wait until one takes jobs again"
+    )  # fmt: skip
+    assert drains.hint and "semantik workers resume" in drains.hint
+    async with runtime.database.write() as session:
         await session.execute(sa.update(worker_rows).values(last_seen_at=now() - timedelta(seconds=61)))
         await session.commit()
-    assert (await workers()).state == "degraded"
+    silent = await workers()
+    assert (silent.state, silent.code) == ("degraded", "no_workers")
+    assert silent.hint and "semantik worker" in silent.hint
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
