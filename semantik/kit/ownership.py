@@ -5,12 +5,12 @@ The owner leaves its pid and address for whoever comes second. Those who share c
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
@@ -60,8 +60,10 @@ class Ownership:
 
     def release(self) -> None:
         if self._alone:
-            self._file.seek(0)
-            self._file.truncate()
+            # A disk that cannot be written any more keeps the note; the lock goes all the same.
+            with contextlib.suppress(OSError):
+                self._file.seek(0)
+                self._file.truncate()
         self._file.close()
 
 
@@ -83,7 +85,7 @@ def share(data_dir: Path) -> Ownership:
     return Ownership(_locked(data_dir, fcntl.LOCK_SH), alone=False)
 
 
-@contextmanager
+@contextlib.contextmanager
 def held(data_dir: Path) -> Iterator[None]:
     """Keeps everybody else out of a folder that is only read, and leaves not even its lock file changed.
 

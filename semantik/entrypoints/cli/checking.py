@@ -89,7 +89,7 @@ def doctor(*, fix: bool, quick: bool, as_json: bool) -> None:
     try:
         asyncio.run(client.connected(lambda api: _examined(note, api, address, fix=fix, quick=quick)))
     except SemantikError as error:
-        note("server" if address is not None else "engines", False, _sentences(error))
+        note("server" if address is not None else "engines", False, _sentences(error.detail, error.hint))
     if as_json:
         console.emit(checks)
     else:
@@ -139,8 +139,8 @@ def _address(chosen: settings.Settings) -> str | None:
     return owner.address if owner is not None else None
 
 
-def _sentences(error: SemantikError) -> str:
-    return f"{error.detail.rstrip('.')}. {error.hint}" if error.hint else error.detail
+def _sentences(detail: str, hint: str | None) -> str:
+    return f"{detail.rstrip('.')}. {hint}" if hint else detail
 
 
 async def _examined(note: Note, api: Client, address: str | None, *, fix: bool, quick: bool) -> None:
@@ -151,7 +151,8 @@ async def _examined(note: Note, api: Client, address: str | None, *, fix: bool, 
     for part in parts:
         if part["name"] == "disk" and part["state"] == "ok":
             continue  # What is free has been said above.
-        says = f"{part['state']}, {part['latency_ms']:.0f} ms" + (f": {part['detail']}" if part.get("detail") else "")
+        told = f": {_sentences(part['detail'], part.get('hint'))}" if part.get("detail") else ""
+        says = f"{part['state']}, {part['latency_ms']:.0f} ms{told}"
         note(part["name"], part["state"] == "ok", says)
     if any(part["state"] != "ok" and part["name"] in _COMPARED for part in parts):
         note("agreement", False, "not compared: a part of what is stored, or every worker, is out of reach")
@@ -177,7 +178,7 @@ async def _compared(note: Note, api: Client, *, fix: bool, quick: bool) -> None:
     except SemantikError as error:
         # A right that is missing is no fault of what is stored.
         forbidden = isinstance(error, client.Problem) and error.answered_status == Forbidden.status
-        note("agreement", None if forbidden else False, f"not compared: {_sentences(error)}")
+        note("agreement", None if forbidden else False, f"not compared: {_sentences(error.detail, error.hint)}")
         return
     _agreement(note, ended)
     if fix and api.runs_jobs:

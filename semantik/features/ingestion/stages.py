@@ -73,7 +73,7 @@ class Stages:
         except MemoryError:
             raise
         except OSError as error:
-            if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.ENOMEM):
+            if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.ENOMEM, errno.EROFS):
                 raise
             yield self._failed(
                 work,
