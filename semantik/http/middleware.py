@@ -17,7 +17,6 @@ from starlette.websockets import WebSocketDisconnect
 
 from semantik.http import bodies, problems
 from semantik.kit import logs, metrics, traces
-from semantik.kit.database_file import DatabaseFile
 from semantik.kit.errors import SemantikError
 from semantik.kit.ids import new_id
 from semantik.kit.settings import Settings
@@ -44,7 +43,6 @@ _ALWAYS = {
 _ONE_YEAR_S = 365 * 86400
 # Asked every few seconds by machines: their lines would bury the others.
 _QUIET = {"/healthz", "/readyz", "/metrics"}
-_READING = {"GET", "HEAD", "OPTIONS"}
 
 
 def install(app: FastAPI, settings: Settings) -> None:
@@ -68,7 +66,6 @@ class RequestBoundary:
         self._app = app
         self._max_body_bytes = settings.request_max_bytes
         self._https = (settings.public_url or "").startswith("https:")
-        self._database_file = DatabaseFile.of(settings.sqlalchemy_url)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
@@ -110,8 +107,6 @@ class RequestBoundary:
 
         try:
             bodies.check_address(scope)
-            if self._database_file is not None and scope["method"] not in _READING:
-                self._database_file.check()
             await self._app(scope, bodies.checked(scope, receive, max_bytes=self._max_body_bytes), send_on)
         except ClientDisconnect:
             status = status or 499

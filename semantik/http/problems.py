@@ -34,7 +34,8 @@ _TOO_MANY = re.compile(r"Too many (files|fields)\. Maximum number of \w+ is (\d+
 _DISK_RETRY_S = 30
 _SHOWN_CHARS = 100
 # Fields whose values are never repeated, wherever in the pointer the word stands.
-_SECRET = re.compile(r"password|secret|token|key|credential|authorization|cookie|header", re.IGNORECASE)
+_FIELDS = "Correct the value that is named; /docs says what each field takes."
+_SECRET = re.compile(r"pass|pwd|dsn|sealed|secret|token|key|credential|authorization|cookie|header", re.IGNORECASE)
 _ADDRESS_WITH_PASSWORD = re.compile(r"://[^/\s]*@")
 
 
@@ -235,13 +236,14 @@ async def _of_validation(request: Request, error: Exception) -> JSONResponse:
         return respond(request, WrongMediaType(f"the body came as {sent[:100]!r}" if sent else "the body came without a Content-Type"))
     errors = [{"pointer": (at := _pointer(one["loc"])), "message": _said(at, one), "type": str(one["type"])} for one in found[:_MAX_ERRORS]]
     first = errors[0]
-    return respond(request, InvalidInput(f"{first['pointer']}: {first['message']}"), errors=errors)
+    return respond(request, InvalidInput(f"{first['pointer']}: {first['message']}", hint=_FIELDS), errors=errors)
 
 
 def _said(pointer: str, problem: Mapping[str, Any]) -> str:
     """What is wrong with a field, and the value that was sent: none that is a secret or holds one, and of a long one its beginning."""
     message, value = str(problem["msg"]), problem.get("input")
-    if problem["type"] == "missing" or not isinstance(value, str | int | float | None) or _SECRET.search(pointer):
+    # A field that is not known may be a secret with a slip in its name.
+    if problem["type"] in ("missing", "extra_forbidden") or not isinstance(value, str | int | float | None) or _SECRET.search(pointer):
         return message
     if isinstance(value, str) and _ADDRESS_WITH_PASSWORD.search(value):
         return message

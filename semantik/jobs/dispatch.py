@@ -11,7 +11,10 @@ class Dispatcher(Bell, Protocol):
     async def start(self) -> None: ...
 
     async def at_work(self) -> None:
-        """Returns once jobs run, also those that others left: one that was started to wait for its first job begins now."""
+        """Returns once jobs run, also those that others left: one that was started to wait for its first job begins now.
+
+        Raises what keeps it from beginning.
+        """
         ...
 
     async def stop(self, grace_s: float = 10.0) -> None:

@@ -58,7 +58,7 @@ class LocalDispatcher(Dispatcher):
     async def at_work(self) -> None:
         self._needed.set()
         if self._starting is not None:
-            await asyncio.wait({self._starting})
+            await asyncio.shield(self._starting)
 
     async def _start_once_needed(self) -> None:
         await self._needed.wait()

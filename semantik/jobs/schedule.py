@@ -166,14 +166,17 @@ async def run(session: AsyncSession, schedule: Schedule, *, actor: Actor, availa
                 depends_on = [previous.id]
             case _:
                 pass
+    args = arguments(schedule.kind, schedule.params)
     enqueued = await enqueue(
         session,
-        arguments(schedule.kind, schedule.params),
+        args,
         actor=actor,
         title=schedule.name,
         available_at=available_at,
         depends_on=depends_on,
         dep_policy="all_finished",
+        source_id=args.about_source,
+        concurrency_key=f"source:{args.about_source}" if args.about_source is not None else None,
     )
     await store.set_last_job(session, schedule.id, enqueued.id)
     return enqueued.id

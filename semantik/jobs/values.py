@@ -45,6 +45,11 @@ class JobArgs(BaseModel):
     meters: ClassVar[tuple[str, ...]] = ()
     needs: ClassVar[Needs] = Needs()
 
+    @property
+    def about_source(self) -> str | None:
+        """The source that the job reads: two jobs of one source never run at once."""
+        return None
+
     @classmethod
     def migrate(cls, params: dict[str, Any], version: int) -> dict[str, Any]:
         """Brings arguments written by an older `version` up to date. Kinds that changed override it."""

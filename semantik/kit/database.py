@@ -26,6 +26,7 @@ from sqlalchemy.types import TypeDecorator
 from semantik.kit import slow_queries, sqlite_on_loop, walls
 from semantik.kit.bulk import insert_ignore, insert_into, upsert
 from semantik.kit.database_errors import in_our_words
+from semantik.kit.database_file import DatabaseFile
 
 __all__ = [
     "AsyncSession",
@@ -55,8 +56,10 @@ class Database:
     tenant names it; the engine's own duties, which are for all, do not.
     """
 
-    def __init__(self, engine: AsyncEngine, writer: AsyncEngine, near: AsyncEngine) -> None:
+    def __init__(self, engine: AsyncEngine, writer: AsyncEngine, near: AsyncEngine, file: DatabaseFile | None) -> None:
+        """`file`: of SQLite; a session that could only write into a deleted one is refused."""
         self._pid = os.getpid()
+        self.file = file
         self.engine = engine
         self._writer = writer
         self._near = near
@@ -96,6 +99,8 @@ class Database:
     async def write(self, tenant: walls.Tenant = None) -> AsyncIterator[AsyncSession]:
         """A session whose owner commits; what is not committed when it closes is rolled back."""
         self._refuse_after_fork()
+        if self.file is not None:
+            self.file.check()
         with in_our_words():
             async with self._write() as session:
                 session.info[walls.TENANT] = tenant
@@ -157,7 +162,7 @@ def open_database(
         _ping_after_a_rest(near)
     for engine in {reader, writer, near}:
         slow_queries.watch(engine, at_least_s=slow_query_s)
-    return Database(reader, writer, near)
+    return Database(reader, writer, near, DatabaseFile.of(url))
 
 
 # The most that SQLite maps; what lies beyond is read.

@@ -5,6 +5,7 @@ SQLite goes on with a file that was deleted under it: it acknowledges what is go
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
 from pathlib import Path
@@ -12,6 +13,7 @@ from pathlib import Path
 from sqlalchemy.engine import make_url
 
 from semantik.kit.database_errors import DatabaseGone, DatabaseUnwritable
+from semantik.kit.errors import DiskFull
 
 
 class DatabaseFile:
@@ -36,11 +38,13 @@ class DatabaseFile:
         raise DatabaseGone(f"the database file {self._path.name} {what} under this process: what is written now would be lost")
 
     def check_writable(self) -> None:
-        """Raises `DatabaseUnwritable`. Writes a byte beside the database, into a file without a name."""
+        """Raises `DatabaseUnwritable` or `DiskFull`. Writes a byte beside the database, into a file without a name."""
         try:
             with tempfile.TemporaryFile(dir=self._path.parent) as probe:
                 probe.write(b"\0")
         except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise DiskFull("the database cannot be written: no space left on its disk") from error
             raise DatabaseUnwritable(f"the database cannot be written: {error.strerror}") from error
 
 

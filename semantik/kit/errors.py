@@ -33,7 +33,7 @@ class InvalidInput(SemantikError):
     code = "invalid_input"
     status = 422
     title = "The request holds a value that cannot be used"
-    default_hint = "Correct the value that is named; /docs says what each field takes."
+    default_hint = "Correct the value that is named."
 
 
 class Unauthenticated(SemantikError):

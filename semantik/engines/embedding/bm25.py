@@ -115,7 +115,7 @@ class Marks:
         return joined, list(dict.fromkeys(self._wanted[id] for id in met))
 
     def _look(self, run: str, kind: str | None, language: str | None) -> _Run:
-        held, leaving = (_known_run if len(run) <= _REMEMBERED else _run)(run, kind, language)
+        held, leaving = (_known_run if len(run) <= _REMEMBERED else _unwanted)(run, kind, language)
         if self._wanted.keys().isdisjoint(held):
             return leaving
         terms = list(run_terms(run, kind, language))
@@ -141,14 +141,14 @@ class _Run:
     leaves: int
 
 
-def _run(run: str, kind: str | None, language: str | None) -> tuple[frozenset[int], _Run]:
+def _unwanted(run: str, kind: str | None, language: str | None) -> tuple[frozenset[int], _Run]:
     """The ids of a run's terms, and what it is for a query that none of them is in."""
     terms = list(run_terms(run, kind, language))
     return frozenset(term_id(key) for key, _, _ in terms), _Run({}, (), (), len(terms) - len(wholes(terms)))
 
 
-# Most runs of most passages are words met before.
-_known_run = lru_cache(maxsize=65_536)(_run)
+# Most runs of most passages are words met before. Some 0.6 KB each: 10 MB at the most, and a long run is none of them.
+_known_run = lru_cache(maxsize=16_384)(_unwanted)
 _REMEMBERED = 64
 
 

@@ -53,11 +53,11 @@ class _Outage:
     def met(self, error: Exception) -> None:
         if self._since is None:
             self._since = time.monotonic()
-            log.warning(f"{self._what} interrupted", error=type(error).__name__)
+            log.warning("events interrupted", what=self._what, error=type(error).__name__)
 
     def over(self) -> None:
         if self._since is not None:
-            log.info(f"{self._what} goes on", after_s=round(time.monotonic() - self._since, 1))
+            log.info("events go on", what=self._what, after_s=round(time.monotonic() - self._since, 1))
             self._since = None
 
 
@@ -69,7 +69,7 @@ class RedisEvents(EventBus):
         self._publish = self._writer.register_script(_PUBLISH)
         self._subscriptions: list[Subscription] = []
         self._following: asyncio.Task[None] | None = None
-        self._publishing, self._feed = _Outage("publishing of events"), _Outage("event feed")
+        self._publishing, self._feed = _Outage("publishing"), _Outage("reading")
 
     async def publish(self, event: Event) -> None:
         seq = "" if event.seq is None else str(event.seq)

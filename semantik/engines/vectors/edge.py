@@ -65,6 +65,7 @@ class IndexOwned(IndexUnavailable):
 
     code = "index_owned"
     title = "The search index belongs to another process"
+    default_hint = "Use the server that owns it, or stop that first."
 
 
 class _Died(Exception):

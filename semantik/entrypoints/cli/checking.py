@@ -202,4 +202,4 @@ def _agreement(note: Note, job: Mapping[str, Any]) -> None:
         note(kind, mended == count, f"{count:,} found, {mended:,} mended: {named}")
     if result["lost"]:
         documents = console.counted(result["lost"], "document")
-        note("lost", False, f"{documents} cannot be mended, and failed now: semantik documents list --state failed")
+        note("lost", False, f"{documents} cannot be mended; they are marked as failed: semantik documents list --state failed")

@@ -61,7 +61,7 @@ def table(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str], *, empt
         drawn.add_column(heading, justify="right" if numeric else "left", overflow="fold")
     cut = {key: lookup.ends([row[key] for row in rows if row.get(key)]) for key in columns if key == "id" or key.endswith("_id")}
     for row in rows:
-        drawn.add_row(*(Text(cut[key].get(row[key], "-") if key in cut else _of(key, row.get(key))) for key in columns))
+        drawn.add_row(*(Text(cut[key].get(row.get(key) or "", "-") if key in cut else _of(key, row.get(key))) for key in columns))
     Console(file=sys.stdout, highlight=False, width=None if sys.stdout.isatty() else 200).print(drawn)
 
 

@@ -203,12 +203,17 @@ def items(job_id: JobId, as_json: Json = False) -> None:
     console.table(shown, columns, empty="Every item so far succeeded.")
 
 
+# Without a server nobody would run the job once the command has ended.
+_STARTING = ("resume", "restart", "retry", "retry-failed")
+
+
 def _acted(job_id: str, verb: str, body: Any = None, **query: Any) -> Any:
-    """The job after it, or a new one that the verb made."""
-    from semantik.entrypoints.cli import client, lookup
+    """The job after it, or a new one that the verb made; as it ended, where this process runs it."""
+    from semantik.entrypoints.cli import client, lookup, waiting
 
     async def work(api: client.Client) -> Any:
-        return await api.post(f"/jobs/{await lookup.job_id(api, job_id)}/{verb}", body, **query)
+        job = await api.post(f"/jobs/{await lookup.job_id(api, job_id)}/{verb}", body, **query)
+        return await waiting.until_ended(api, job["id"]) if verb in _STARTING and api.runs_jobs else job
 
     return client.run(work)
 

@@ -113,7 +113,7 @@ def job_status(text: str) -> str:
     if text == WAITING:
         return "blocked"
     if text in _FINER:
-        raise typer.BadParameter(f"{text!r} is shown of some {_FINER[text]} jobs, and finds none. Choose: {_FINER[text]}.")
+        raise typer.BadParameter(f"{text!r} cannot be searched for: such jobs are {_FINER[text]}. Choose: {_FINER[text]}.")
     if text not in get_args(JobStatus):
         raise typer.BadParameter(f"{text!r} is no state of a job. Choose of: {', '.join(get_args(JobStatus))}.")
     return text

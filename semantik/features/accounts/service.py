@@ -44,7 +44,7 @@ class LoginFailed(Unauthenticated):
 
     code = "login_failed"
     title = "E-mail and password do not match"
-    default_hint = "Check both for slips of the keyboard."
+    default_hint = "Check both for typing errors."
 
 
 class SessionReused(SessionEnded):

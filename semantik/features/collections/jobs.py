@@ -17,15 +17,14 @@ _DOCUMENTS_A_STEP = 200
 _LOOK_S = 0.3
 
 
-async def _alone(ctx: JobContext) -> None:
-    """Waits until the jobs that were cancelled for it have ended: one of them could still add points."""
+async def _alone(ctx: JobContext, collection_id: str) -> None:
+    """Waits until the jobs that were cancelled for it have stopped: one of them could still add points."""
     while True:
         async with ctx.read() as session:
-            others = await reading.others_for_collection(session, ctx.job)
-        if not others:
-            return
+            if not await reading.at_work_for_collection(session, ctx.job, collection_id):
+                return
         await ctx.check()
-        await ctx.progress(message="Waiting until its other jobs have ended")
+        await ctx.progress(message="Waiting until its other jobs have stopped")
         await asyncio.sleep(_LOOK_S)
 
 
@@ -36,7 +35,7 @@ async def delete_collection(ctx: JobContext, args: DeleteCollection) -> dict[str
         space_key = await repository.buried_space(session, ctx.actor, args.collection_id)
     if space_key is None:
         return {"documents": 0}
-    await _alone(ctx)
+    await _alone(ctx, args.collection_id)
     space = Space.of_key(space_key)
     await ctx.runtime.vectors.ensure(space)
     await ctx.runtime.vectors.delete_where(space, tenant=ctx.actor.tenant_id, collection=args.collection_id)
@@ -49,6 +48,9 @@ async def delete_collection(ctx: JobContext, args: DeleteCollection) -> dict[str
         removed += count
         if count == 0:
             break
+    # What a job of the whole tenant (a rebuild, a mend) had read before its rows were gone.
+    await ctx.runtime.vectors.delete_where(space, tenant=ctx.actor.tenant_id, collection=args.collection_id)
+    await ctx.runtime.vectors.flush(space)
     async with ctx.step() as session:
         await repository.remove_collection(session, ctx.actor, args.collection_id)
         # Files and vectors may be named by another collection, or by an upload that has no row yet: one job knows how to tell.

@@ -27,6 +27,10 @@ class IngestSource(JobArgs):
     listing: bool = True
     max_delete: Annotated[int, Field(ge=0)] | None = None
 
+    @property
+    def about_source(self) -> str:
+        return self.source_id
+
 
 class RemoveSource(JobArgs):
     kind: ClassVar[str] = "remove_source"

@@ -29,6 +29,7 @@ router = APIRouter(prefix="/api/v1", tags=["ingestion"], route_class=UnitOfWork)
 
 class NothingToUpload(InvalidInput):
     code = "nothing_to_upload"
+    default_hint = "Send at least one file."
 
 
 @router.post(

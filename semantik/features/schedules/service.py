@@ -57,6 +57,5 @@ async def resume(session: AsyncSession, actor: Actor, schedule_id: str) -> None:
 
 
 async def _require_source(session: AsyncSession, actor: Actor, args: JobArgs) -> None:
-    source_id = getattr(args, "source_id", None)
-    if source_id is not None and not await repository.has_source(session, actor, source_id):
-        raise SourceUnknown(f"there is no source {source_id}")
+    if args.about_source is not None and not await repository.has_source(session, actor, args.about_source):
+        raise SourceUnknown(f"there is no source {args.about_source}")

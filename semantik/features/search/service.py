@@ -40,6 +40,7 @@ class QueryEmpty(InvalidInput):
 class QueryTooLong(InvalidInput):
     code = "query_too_long"
     title = "The query is too long"
+    default_hint = "Search for a part of it."
 
 
 class LimitOutOfRange(InvalidInput):
@@ -119,9 +120,7 @@ async def search(runtime: Runtime, actor: Actor, request: Request) -> SearchResu
 def _readable(query: str) -> str:
     """The query with control characters and broken code points as blanks; raises when nothing or too much is left."""
     if len(query) > MAX_QUERY:
-        raise QueryTooLong(
-            f"the query has {len(query):,} characters; at most {MAX_QUERY:,} are taken", hint="Search for a part of it.", limit=MAX_QUERY
-        )
+        raise QueryTooLong(f"the query has {len(query):,} characters; at most {MAX_QUERY:,} are taken", limit=MAX_QUERY)
     cleaned = "".join(" " if unicodedata.category(character) in ("Cc", "Cs") else character for character in query)
     cleaned = " ".join(cleaned.split())
     # Joiners and marks of direction belong into words, and are nothing by themselves.

@@ -18,8 +18,7 @@ from semantik.jobs.store import workers
 from semantik.kit.concurrency import Loops, run_cpu
 from semantik.kit.database import Database, db_now
 from semantik.kit.database_errors import DatabaseUnwritable
-from semantik.kit.database_file import DatabaseFile
-from semantik.kit.errors import SemantikError, Unavailable
+from semantik.kit.errors import DiskFull, SemantikError, Unavailable
 from semantik.runtime import Bell, Runtime
 
 _TIMEOUT_S = 2.0
@@ -69,7 +68,6 @@ class Checks:
 
     def __init__(self, runtime: Runtime, *, low_disk_bytes: int = _LOW_DISK_BYTES) -> None:
         self._runtime = runtime
-        self._database_file = DatabaseFile.of(runtime.settings.sqlalchemy_url)
         self._low_disk_bytes = low_disk_bytes
         self._looking: asyncio.Task[list[Part]] | None = None
         self._looked_at = 0.0
@@ -79,7 +77,7 @@ class Checks:
         checks: dict[str, Callable[[], Awaitable[Mapping[str, Any]]]] = {
             "api": _api,
             "loops": lambda: _loops(runtime.loops),
-            "database": lambda: _database(runtime.database, self._database_file),
+            "database": lambda: _database(runtime.database),
             "workers": lambda: _workers(runtime.database),
             "vectors": runtime.vectors.health,
             "blobs": runtime.blobs.check,
@@ -119,7 +117,7 @@ async def _checked(name: str, check: Callable[[], Awaitable[Mapping[str, Any]]])
 
     try:
         facts = await asyncio.wait_for(check(), _TIMEOUT_S)
-    except (DiskLow, NoWorkers, WorkersDraining, DatabaseUnwritable) as error:
+    except (DiskLow, DiskFull, NoWorkers, WorkersDraining, DatabaseUnwritable) as error:
         return Part(name, "degraded", taken(), error.code, error.detail, error.hint, error.data)
     except SemantikError as error:
         return Part(name, "down", taken(), error.code, error.detail, error.hint)
@@ -158,13 +156,13 @@ async def _workers(database: Database) -> Mapping[str, Any]:
     return {"workers": len(taking), "slots": sum(row.slots for row in taking)}
 
 
-async def _database(database: Database, file: DatabaseFile | None) -> Mapping[str, Any]:
+async def _database(database: Database) -> Mapping[str, Any]:
     """Reading and writing fail apart: a disk that turned read-only still answers searches."""
     async with database.read() as session:
         await repository.ping(session)
-    if file is not None:
-        await run_cpu(file.check)
-        await run_cpu(file.check_writable)
+    if database.file is not None:
+        await run_cpu(database.file.check)
+        await run_cpu(database.file.check_writable)
     return {"dialect": database.dialect}
 
 

@@ -92,7 +92,7 @@ async def cancel(session: AsyncSession, job_id: str, *, by: str | None, force: b
 
 async def cancel_for_collection(session: AsyncSession, *, tenant_id: str, collection_id: str, by: str | None) -> None:
     """Cancels what is still to be done for a collection; what runs ends at its next item."""
-    unfinished = (jobs.c.tenant_id == tenant_id, jobs.c.collection_id == collection_id, jobs.c.finished_at.is_(None))
+    unfinished = rows.of_collection(tenant_id, collection_id), jobs.c.finished_at.is_(None)
     for job_id in list(await session.scalars(sa.select(jobs.c.id).where(*unfinished).order_by(jobs.c.id))):
         with contextlib.suppress(WrongState):
             await cancel(session, job_id, by=by)

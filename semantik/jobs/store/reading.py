@@ -7,6 +7,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from semantik.jobs.states import LEASED
+from semantik.jobs.store import rows
 from semantik.jobs.store.clock import db_time
 from semantik.jobs.store.rows import JOB_COLUMNS
 from semantik.jobs.values import Job, job_of
@@ -20,11 +22,10 @@ async def job(database: Database, job_id: str) -> Job | None:
         return job_of(row) if row is not None else None
 
 
-async def others_for_collection(session: AsyncSession, job: Job) -> int:
-    """How many other jobs of the job's collection have not ended."""
-    mine = (jobs.c.tenant_id == job.tenant_id, jobs.c.collection_id == job.collection_id)
-    statement = sa.select(sa.func.count()).select_from(jobs).where(*mine, jobs.c.finished_at.is_(None), jobs.c.id != job.id)
-    return await session.scalar(statement) or 0
+async def at_work_for_collection(session: AsyncSession, job: Job, collection_id: str) -> bool:
+    """Whether another job of the collection runs."""
+    others = rows.of_collection(job.tenant_id, collection_id), jobs.c.status.in_(LEASED), jobs.c.id != job.id
+    return await session.scalar(sa.select(sa.literal(1)).where(*others).limit(1)) is not None
 
 
 async def events(database: Database, job_id: str) -> list[tuple[int, str]]:

@@ -23,6 +23,7 @@ from semantik.jobs.values import JOB_FIELDS, Job, Lease, job_of
 from semantik.kit.database import AsyncSession
 from semantik.kit.errors import Unavailable
 from semantik.tables.jobs import job_events, jobs
+from semantik.tables.sources import sources
 
 # What a statement may raise when the database is away, busy or full.
 DATABASE_ERRORS = (DBAPIError, Unavailable)
@@ -157,6 +158,12 @@ def _tell(session: Session) -> None:
 def _forget(session: Session) -> None:
     session.info.pop(_EVENTS, None)
     session.info.pop(_RINGS, None)
+
+
+def of_collection(tenant_id: str, collection_id: str) -> sa.ColumnElement[bool]:
+    """Jobs that are about the collection or one of its sources."""
+    inside = sa.select(sources.c.id).where(sources.c.collection_id == collection_id)
+    return sa.and_(jobs.c.tenant_id == tenant_id, sa.or_(jobs.c.collection_id == collection_id, jobs.c.source_id.in_(inside)))
 
 
 async def lock(session: AsyncSession, job_id: str) -> Job | None:

@@ -23,11 +23,19 @@ class _Reading:
 
 
 class _Dying:
-    """Takes one batch, and fails while it is written."""
+    """Takes one batch, and fails when so many wait behind it that no more fit."""
+
+    def __init__(self, interrupted: asyncio.Event | None) -> None:
+        self._interrupted = interrupted
 
     async def consume(self, queue: asyncio.Queue[int | None]) -> None:
         await queue.get()
-        await asyncio.sleep(0.1)
+        while not queue.full():
+            await asyncio.sleep(0)
+        if self._interrupted is not None:
+            self._interrupted.set()
+        for _ in range(20):
+            await asyncio.sleep(0)
         raise ConnectionError("the index is away")
 
 
@@ -38,9 +46,8 @@ async def _works() -> AsyncIterator[str]:
 @pytest.mark.parametrize(("batches", "stopped"), [(50, True), (9, False)], ids=["it is paused meanwhile", "all is read"])
 async def test_a_publisher_that_dies_behind_a_full_queue_ends_the_run(batches: int, stopped: bool) -> None:
     interrupted = asyncio.Event()
-    if stopped:
-        asyncio.get_running_loop().call_later(0.05, interrupted.set)
-    stages, publisher, works = (cast(Any, one) for one in (_Reading(batches), _Dying(), _works()))
+    publisher = _Dying(interrupted if stopped else None)
+    stages, publisher, works = (cast(Any, one) for one in (_Reading(batches), publisher, _works()))
     async with asyncio.timeout(10):
         with pytest.raises(ConnectionError):
             await pipeline.run(works, stages, publisher, readers=1, interrupted=interrupted)

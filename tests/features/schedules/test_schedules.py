@@ -16,6 +16,7 @@ from semantik.jobs.context import JobContext
 from semantik.jobs.handlers import handles
 from semantik.jobs.schedule import BadSchedule, Default, Rhythm
 from semantik.jobs.states import Status
+from semantik.jobs.store import control
 from semantik.jobs.store import schedules as store
 from semantik.jobs.values import JobArgs
 from semantik.kit.database_errors import WriteConflict
@@ -33,6 +34,10 @@ class Sweep(JobArgs):
 class Fetch(JobArgs):
     kind: ClassVar[str] = "fetch"
     source_id: str
+
+    @property
+    def about_source(self) -> str | None:
+        return self.source_id
 
 
 @pytest.fixture(autouse=True)
@@ -97,6 +102,20 @@ async def test_only_a_source_of_the_tenant_is_put_on_a_schedule(world: World, cl
     refused = await client.patch(f"/schedules/{made['id']}", json={"params": {"source_id": theirs}})
     assert (refused.status_code, refused.json()["code"]) == (404, "source_unknown")
     assert (await client.get(f"/schedules/{made['id']}")).json()["params"] == {"source_id": ours}
+
+
+async def test_a_scheduled_job_of_a_source_waits_its_turn_and_goes_with_the_collection(world: World, client: httpx2.AsyncClient) -> None:
+    source_id = await _source(world, world.actor)
+    made = (await client.post("/schedules", json={**NEW, "kind": "fetch", "params": {"source_id": source_id}})).json()
+    fired = (await client.post(f"/schedules/{made['id']}/run-now")).json()["job_id"]
+    job = await world.job(fired)
+    assert (job.source_id, job.concurrency_key) == (source_id, f"{world.actor.tenant_id}:source:{source_id}")
+    async with world.database.write() as session:
+        tenant_id, nobody = world.actor.tenant_id, world.other.tenant_id
+        await control.cancel_for_collection(session, tenant_id=nobody, collection_id=source_id, by=None)
+        await control.cancel_for_collection(session, tenant_id=tenant_id, collection_id=source_id, by=None)
+        await session.commit()
+    assert (await world.job(fired)).status is Status.CANCELLED
 
 
 async def _source(world: World, actor: Actor) -> str:

@@ -31,6 +31,7 @@ from semantik.jobs.queue import enqueue
 from semantik.jobs.store import workers as signed
 from semantik.kit.clock import now
 from semantik.kit.database import open_database
+from semantik.kit.database_file import DatabaseFile
 from semantik.runtime import Runtime
 from semantik.tables.jobs import workers as worker_rows
 from tests.openapi import resolved
@@ -167,8 +168,8 @@ def read_only(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 async def test_a_disk_that_turned_read_only_is_said_by_database_and_disk_while_reading_goes_on(runtime: Runtime, read_only: Path) -> None:
-    there = {"data_dir": read_only, "database_url": SecretStr(f"sqlite:///{read_only / 'semantik.db'}")}
-    runtime.settings = runtime.settings.model_copy(update=there)
+    runtime.settings = runtime.settings.model_copy(update={"data_dir": read_only})
+    runtime.database.file = DatabaseFile(read_only / "semantik.db")
     found = await health.Checks(runtime).now()
     parts = {part.name: part for part in found}
     assert (parts["database"].state, parts["database"].code) == ("degraded", "database_unwritable")

@@ -7,6 +7,8 @@ const MEANS: Record<string, string> = {
   redis: "Live updates are away: reload this page to see how jobs stand. The jobs go on.",
   broker: "Workers are not told of new jobs: they find them by themselves, some seconds later.",
   vectors: "The search index does not answer: searches are refused, and jobs that write to it try again.",
+  disk: "The server's disk is nearly full or read-only: uploads and jobs may have to wait.",
+  database: "The database cannot be written: searches go on, changes and jobs wait.",
   blobs: "The store of originals does not answer: jobs that need it try again.",
 };
 

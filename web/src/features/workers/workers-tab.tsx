@@ -59,7 +59,7 @@ function Workers() {
   const groups = grouped(all ? items : items.filter(({ state }) => state !== "down"));
   return (
     <>
-      {groups.length === 0 && <Empty>No worker is here now. Jobs wait until one is.</Empty>}
+      {groups.length === 0 && <Empty>No worker runs now. Jobs wait until one does.</Empty>}
       {groups.length > 0 && (
         <table className={table.table}>
           <thead>
