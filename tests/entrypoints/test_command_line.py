@@ -129,6 +129,20 @@ def test_a_failed_job_goes_on_when_it_is_retried(semantik: Semantik, tmp_path: P
     assert source_after["ledger"]["indexed"] == 13, "the letter that came meanwhile is read as well"
 
 
+def test_what_a_command_starts_runs_here_or_is_left_with_a_word(semantik: Semantik, tmp_path: Path) -> None:
+    broken = tmp_path / "broken.pdf"
+    broken.write_bytes(b"%PDF-1.7\nnothing of a document follows")
+    semantik("ingest", str(broken), "-c", "Ruin")
+
+    started = semantik("schedules", "run", "Clean up old jobs")
+    ran = json.loads(semantik("jobs", "show", started.stdout.strip(), "--json").stdout)
+    again = semantik("jobs", "dead-letters", "--retry")
+
+    assert ran["status"] == "completed"
+    assert again.stdout == "tried again: 0 jobs and 1 item; 0 could not be\n"
+    assert again.stderr.startswith("Nothing runs them until a server does: semantik") and again.stderr.endswith(" serve\n")
+
+
 @pytest.mark.slow
 def test_jobs_are_steered_from_the_command_line(semantik: Semantik, tmp_path: Path) -> None:
     folder = tmp_path / "papers"

@@ -293,7 +293,7 @@ def bulk(
     as_json: Json = False,
 ) -> None:
     """Apply a verb to all jobs that the filter finds."""
-    from semantik.entrypoints.cli import client
+    from semantik.entrypoints.cli import client, waiting
 
     async def count(api: client.Client) -> tuple[dict[str, Any], int]:
         where = await _where(api, status, kind, collection)
@@ -309,6 +309,7 @@ def bulk(
             done = {name: many + answer[name] for name, many in done.items()}
             cursor = answer["next_cursor"]
             if cursor is None:
+                waiting.leave_many(api, done["changed"] if verb in _STARTING else 0)
                 return done
 
     if verb == "priority" and value is None:
@@ -338,7 +339,7 @@ def dead_letters(
     as_json: Json = False,
 ) -> None:
     """List dead letters: failed jobs, and failed items of ended jobs that nothing took over."""
-    from semantik.entrypoints.cli import client
+    from semantik.entrypoints.cli import client, waiting
 
     async def find(api: client.Client) -> tuple[list[dict[str, Any]], int]:
         where = await _letters(api, what, kind, collection, code)
@@ -357,6 +358,7 @@ def dead_letters(
             done = {name: many + answer[name] for name, many in done.items()}
             # What was refused comes again each time: without progress there is nothing left to try.
             if not answer["more"] or not (answer["failed_jobs"] or answer["failed_items"]):
+                waiting.leave_many(api, done["failed_jobs"] + done["failed_items"])
                 return done
 
     if again:
@@ -390,12 +392,15 @@ def budget(
     go_on: Annotated[bool, typer.Option("--resume", help="Let a paused job go on with it.")] = False,
 ) -> None:
     """Change what a job that has not ended may use up."""
-    from semantik.entrypoints.cli import client, lookup, meters
+    from semantik.entrypoints.cli import client, lookup, meters, waiting
 
     async def work(api: client.Client) -> Any:
         whole = await lookup.job_id(api, job_id)
         job = await api.post(f"/jobs/{whole}/budget", {"budget": meters.limits(limits or [])})
-        return await api.post(f"/jobs/{whole}/resume") if go_on else job
+        if not go_on:
+            return job
+        resumed = await api.post(f"/jobs/{whole}/resume")
+        return await waiting.until_ended(api, whole) if api.runs_jobs else resumed
 
     job = client.run(work)
     console.say(f"{job['title']}: {job['display_status']}")

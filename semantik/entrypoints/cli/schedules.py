@@ -201,7 +201,15 @@ def resume(schedule: Which) -> None:
 @app.command()
 def run(schedule: Which) -> None:
     """Start the schedule's job now; prints the job's id."""
-    console.say(_act(schedule, "run-now")["job_id"])
+    from semantik.entrypoints.cli import client, lookup, waiting
+
+    async def work(api: client.Client) -> str:
+        job_id = str((await api.post(f"/schedules/{await lookup.schedule_id(api, schedule)}/run-now"))["job_id"])
+        if api.runs_jobs:
+            await waiting.until_ended(api, job_id)
+        return job_id
+
+    console.say(client.run(work))
 
 
 @app.command()

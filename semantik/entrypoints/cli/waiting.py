@@ -46,6 +46,12 @@ async def until_ended(client: Client, job_id: str) -> dict[str, Any]:
         await asyncio.sleep(_POLL_S)
 
 
+def leave_many(client: Client, many: int) -> None:
+    """Says who runs jobs that were started and are not waited for, where that is not plain."""
+    if many and client.runs_jobs:
+        console.note(f"Nothing runs them until a server does: {chosen.command('serve')}")
+
+
 def leave(job: dict[str, Any]) -> None:
     """Prints the id of a job that nobody waits for, and how to follow it."""
     console.say(job["id"])
