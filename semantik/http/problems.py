@@ -22,7 +22,17 @@ from starlette.exceptions import HTTPException
 from semantik.http import sockets
 from semantik.http.idempotency import AnsweredBefore, replay
 from semantik.kit import logs
-from semantik.kit.errors import DiskFull, InvalidInput, NotFound, RateLimited, SemantikError, TooLarge, Unavailable
+from semantik.kit.errors import (
+    NO_ROOM,
+    RESOURCE_RETRY_S,
+    DiskFull,
+    InvalidInput,
+    NotFound,
+    RateLimited,
+    SemantikError,
+    TooLarge,
+    Unavailable,
+)
 
 log = logs.get(__name__)
 
@@ -31,7 +41,6 @@ _MAX_ERRORS = 20
 # What Starlette's form parser says past its limit; it has no exception of its own for that.
 _TOO_MANY = re.compile(r"Too many (files|fields)\. Maximum number of \w+ is (\d+)")
 # Somebody has to make room first.
-_DISK_RETRY_S = 30
 _SHOWN_CHARS = 100
 # Fields whose values are never repeated, wherever in the pointer the word stands.
 _FIELDS = "Correct the value that is named; /docs says what each field takes."
@@ -61,6 +70,7 @@ class UnreadableBody(InvalidInput):
 
 class UploadUnkept(Unavailable):
     code = "upload_unkept"
+    default_retry_after_s = RESOURCE_RETRY_S
     title = "The upload cannot be kept while it arrives"
     default_hint = "Let this user write the temporary folder, or point TMPDIR at one that can be written, and start the process anew."
 
@@ -144,8 +154,6 @@ def respond(connection: HTTPConnection, error: SemantikError, headers: Mapping[s
     sent = dict(headers or {})
     if isinstance(error, RateLimited | Unavailable) and error.retry_after_s is not None:
         sent["Retry-After"] = str(max(1, math.ceil(error.retry_after_s)))
-    elif isinstance(error, DiskFull):
-        sent["Retry-After"] = str(_DISK_RETRY_S)
     if error.status == HTTPStatus.UNAUTHORIZED:
         sent.setdefault("WWW-Authenticate", "Bearer")
     return JSONResponse(_plain(body), status_code=error.status, headers=sent, media_type=MEDIA_TYPE)
@@ -205,13 +213,13 @@ async def _of_http(request: Request, error: Exception) -> JSONResponse:
 
 def _unkept(error: OSError) -> SemantikError:
     """A form's file of more than 1 MB lies in the temporary folder until its route takes it."""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+    if error.errno in (*NO_ROOM, errno.EFBIG):
         folder = tempfile.gettempdir()
         return DiskFull(
             f"the upload cannot be kept while it arrives: no space left in the temporary folder {folder}",
             hint="Free some space there, or point TMPDIR at a folder that has it and start the process anew. Nothing was kept.",
         )
-    return UploadUnkept(f"the upload cannot be kept in the temporary folder: {error.strerror}", retry_after_s=_DISK_RETRY_S)
+    return UploadUnkept(f"the upload cannot be kept in the temporary folder: {error.strerror}")
 
 
 class _Other(SemantikError):

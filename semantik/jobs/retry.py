@@ -11,13 +11,14 @@ anything else       a bug or a surprise                                    again
 
 from __future__ import annotations
 
-import errno
 from dataclasses import dataclass
 from enum import StrEnum
 
 from semantik.jobs.values import Failure
 from semantik.kit.database_errors import DatabaseBusy, DatabaseUnavailable, DatabaseUnwritable, WriteConflict
 from semantik.kit.errors import (
+    EXHAUSTED,
+    RESOURCE_RETRY_S,
     Conflict,
     DiskFull,
     Forbidden,
@@ -34,10 +35,6 @@ from semantik.kit.errors import (
 # Full jitter between zero and min(cap, base * 2^n) seconds (the paper's section 4.7).
 _BASE_S = 2.0
 _CAP_S = 300.0
-# A full disk or memory does not empty within seconds, and a read-only disk is not mounted anew within them.
-_RESOURCE_DELAY_S = 30.0
-# What the system says when disk, quota or memory are used up, or the disk takes nothing.
-_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.ENOMEM, errno.EROFS)
 # Below this many failed items a job goes on; above the larger of this and the share, the fault is the job's own.
 _CIRCUIT_ITEMS = 20
 _CIRCUIT_SHARE = 0.05
@@ -53,9 +50,7 @@ class ResourceExhausted(Unavailable):
     """This process lacks memory, disk or a device for the job at the moment."""
 
     code = "resource_exhausted"
-
-    def __init__(self, detail: str, *, retry_after_s: float | None = _RESOURCE_DELAY_S, hint: str | None = None, **data: object) -> None:
-        super().__init__(detail, retry_after_s=retry_after_s, hint=hint, **data)
+    default_retry_after_s = RESOURCE_RETRY_S
 
 
 class PermanentFailure(SemantikError):
@@ -108,12 +103,12 @@ def classify(error: BaseException) -> Verdict:
         case ResourceExhausted():
             return Verdict(ErrorClass.RESOURCE, again=True, burns=False, retry_after_s=error.retry_after_s)
         case DiskFull() | DatabaseUnwritable() | MemoryError():
-            return Verdict(ErrorClass.RESOURCE, again=True, burns=False, retry_after_s=_RESOURCE_DELAY_S)
+            return Verdict(ErrorClass.RESOURCE, again=True, burns=False, retry_after_s=RESOURCE_RETRY_S)
         # However often the database goes away, that is no fault of the job.
         case WriteConflict() | DatabaseBusy() | DatabaseUnavailable():
             return Verdict(ErrorClass.TRANSIENT, again=True, burns=False, retry_after_s=error.retry_after_s)
-        case OSError(errno=number) | Unavailable(__cause__=OSError(errno=number)) if number in _NO_ROOM:
-            return Verdict(ErrorClass.RESOURCE, again=True, burns=False, retry_after_s=_RESOURCE_DELAY_S)
+        case OSError(errno=number) | Unavailable(__cause__=OSError(errno=number)) if number in EXHAUSTED:
+            return Verdict(ErrorClass.RESOURCE, again=True, burns=False, retry_after_s=RESOURCE_RETRY_S)
         case ItemFailed():
             return Verdict(ErrorClass.ITEM, again=False, burns=True)
         case Unavailable() | ConnectionError() | TimeoutError():

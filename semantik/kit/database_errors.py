@@ -11,14 +11,13 @@ from contextlib import contextmanager
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from semantik.kit.errors import DiskFull, SemantikError, Unavailable
+from semantik.kit.errors import RESOURCE_RETRY_S, DiskFull, SemantikError, Unavailable
 from semantik.kit.walls import APP_ROLE
 
 # A pool or a server that is full empties within seconds; two transactions that met do not meet again at once.
 _BUSY_RETRY_S = 5.0
 _CONFLICT_RETRY_S = 1.0
 # Somebody has to mount, repair or allow something first.
-_DISK_RETRY_S = 30.0
 
 
 class DatabaseUnavailable(Unavailable):
@@ -31,6 +30,7 @@ class DatabaseUnwritable(DatabaseUnavailable):
 
     code = "database_unwritable"
     title = "The database cannot be written"
+    default_retry_after_s = RESOURCE_RETRY_S
     default_hint = (
         "See whether the disk of the data folder is mounted read-only, failing or full, and whether this user may write there. "
         "Work goes on by itself when it can be written again."
@@ -120,11 +120,11 @@ def translated(error: DBAPIError) -> Exception:
     if "disk is full" in text or "no space left" in text:
         return DiskFull("the database cannot be written: no space left on its disk")
     if "disk i/o error" in text:
-        return DatabaseUnwritable("the database's disk cannot be written or read: read-only, failing, or full", retry_after_s=_DISK_RETRY_S)
+        return DatabaseUnwritable("the database's disk cannot be written or read: read-only, failing, or full")
     if "malformed" in text or "not a database" in text:
         return DatabaseDamaged("the database file is damaged")
     if "readonly database" in text:
-        return DatabaseUnwritable("the database file is read-only", retry_after_s=_DISK_RETRY_S)
+        return DatabaseUnwritable("the database file is read-only")
     if "unable to open database file" in text:
         return DatabaseUnavailable("the database file cannot be opened", hint="Is the data folder there, and may this user write in it?")
     if isinstance(error, OperationalError) and (error.connection_invalidated or "connect" in text or "locked" in text):

@@ -5,7 +5,6 @@ SQLite goes on with a file that was deleted under it: it acknowledges what is go
 
 from __future__ import annotations
 
-import errno
 import os
 import tempfile
 from pathlib import Path
@@ -13,7 +12,7 @@ from pathlib import Path
 from sqlalchemy.engine import make_url
 
 from semantik.kit.database_errors import DatabaseGone, DatabaseUnwritable
-from semantik.kit.errors import DiskFull
+from semantik.kit.errors import NO_ROOM, DiskFull
 
 
 class DatabaseFile:
@@ -43,7 +42,7 @@ class DatabaseFile:
             with tempfile.TemporaryFile(dir=self._path.parent) as probe:
                 probe.write(b"\0")
         except OSError as error:
-            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            if error.errno in NO_ROOM:
                 raise DiskFull("the database cannot be written: no space left on its disk") from error
             raise DatabaseUnwritable(f"the database cannot be written: {error.strerror}") from error
 

@@ -11,7 +11,14 @@ each into RFC 9457 `application/problem+json`; the CLI prints `detail` and `hint
 
 from __future__ import annotations
 
+import errno
 from typing import ClassVar
+
+# What the system says where disk or quota have no room, and beside that what a machine may lack for a while.
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+EXHAUSTED = (*NO_ROOM, errno.ENOMEM, errno.EROFS)
+# None of it changes within seconds.
+RESOURCE_RETRY_S = 30.0
 
 
 class SemantikError(Exception):
@@ -89,14 +96,17 @@ class Unavailable(SemantikError):
     status = 503
     title = "Not available at the moment"
 
+    default_retry_after_s: ClassVar[float | None] = None
+
     def __init__(self, detail: str, *, retry_after_s: float | None = None, hint: str | None = None, **data: object) -> None:
         super().__init__(detail, hint=hint, **data)
-        self.retry_after_s = retry_after_s
+        self.retry_after_s = self.default_retry_after_s if retry_after_s is None else retry_after_s
 
 
 class DiskFull(Unavailable):
     code = "disk_full"
     title = "The disk is full"
+    default_retry_after_s = RESOURCE_RETRY_S
     default_hint = "Free some space; nothing was lost, and work goes on from where it stopped."
 
 

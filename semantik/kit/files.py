@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from semantik.kit.concurrency import run_cpu
-from semantik.kit.errors import Conflict, DiskFull, InvalidInput
+from semantik.kit.errors import NO_ROOM, Conflict, DiskFull, InvalidInput
 
 # Large enough that the trip to a thread and back costs nothing beside it, small enough to hold for each of many readers.
 PIECE_BYTES = 1024 * 1024
@@ -60,7 +60,7 @@ def appearing(target: Path) -> Iterator[BinaryIO]:
             os.fsync(file.fileno())
             _name(partial, target)
         except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            if error.errno not in (*NO_ROOM, errno.EFBIG):
                 raise
             raise DiskFull(f"{target} cannot be written whole: {error.strerror}", hint="Free some space. Nothing of it is left.") from error
         finally:

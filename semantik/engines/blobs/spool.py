@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import os
 import secrets
@@ -14,7 +13,7 @@ from pathlib import Path
 
 from semantik.engines.blobs.base import BlobRef
 from semantik.kit.concurrency import closing, run_cpu
-from semantik.kit.errors import DiskFull, TooLarge, Unavailable
+from semantik.kit.errors import NO_ROOM, DiskFull, TooLarge, Unavailable
 
 
 class BlobsUnwritable(Unavailable):
@@ -62,7 +61,7 @@ def writing() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno in NO_ROOM:
             raise DiskFull("the file cannot be stored: no space left on the disk of the data folder") from error
         raise BlobsUnwritable(f"the file cannot be stored: {error.strerror}") from error
 

@@ -31,6 +31,13 @@ class IndexDiskFull(IndexUnavailable, DiskFull):
     default_hint = DiskFull.default_hint
 
 
+class IndexRefused(IndexUnavailable):
+    """Its server answers, and wants other credentials: asking again changes nothing until somebody gives them."""
+
+    code = "index_refused"
+    title = "The vector server refuses this installation"
+
+
 class IndexDamaged(Unavailable):
     """The index was found damaged and set aside; a rebuild from SQL is due. `space` in data."""
 
@@ -83,6 +90,9 @@ class Point:
     sparse: SparseVector
     payload: Mapping[str, Any]
 
+
+# A server is sent and asked so many at a time.
+POINTS_A_CALL = 256
 
 # Payload keys and the kind of their index. Tenant is the partition; text is never in the payload.
 PAYLOAD: Mapping[str, str] = {

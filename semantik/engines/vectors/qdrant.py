@@ -27,6 +27,7 @@ from qdrant_client.http.exceptions import UnexpectedResponse
 from semantik.engines.vectors import qdrant_words as words
 from semantik.engines.vectors.base import (
     PAYLOAD,
+    POINTS_A_CALL,
     Answer,
     Corpus,
     Filters,
@@ -56,7 +57,6 @@ _CONNECTIONS = 32
 _LINKS_IN_TENANT = 16
 # Candidates read again with full precision, for each one wanted, when vectors are quantised (facts: recall .972 -> .998).
 _OVERSAMPLING = 2.0
-_BATCH = 256
 # Other processes write as well: a sample is looked up again after this long, at once after a write from here.
 _SAMPLE_TTL_S = 30.0
 _CACHED_SAMPLES = 256
@@ -125,8 +125,8 @@ class QdrantStore(VectorStore):
     async def upsert(self, space: Space, points: Sequence[Point]) -> None:
         check_points(space, points)
         self._version += 1
-        for start in range(0, len(points), _BATCH):
-            batch = [words.stored(point) for point in points[start : start + _BATCH]]
+        for start in range(0, len(points), POINTS_A_CALL):
+            batch = [words.stored(point) for point in points[start : start + POINTS_A_CALL]]
             await self._write(space, partial(self._client.upsert, words.name_of(space), batch, wait=True, timeout=_WRITE_TIMEOUT_S))
 
     async def flush(self, space: Space) -> None:
@@ -198,8 +198,8 @@ class QdrantStore(VectorStore):
     async def present(self, space: Space, ids: Sequence[str]) -> set[str]:
         check_ids(ids)
         found: set[str] = set()
-        for start in range(0, len(ids), _BATCH):
-            batch = list(ids[start : start + _BATCH])
+        for start in range(0, len(ids), POINTS_A_CALL):
+            batch = list(ids[start : start + POINTS_A_CALL])
             asked = partial(self._client.retrieve, words.name_of(space), batch, with_payload=False, with_vectors=False)
             found.update(str(record.id) for record in await self._read(space, asked))
         return found
@@ -209,7 +209,7 @@ class QdrantStore(VectorStore):
         within = None if tenant is None else models.Filter(must=[words.equals("tenant", tenant)])
         after: Any = None
         while True:
-            page = partial(self._client.scroll, name, within, limit=_BATCH, offset=after, with_payload=True, with_vectors=vectors)
+            page = partial(self._client.scroll, name, within, limit=POINTS_A_CALL, offset=after, with_payload=True, with_vectors=vectors)
             records, after = await self._read(space, page)
             if records:
                 yield [words.point_of(record) for record in records]

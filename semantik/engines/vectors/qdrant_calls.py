@@ -17,7 +17,7 @@ import grpc
 from qdrant_client.common.client_exceptions import QdrantException, ResourceExhaustedResponse
 from qdrant_client.http.exceptions import ApiException, UnexpectedResponse
 
-from semantik.engines.vectors.base import DimensionMismatch, IndexDamaged, IndexUnavailable, Space
+from semantik.engines.vectors.base import DimensionMismatch, IndexDamaged, IndexRefused, IndexUnavailable, Space
 from semantik.engines.vectors.breaker import Breaker
 from semantik.kit import logs
 from semantik.kit.errors import SemantikError
@@ -61,7 +61,7 @@ class Calls:
         return self._breaker.open
 
     async def ask(self, call: Callable[[], Awaitable[T]], patience: Patience, space: Space | None = None, *, probe: bool = False) -> T:
-        """The answer of `call()`. Raises `IndexUnavailable`, `IndexDamaged` (`reason` missing), `DimensionMismatch`.
+        """The answer of `call()`. Raises `IndexUnavailable` or its `IndexRefused`, `IndexDamaged` (`reason` missing), `DimensionMismatch`.
 
         A `probe` goes out also while other calls are refused: it is how health is asked.
         """
@@ -115,7 +115,7 @@ class Calls:
             case UnexpectedResponse(status_code=404):
                 return self._missing(space), False
             case UnexpectedResponse(status_code=401 | 403):
-                return self._down("refuses the API key", space, hint=_KEY_HINT), False
+                return self._down("refuses the API key", space, hint=_KEY_HINT, kind=IndexRefused), False
             case UnexpectedResponse() if b"dimension" in error.content:
                 return self._misfit(space), False
             case UnexpectedResponse():
@@ -137,7 +137,7 @@ class Calls:
             case grpc.StatusCode.NOT_FOUND:
                 return self._missing(space), False
             case grpc.StatusCode.UNAUTHENTICATED | grpc.StatusCode.PERMISSION_DENIED:
-                return self._down("refuses the API key", space, hint=_KEY_HINT), False
+                return self._down("refuses the API key", space, hint=_KEY_HINT, kind=IndexRefused), False
             case _:
                 says = code.name.lower() if code else type(error).__name__
                 return self._down(f"answered with {says}", space), code is None or code in _TRANSIENT_CODES
@@ -150,9 +150,17 @@ class Calls:
         name, size = (space.key, space.dimensions) if space else ("", 0)
         return DimensionMismatch(f"the Qdrant server {self._shown} holds index {name} with another size of vectors than {size}")
 
-    def _down(self, why: str, space: Space | None, *, retry_after_s: float | None = 5.0, hint: str | None = None) -> IndexUnavailable:
+    def _down(
+        self,
+        why: str,
+        space: Space | None,
+        *,
+        retry_after_s: float | None = 5.0,
+        hint: str | None = None,
+        kind: type[IndexUnavailable] = IndexUnavailable,
+    ) -> IndexUnavailable:
         shown = space.key if space else ""
-        return IndexUnavailable(f"the Qdrant server {self._shown} {why}", hint=hint, retry_after_s=retry_after_s, space=shown)
+        return kind(f"the Qdrant server {self._shown} {why}", hint=hint, retry_after_s=retry_after_s, space=shown)
 
 
 class _Transient(Exception):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import shutil
 import tempfile
 import time
@@ -27,7 +26,7 @@ from semantik.features.ingestion.values import Batch, ChunkDraft, Fetched, Finis
 from semantik.jobs.failpoints import fp
 from semantik.kit import logs, metrics, traces
 from semantik.kit.concurrency import closing, run_cpu
-from semantik.kit.errors import RateLimited, SemantikError, Unavailable
+from semantik.kit.errors import EXHAUSTED, RateLimited, SemantikError, Unavailable
 from semantik.kit.files import pieces_of
 from semantik.kit.secrets import Keyring
 
@@ -73,7 +72,7 @@ class Stages:
         except MemoryError:
             raise
         except OSError as error:
-            if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.ENOMEM, errno.EROFS):
+            if error.errno in EXHAUSTED:
                 raise
             yield self._failed(
                 work,

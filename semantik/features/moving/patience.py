@@ -6,7 +6,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from semantik.engines.vectors.base import IndexUnavailable
+from semantik.engines.vectors.base import IndexRefused, IndexUnavailable
+from semantik.kit.errors import DiskFull
 from semantik.kit.settings import Settings
 
 T = TypeVar("T")
@@ -27,14 +28,14 @@ async def patiently(call: Callable[[], Awaitable[T]], *, pauses_s: tuple[float, 
         try:
             return await call()
         except IndexUnavailable as error:
-            # A hint of its own is for a person to follow first: another key, another server.
-            if error.retry_after_s is None or error.hint != error.default_hint:
+            # What a person has to mend first: another key, room on a disk.
+            if error.retry_after_s is None or isinstance(error, IndexRefused | DiskFull):
                 raise
             await asyncio.sleep(max(pause_s, error.retry_after_s))
     try:
         return await call()
     except IndexUnavailable as error:
-        raise IndexUnavailable(
+        raise type(error)(
             f"{error.detail}, asked {len(pauses_s) + 1} times",
             hint="The source was not changed. Give the same command once more: it goes on from there.",
             retry_after_s=error.retry_after_s,

@@ -6,6 +6,7 @@ import time
 from itertools import islice
 
 from semantik.engines.blobs.location import FolderPlace
+from semantik.engines.vectors.base import POINTS_A_CALL
 from semantik.features.moving.compare import SEARCHES
 from semantik.features.moving.ends import place_of_files
 from semantik.features.moving.opening import Held, source_files
@@ -27,8 +28,7 @@ _SAMPLED_PAGES = 3
 _FILE_S, _FILE_BYTES_S = 0.004, 40e6
 _POINT_S = 0.0006
 _FILES_A_STEP = 256
-# What a Qdrant server is asked: points in batches, and for each compared search twice a sample and twice both lists.
-_POINTS_A_CALL = 256
+# What a Qdrant server is asked beside its points: for each compared search twice a sample and twice both lists.
 _CALLS_A_SEARCH = 6
 
 
@@ -105,6 +105,6 @@ def _index(source: Connection, call_s: float) -> list[Part]:
     parts = []
     for key, dimensions in points.spaces(source):
         expected = sum(number for *_, number in points.corpora(source, key))
-        calls = expected / _POINTS_A_CALL + min(SEARCHES, expected) * _CALLS_A_SEARCH
+        calls = expected / POINTS_A_CALL + min(SEARCHES, expected) * _CALLS_A_SEARCH
         parts.append(Part(f"index {key}", expected, expected * dimensions * 4, expected * _POINT_S + calls * call_s))
     return parts

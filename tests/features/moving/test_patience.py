@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
-from semantik.engines.vectors.base import IndexUnavailable
+from semantik.engines.vectors.base import IndexDiskFull, IndexRefused, IndexUnavailable
 from semantik.features.moving.patience import patient, patiently
 from semantik.kit.settings import Settings
 
@@ -14,16 +12,16 @@ from semantik.kit.settings import Settings
 class Silent:
     """Answers with the `answers_at`th call."""
 
-    def __init__(self, answers_at: int, *, retry_after_s: float | None = 0.0, hint: str | None = None) -> None:
+    def __init__(self, answers_at: int, *, retry_after_s: float | None = 0.0, kind: type[IndexUnavailable] = IndexUnavailable) -> None:
         self.calls = 0
         self._answers_at = answers_at
         self._retry_after_s = retry_after_s
-        self._hint = hint
+        self._kind = kind
 
     async def ask(self) -> int:
         self.calls += 1
         if self.calls < self._answers_at:
-            raise IndexUnavailable("the Qdrant server does not answer", retry_after_s=self._retry_after_s, hint=self._hint)
+            raise self._kind("the Qdrant server does not answer", retry_after_s=self._retry_after_s)
         return self.calls
 
 
@@ -39,10 +37,10 @@ async def test_an_index_that_stays_away_ends_the_move_which_can_go_on_later() ->
     assert caught.value.hint and "the same command" in caught.value.hint and "goes on from there" in caught.value.hint
 
 
-@pytest.mark.parametrize("refusal", [{"retry_after_s": None}, {"hint": "Put the key into SEMANTIK_QDRANT_URL."}])
-async def test_a_refusal_that_no_waiting_mends_is_said_at_once(refusal: dict[str, Any]) -> None:
-    index = Silent(9, **refusal)
-    with pytest.raises(IndexUnavailable):
+@pytest.mark.parametrize(("kind", "retry_after_s"), [(IndexUnavailable, None), (IndexRefused, 0.0), (IndexDiskFull, 0.0)])
+async def test_a_refusal_that_no_waiting_mends_is_said_at_once(kind: type[IndexUnavailable], retry_after_s: float | None) -> None:
+    index = Silent(9, retry_after_s=retry_after_s, kind=kind)
+    with pytest.raises(kind):
         await patiently(index.ask, pauses_s=(0, 0, 0))
     assert index.calls == 1
 
