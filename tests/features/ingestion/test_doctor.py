@@ -5,11 +5,11 @@ from __future__ import annotations
 import io
 import os
 import zipfile
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import httpx2
 import pytest
@@ -252,3 +252,33 @@ async def test_points_without_any_collection_are_found_and_mended(world: World) 
     assert (await world.examined())["result"]["found"] == {"point_unnamed": 1}
     assert (await world.mended())["result"]["mended"] == {"point_unnamed": 1}
     assert (await world.examined())["result"]["found"] == {}
+
+
+class _Leaving:
+    """The store, out of which a point is swept as soon as it was scanned."""
+
+    def __init__(self, store: Any, point_id: str) -> None:
+        self._store, self._point_id = store, point_id
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    async def scan(self, space: Space, **narrowed: Any) -> AsyncIterator[Sequence[Point]]:
+        async for batch in self._store.scan(space, **narrowed):
+            if any(point.id == self._point_id for point in batch):
+                await self._store.delete(space, [self._point_id])
+            yield batch
+
+
+@pytest.mark.embedded
+async def test_a_point_that_left_while_it_was_looked_at_is_no_orphan(world: World) -> None:
+    (any_point,) = await world.points([(await world.chunk("sound.html"))["id"]])
+    leaving = replace(any_point, id=new_id(), payload={**any_point.payload, "document": new_id()})
+    store = world.runtime.vectors
+    await store.upsert(world.space, [leaving])
+    await store.flush(world.space)
+    world.runtime.vectors = cast(Any, _Leaving(store, leaving.id))
+    try:
+        assert (await world.examined())["result"]["found"] == {}
+    finally:
+        world.runtime.vectors = store

@@ -6,7 +6,7 @@ files are about to be named. What a page finds is asked again before it counts, 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence, Set
 from datetime import timedelta
 from typing import Any
 
@@ -87,7 +87,8 @@ async def points(ctx: JobContext, args: Doctor, after: str) -> AsyncIterator[Bat
                 known = await repository.known_chunks(session, ctx.actor, [point.id for point in batch])
                 unnamed = {point.id: point.payload.get("document") for point in batch if point.id not in known}
                 moving = await repository.in_flight(session, ctx.actor, space.key, unnamed) if unnamed else set()
-            faults = [Fault(Kind.POINT_UNNAMED, id, facts={"space": space.key}) for id in unnamed if id not in moving]
+            strays = await _still_stray(ctx, space, unnamed.keys() - moving)
+            faults = [Fault(Kind.POINT_UNNAMED, id, facts={"space": space.key}) for id in strays]
             faults += [
                 Fault(Kind.POINT_DIFFERS, point.id, facts={"space": space.key})
                 for point in batch
@@ -95,6 +96,16 @@ async def points(ctx: JobContext, args: Doctor, after: str) -> AsyncIterator[Bat
             ]
             yield Batch("", len(batch), tuple(faults))
         yield Batch(space.key, 0)
+
+
+async def _still_stray(ctx: JobContext, space: Space, points: Set[str]) -> list[str]:
+    """Those that have no chunk even now: meanwhile the rows of what was coming may have come, and what was leaving may have left."""
+    if not points:
+        return []
+    there = await ctx.runtime.vectors.present(space, sorted(points))
+    async with ctx.read() as session:
+        known = await repository.known_chunks(session, ctx.actor, sorted(there))
+    return sorted(there - known.keys())
 
 
 async def counts(ctx: JobContext, args: Doctor, after: str) -> AsyncIterator[Batch]:
