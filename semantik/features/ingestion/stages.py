@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import shutil
-import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack
@@ -28,6 +25,7 @@ from semantik.kit import logs, metrics, traces
 from semantik.kit.concurrency import closing, run_cpu
 from semantik.kit.errors import EXHAUSTED, RateLimited, SemantikError, Unavailable
 from semantik.kit.files import pieces_of
+from semantik.kit.scratch import temporary_folder_beside
 from semantik.kit.secrets import Keyring
 
 log = logs.get(__name__)
@@ -102,21 +100,14 @@ class Stages:
         if known and work.state in ("indexed", "partial"):
             yield Batch(work=work, finish=Finish(state=work.state, outcome=Outcome(Verdict.OK), fetched=fetched, unchanged=True))
             return
-        scratch = Path(await run_cpu(tempfile.mkdtemp, prefix="semantik-"))
-        try:
-            async with closing(_Reading(self, work, fetched, scratch).batches()) as batches:
-                async for batch in batches:
-                    yield batch
-        finally:
-            await asyncio.shield(run_cpu(shutil.rmtree, scratch, ignore_errors=True))
+        async with temporary_folder_beside() as scratch, closing(_Reading(self, work, fetched, scratch).batches()) as batches:
+            async for batch in batches:
+                yield batch
 
     async def measure(self, work: Work, path: Path) -> Measured:
         """What reading the file at `path` would give: extracted and cut as always, nothing stored or embedded."""
-        scratch = Path(await run_cpu(tempfile.mkdtemp, prefix="semantik-"))
-        try:
+        async with temporary_folder_beside() as scratch:
             return await _Reading(self, work, Fetched("", work.size_bytes or 0, path), scratch).measured()
-        finally:
-            await asyncio.shield(run_cpu(shutil.rmtree, scratch, ignore_errors=True))
 
     async def fetch(self, work: Work, held: AsyncExitStack) -> Fetched:
         """The original in the blob store, whether it was there before or not. The local file stays until `held` is closed."""
