@@ -45,6 +45,8 @@ _LAST = ("ingest_read", "ingest_swept", "before_finish")
 # Where an API is met: it has written, and told nobody yet.
 _ASKED = {"after_insert_before_commit": 1, "in_control_before_commit": 3}
 _ROUND_S = 240
+# What Celery says as it ends a worker one of whose children dies before its loop has begun.
+_NO_CHILDREN = "Could not start worker processes"
 
 
 def campaign(
@@ -187,7 +189,7 @@ class _Round:
     @property
     def crashes(self) -> int:
         """Deaths of what embeds: of these alone the provider may notice anything."""
-        names = ("kill -9 of Redis", "kill -9 of the API")
+        names = ("kill -9 of Redis", "kill -9 of the API", "a worker that lost")
         return sum(count for name, count in self.faults.items() if not name.startswith(names))
 
     def run(self) -> tuple[dict[str, Any], int]:
@@ -232,6 +234,10 @@ class _Round:
             if part is None:
                 continue
             if part.ended:
+                if name != "api" and _NO_CHILDREN in part.text:
+                    self.site.reap(name, 1)
+                    self.faults["a worker that lost a child while it started ended, and was started anew"] += 1
+                    continue
                 self.site.reap(name, 0)
                 raise AssertionError(f"{name} ended by itself: {part.text[-600:]}")
             place = self._place(name)
