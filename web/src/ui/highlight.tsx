@@ -1,4 +1,5 @@
 /** A passage with its matched parts marked. Offsets are code points, as the API counts them. */
+import { flowed } from "@/lib/flow";
 import { stretches } from "@/lib/reading";
 import type { Span } from "@/lib/spans";
 
@@ -13,7 +14,7 @@ export function Highlighted({
 }) {
   return (
     <>
-      {stretches(text, mediaType, spans).map((piece) =>
+      {stretches(flowed(text, mediaType), mediaType, spans).map((piece) =>
         piece.marked ? <mark key={piece.start}>{piece.text}</mark> : <span key={piece.start}>{piece.text}</span>,
       )}
     </>

@@ -113,6 +113,19 @@ describe("a document", () => {
     expect(within(outline).getByRole("button", { name: /Service/ })).toHaveAttribute("aria-current", "location");
   });
 
+  it("shows the lines of a PDF as paragraphs, with its words marked", async () => {
+    const db = world();
+    const row = ids(db).document("house-manual.pdf");
+    const target = row.chunks.find(({ text }) => text.includes("serviced every October"));
+    const whole = target?.text ?? "";
+    row.text = row.text.replace(whole, whole.replace(/(.{40,50}) /g, "$1\n"));
+    const at = (target?.start ?? 0) + whole.indexOf("burner");
+    open(`/documents/${row.id}?chunk=${target?.id}&marks=${at}-${at + 6}`, db);
+    await waitFor(() => expect(document.querySelector("[data-passage]")).toBeInTheDocument());
+    expect(document.querySelector("[data-passage]")?.closest("p")?.textContent).toBe(whole);
+    expect(document.querySelector("mark")).toHaveTextContent("burner");
+  });
+
   it("goes to a heading by its outline, shows passages and facts, all in the URL", async () => {
     const db = world();
     const { user, url } = open(`/documents/${ids(db).document("house-manual.pdf").id}`, db);

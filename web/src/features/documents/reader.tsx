@@ -2,6 +2,7 @@
 import { Fragment, memo, useEffect, useMemo, useRef } from "react";
 import { problemOf } from "@/api/problem";
 import type { Chunk, DocumentDetail } from "@/api/types";
+import { flowed, flows } from "@/lib/flow";
 import { standsAsWritten } from "@/lib/reading";
 import { pieces, points, type Span } from "@/lib/spans";
 import { Button } from "@/ui/button";
@@ -38,11 +39,12 @@ export function Reader({
   const top = useRef<HTMLDivElement>(null);
   const bottom = useRef<HTMLDivElement>(null);
 
-  const code = standsAsWritten(document.media_type);
-  const blocks = useMemo(
-    () => toBlocks(text.text, text.start, { headings: document.outline, chunks, showChunks, indented: code }),
-    [text.text, text.start, document.outline, chunks, showChunks, code],
-  );
+  const { media_type, outline } = document;
+  const code = standsAsWritten(media_type);
+  const blocks = useMemo(() => {
+    const cut = toBlocks(text.text, text.start, { headings: outline, chunks, showChunks, indented: code });
+    return cut.map((block) => ({ ...block, text: flowed(block.text, media_type) }));
+  }, [text.text, text.start, outline, chunks, showChunks, code, media_type]);
   const passage = useMemo<Span | null>(() => target && { start: target.start, end: target.end }, [target]);
 
   const hold = useAnchor(root, blocks);
@@ -83,7 +85,7 @@ export function Reader({
   return (
     <div
       ref={root}
-      className={`${styles.text} ${code ? styles.code : ""}`}
+      className={`${styles.text} ${code ? styles.code : ""} ${flows(media_type) ? styles.flowing : ""}`}
       lang={document.language ?? undefined}
       dir={code ? "ltr" : "auto"}
     >

@@ -109,6 +109,24 @@ describe("search", () => {
     await waitFor(async () => expect((await passage())?.className).toMatch(/code/));
   });
 
+  it("shows the lines of a PDF as a paragraph, with its marks on the words", async () => {
+    const db = world();
+    const chunk = ids(db)
+      .document("house-manual.pdf")
+      .chunks.find(({ text }) => text.includes("serviced every October"));
+    const whole = chunk?.text ?? "";
+    if (chunk) chunk.text = whole.replace(/(.{40,50}) /g, "$1\n");
+    expect(chunk?.text.match(/\n/g)?.length).toBeGreaterThan(3);
+    open("/search?q=serviced+October+burner", db);
+    const passage = (await screen.findAllByText("burner", { selector: "mark" }))[0]?.closest("p");
+    expect(passage?.textContent).toBe(whole);
+    expect([...(passage?.querySelectorAll("mark") ?? [])].map((mark) => mark.textContent)).toEqual([
+      "serviced",
+      "October",
+      "burner",
+    ]);
+  });
+
   it("shows a problem as a sentence with what to do", async () => {
     const db = world();
     server.use(
