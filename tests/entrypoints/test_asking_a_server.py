@@ -186,6 +186,25 @@ def test_jobs_have_one_word_for_one_state(server: StandIn, semantik: Semantik) -
     assert finer.exit_code == in_part.exit_code == 2 and "Choose: queued" in finer.stderr and "Choose: completed" in in_part.stderr
 
 
+def test_a_job_completed_in_part_is_called_so_wherever_it_is_named(server: StandIn, semantik: Semantik) -> None:
+    rhythm = {"cron": "0 3 * * *", "timezone": "UTC", "paused_at": None, "next_fire_at": AT, "next_five": [AT]}
+    last = {"job_id": OTHER, "status": "completed", "outcome": "partial", "created_at": AT, "finished_at": AT}
+    schedule = {"id": ID, "name": "Nightly", "kind": "sweep", "params": {}, "overlap": "skip", "last_job": last, **rhythm}
+    runs = [
+        {"fire_at": AT, "job_id": OTHER, "status": "completed", "outcome": "partial"},
+        {"fire_at": AT, "job_id": None, "status": "left_out", "outcome": None},
+    ]
+    server.answers |= {"GET /schedules": page(schedule), f"GET /schedules/{ID}": schedule, f"GET /schedules/{ID}/runs": page(*runs)}
+    ended = job(outcome="partial", finished_at=AT)
+    server.answers |= {f"GET /jobs/{ID}": ended, f"POST /sources/{OTHER}/sync": (202, {"job_id": ID})}
+
+    assert "completed in part" in semantik("schedules", "list").stdout
+    shown = semantik("schedules", "show", ID).stdout
+    assert "completed in part" in shown and "left_out" in shown
+    assert semantik("jobs", "watch", ID).stdout == "Sync papers: completed in part\n"
+    assert semantik("sources", "sync", OTHER).stderr.startswith("Sync papers: completed in part\n")
+
+
 def test_ids_and_times_in_a_list_are_as_short_as_they_may_be(server: StandIn, semantik: Semantik) -> None:
     alike = ["0193a0de-0000-7000-8000-aaaa00000001", "0193a0de-0000-7000-8000-bbbb00000001"]
     server.answers["GET /jobs"] = page(*(listed_job(id=one) for one in alike), summary={}, verbs={})

@@ -46,9 +46,9 @@ export function seedClock(db: Db) {
     },
   );
   db.runs[nightly] = [
-    { fire_at: minutesAgo(540), job_id: last?.id ?? null, status: "completed" },
-    { fire_at: minutesAgo(1980), job_id: null, status: "left_out" },
-    { fire_at: minutesAgo(3420), job_id: newId(), status: "gone" },
+    { fire_at: minutesAgo(540), job_id: last?.id ?? null, status: "completed", outcome: "ok" },
+    { fire_at: minutesAgo(1980), job_id: null, status: "left_out", outcome: null },
+    { fire_at: minutesAgo(3420), job_id: newId(), status: "gone", outcome: null },
   ];
   const celery = { pool: "celery", version: "0.1.0", drain_asked_at: null, running: [] };
   for (const [id, state, minutes] of [
@@ -123,11 +123,11 @@ export function seedClock(db: Db) {
   );
   const jobs = [compare, first, second, report];
   const edge = (from: (typeof jobs)[number], to: (typeof jobs)[number], on_end: string) => {
-    to.waits_for.push({ job_id: from.id, title: from.title, status: from.status, on_end });
-    from.waited_for_by.push({ job_id: to.id, title: to.title, status: to.status, on_end });
+    to.waits_for.push({ job_id: from.id, title: from.title, status: from.status, outcome: from.outcome, on_end });
+    from.waited_for_by.push({ job_id: to.id, title: to.title, status: to.status, outcome: to.outcome, on_end });
     return { waited_for: from.id, waits: to.id, on_end };
   };
   const edges = [edge(first, compare, "success"), edge(second, compare, "success"), edge(compare, report, "finished")];
-  const nodes = jobs.map(({ id, title, kind, status }) => ({ job_id: id, title, kind, status }));
+  const nodes = jobs.map(({ id, title, kind, status, outcome }) => ({ job_id: id, title, kind, status, outcome }));
   for (const { id } of jobs) db.graphs[id] = { nodes, edges, complete: true };
 }

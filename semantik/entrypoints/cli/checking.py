@@ -192,7 +192,7 @@ def _agreement(note: Note, job: Mapping[str, Any]) -> None:
     """What the doctor's job found, a line for each kind of fault."""
     result = job["result"]
     if result is None:
-        note("agreement", False, f"the comparison {job['status']}: {(job.get('error') or {}).get('message') or 'see its log'}")
+        note("agreement", False, f"the comparison {console.state(job)}: {(job.get('error') or {}).get('message') or 'see its log'}")
         return
     checked = ", ".join(console.counted(count, name.removesuffix("s")) for name, count in result["checked"].items()) or "nothing stored yet"
     note("agreement", True, f"compared: {checked}")

@@ -25,6 +25,9 @@ EXIT_CODES = {
     INTERRUPTED: "interrupted; what was done is kept",
 }
 
+# Shown of a completed job of which items failed.
+IN_PART = "completed in part"
+
 
 def say(text: str = "") -> None:
     """A line of data on stdout."""
@@ -72,6 +75,11 @@ def bars(*columns: Any, described: int = 0, transient: bool = False) -> Progress
 
     what = TextColumn(f"{{task.description:<{described}}}")
     return Progress(what, BarColumn(), *columns, console=Console(stderr=True), transient=transient)
+
+
+def state(job: Mapping[str, Any]) -> str:
+    """The word for a job's state. A run of a schedule and its last job have no `display_status`."""
+    return IN_PART if job.get("outcome") == "partial" else str(job.get("display_status") or job["status"])
 
 
 def duration(minutes: float) -> str:

@@ -17,8 +17,6 @@ Kind = Annotated[str | None, typer.Option(help="Only jobs of this kind.")]
 JobId = Annotated[str, typer.Argument(metavar="JOB_ID", help="The id, or 6 or more characters of its beginning or its end.")]
 Collection = Annotated[str | None, typer.Option("--collection", "-c", help="Only jobs of this collection, by name or id.")]
 
-_IN_PART = "completed in part"
-
 
 @app.command("list")
 def list_(
@@ -45,7 +43,7 @@ def list_(
     if as_json or chosen.as_json:
         console.emit(rows)
         return
-    shown = [{**row, **row["counts"], "state": _state(row), "percent": _percent(row)} for row in rows]
+    shown = [{**row, **row["counts"], "state": console.state(row), "percent": _percent(row)} for row in rows]
     columns = {
         "title": "job",
         "state": "state",
@@ -68,15 +66,11 @@ def _summary(summary: Mapping[str, int], rows: Sequence[Mapping[str, Any]]) -> s
     completed = [row for row in rows if row["status"] == "completed"]
     in_part = sum(row["outcome"] == "partial" for row in completed)
     if in_part and len(completed) == counts["completed"]:
-        counts |= {"completed": len(completed) - in_part, _IN_PART: in_part}
+        counts |= {"completed": len(completed) - in_part, console.IN_PART: in_part}
     words = {word: f"{count:,} {word}" for word, count in sorted(counts.items()) if count}
-    if in_part and _IN_PART not in words:
+    if in_part and console.IN_PART not in words:
         words["completed"] += f", {in_part:,} of those above in part"
     return " · ".join(words.values())
-
-
-def _state(job: Mapping[str, Any]) -> str:
-    return _IN_PART if job["outcome"] == "partial" else str(job["display_status"])
 
 
 def _percent(job: dict[str, Any]) -> int | None:
@@ -111,7 +105,7 @@ def show(job_id: JobId, as_json: Json = False) -> None:
         "job": found["title"],
         "id": found["id"],
         "kind": found["kind"],
-        "state": _state(found),
+        "state": console.state(found),
         "now": waiting.note_of(found) or None,
         "items": ", ".join(f"{count:,} {name}" for name, count in counts.items() if count) or None,
         "error": f"{found['error']['code']}: {found['error']['message']}" if found["error"] else None,
@@ -140,7 +134,7 @@ def watch(job_id: JobId) -> None:
         return await waiting.until_ended(api, await lookup.job_id(api, job_id))
 
     job = client.run(work)
-    console.say(f"{job['title']}: {job['display_status']}")
+    console.say(f"{job['title']}: {console.state(job)}")
     if job["status"] == "failed":
         raise typer.Exit(console.PROBLEM)
     if job["counts"]["failed"] or job["counts"]["quarantined"]:
@@ -220,7 +214,7 @@ def _acted(job_id: str, verb: str, body: Any = None, **query: Any) -> Any:
 
 def _verb(job_id: str, verb: str, body: Any = None, **query: Any) -> None:
     job = _acted(job_id, verb, body, **query)
-    console.say(f"{job['title']}: {job['display_status']}")
+    console.say(f"{job['title']}: {console.state(job)}")
 
 
 @app.command()
@@ -403,4 +397,4 @@ def budget(
         return await waiting.until_ended(api, whole) if api.runs_jobs else resumed
 
     job = client.run(work)
-    console.say(f"{job['title']}: {job['display_status']}")
+    console.say(f"{job['title']}: {console.state(job)}")

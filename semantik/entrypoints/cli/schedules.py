@@ -41,7 +41,7 @@ def list_(as_json: Json = False) -> None:
             **row,
             "rhythm": _rhythm(row),
             "next": "paused" if row["paused_at"] else console.moment(row["next_fire_at"]),
-            "last": row["last_job"]["status"] if row["last_job"] else None,
+            "last": console.state(row["last_job"]) if row["last_job"] else None,
         }
         for row in rows
     ]
@@ -78,7 +78,8 @@ def show(schedule: Which, as_json: Json = False) -> None:
             "next": [console.moment(at) for at in found["next_five"]],
         }
     )
-    console.table(runs, {"fire_at": "time", "status": "became", "job_id": "job"}, empty="It has not fired yet.")
+    came = [{**run, "became": console.state(run)} for run in runs]
+    console.table(came, {"fire_at": "time", "became": "became", "job_id": "job"}, empty="It has not fired yet.")
 
 
 def _next(schedule: dict[str, Any]) -> str:

@@ -114,7 +114,7 @@ def sync(
     elif not waited:
         waiting.leave(answer)
     else:
-        console.note(f"{answer['title']}: {answer['status']}")
+        console.note(f"{answer['title']}: {console.state(answer)}")
         console.fields(answer["result"] or {})
 
 

@@ -56,7 +56,7 @@ def leave(job: dict[str, Any]) -> None:
     """Prints the id of a job that nobody waits for, and how to follow it."""
     console.say(job["id"])
     watch = chosen.command(f"jobs watch {job['id']}")
-    console.note(f"{console.printable(job['title'])}: {job['display_status']}. To follow it: {watch}")
+    console.note(f"{console.printable(job['title'])}: {console.state(job)}. To follow it: {watch}")
 
 
 async def removed(client: Client, job_id: str, name: str) -> None:

@@ -174,7 +174,7 @@ async def graph(session: AsyncSession, actor: Actor, job_id: str, *, most: int) 
     touching = sa.or_(job_edges.c.parent_id == near.c.id, job_edges.c.child_id == near.c.id)
     near = near.union(sa.select(other).select_from(sa.join(job_edges, near, touching)))
     found = list(await session.scalars(sa.select(near.c.id).limit(most)))
-    columns = (jobs.c.id, jobs.c.title, jobs.c.kind, jobs.c.status)
+    columns = (jobs.c.id, jobs.c.title, jobs.c.kind, jobs.c.status, jobs.c.outcome)
     nodes = (await session.execute(readable_jobs(actor).where(jobs.c.id.in_(found)).with_only_columns(*columns))).all()
     nodes = sorted(nodes, key=lambda row: found.index(row.id))
     known = [row.id for row in nodes]
@@ -188,7 +188,8 @@ async def graph(session: AsyncSession, actor: Actor, job_id: str, *, most: int) 
 
 async def made_from(session: AsyncSession, actor: Actor, job_id: str) -> list[Any]:
     """Jobs that repeat this one, or items of it; newest first."""
-    statement = readable_jobs(actor).where(jobs.c.parent_id == job_id).with_only_columns(jobs.c.id, jobs.c.title, jobs.c.status)
+    columns = (jobs.c.id, jobs.c.title, jobs.c.status, jobs.c.outcome)
+    statement = readable_jobs(actor).where(jobs.c.parent_id == job_id).with_only_columns(*columns)
     return list((await session.execute(statement.order_by(jobs.c.created_at.desc()).limit(50))).all())
 
 
@@ -203,7 +204,7 @@ async def moved(session: AsyncSession, actor: Actor, *, since: datetime, job_id:
 
 async def neighbours(session: AsyncSession, actor: Actor, job_id: str) -> tuple[list[Any], list[Any]]:
     """(what it waits for, what waits for it)."""
-    columns = (jobs.c.id, jobs.c.title, jobs.c.status, job_edges.c.on_end)
+    columns = (jobs.c.id, jobs.c.title, jobs.c.status, jobs.c.outcome, job_edges.c.on_end)
     before = readable_jobs(actor).join(job_edges, job_edges.c.parent_id == jobs.c.id).where(job_edges.c.child_id == job_id)
     behind = readable_jobs(actor).join(job_edges, job_edges.c.child_id == jobs.c.id).where(job_edges.c.parent_id == job_id)
     first = (await session.execute(before.with_only_columns(*columns).limit(200))).all()

@@ -115,7 +115,7 @@ async def get_job(job_id: str, actor: Reader, session: ReadSession) -> schemas.J
             updated=job.last_progress_at,
             expires=await service.expires(session, actor, job),
         ),
-        repeated_in=[schemas.Repeat(job_id=row.id, title=row.title, status=row.status) for row in repeats],
+        repeated_in=[schemas.Repeat(job_id=row.id, title=row.title, status=row.status, outcome=row.outcome) for row in repeats],
         waits_for=[_edge(row) for row in before],
         waited_for_by=[_edge(row) for row in behind],
     )
@@ -128,7 +128,10 @@ async def get_graph(job_id: str, actor: Reader, session: ReadSession) -> schemas
     nodes, edges = await repository.graph(session, actor, job_id, most=_MOST_NODES + 1)
     shown = {row.id for row in nodes[:_MOST_NODES]}
     return schemas.Graph(
-        nodes=[schemas.Node(job_id=row.id, title=row.title, kind=row.kind, status=row.status) for row in nodes[:_MOST_NODES]],
+        nodes=[
+            schemas.Node(job_id=row.id, title=row.title, kind=row.kind, status=row.status, outcome=row.outcome)
+            for row in nodes[:_MOST_NODES]
+        ],
         edges=[
             schemas.GraphEdge(waited_for=row.parent_id, waits=row.child_id, on_end=row.on_end)
             for row in edges
@@ -139,7 +142,7 @@ async def get_graph(job_id: str, actor: Reader, session: ReadSession) -> schemas
 
 
 def _edge(row: Any) -> schemas.Edge:
-    return schemas.Edge(job_id=row.id, title=row.title, status=row.status, on_end=row.on_end)
+    return schemas.Edge(job_id=row.id, title=row.title, status=row.status, outcome=row.outcome, on_end=row.on_end)
 
 
 @router.post("/jobs/{job_id}/pause")

@@ -134,6 +134,7 @@ class Edge(BaseModel):
     job_id: str
     title: str
     status: Status
+    outcome: str | None = Field(description="ok or partial, of a completed job.")
     on_end: str
 
 
@@ -143,6 +144,7 @@ class Repeat(BaseModel):
     job_id: str
     title: str
     status: Status
+    outcome: str | None = Field(description="ok or partial, of a completed job.")
 
 
 class Node(BaseModel):
@@ -150,6 +152,7 @@ class Node(BaseModel):
     title: str
     kind: str
     status: Status
+    outcome: str | None = Field(description="ok or partial, of a completed job.")
 
 
 class GraphEdge(BaseModel):

@@ -46,13 +46,13 @@ async def last_jobs(session: AsyncSession, actor: Actor, ids: Sequence[str]) -> 
 
 
 async def runs(session: AsyncSession, actor: Actor, schedule_id: str, *, before: datetime | None, limit: int) -> list[Any]:
-    """(fire_at, job_id, status) of the times that came, newest first; the status is None without a job."""
+    """(fire_at, job_id, status, outcome) of the times that came, newest first; status and outcome are None without a job."""
     statement = (
         readable_schedules(actor)
         .where(schedules.c.id == schedule_id)
         .join(schedule_fires, schedule_fires.c.schedule_id == schedules.c.id)
         .outerjoin(jobs, jobs.c.id == schedule_fires.c.job_id)
-        .with_only_columns(schedule_fires.c.fire_at, schedule_fires.c.job_id, jobs.c.status)
+        .with_only_columns(schedule_fires.c.fire_at, schedule_fires.c.job_id, jobs.c.status, jobs.c.outcome)
     )
     if before is not None:
         statement = statement.where(schedule_fires.c.fire_at < before)

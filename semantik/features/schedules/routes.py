@@ -95,7 +95,9 @@ async def list_runs(schedule_id: str, actor: Reader, session: ReadSession, limit
     key = decode_cursor(cursor, datetime)
     found = await repository.runs(session, actor, schedule_id, before=key[0] if key else None, limit=limit + 1)
     items = [
-        schemas.Run(fire_at=row.fire_at, job_id=row.job_id, status=row.status or ("gone" if row.job_id else "left_out"))
+        schemas.Run(
+            fire_at=row.fire_at, job_id=row.job_id, status=row.status or ("gone" if row.job_id else "left_out"), outcome=row.outcome
+        )
         for row in found[:limit]
     ]
     return Page(items=items, next_cursor=encode_cursor(items[-1].fire_at) if len(found) > limit else None, total=None)

@@ -73,6 +73,7 @@ class Run(BaseModel):
     status: str = Field(
         description="Of the job; left_out when none was made (the last one still ran, or the time was missed), gone when deleted."
     )
+    outcome: str | None = Field(description="ok or partial, of a completed job.")
 
 
 class Kind(BaseModel):

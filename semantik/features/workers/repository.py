@@ -49,6 +49,7 @@ async def recoveries(session: AsyncSession, actor: Actor, *, since: datetime, li
             jobs.c.id.label("job_id"),
             jobs.c.title,
             jobs.c.status,
+            jobs.c.outcome,
             job_attempts.c.fence,
             job_attempts.c.owner,
             job_attempts.c.started_at,

@@ -158,6 +158,7 @@ async def list_recoveries(
             job_id=row.job_id,
             title=row.title,
             status=row.status,
+            outcome=row.outcome,
             fence=row.fence,
             owner=row.owner,
             started_at=row.started_at,

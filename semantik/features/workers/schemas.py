@@ -76,6 +76,7 @@ class Recovery(BaseModel):
     job_id: str
     title: str
     status: Status = Field(description="Of the job, now.")
+    outcome: str | None = Field(description="ok or partial, of a completed job.")
     fence: int = Field(description="Number of the attempt that was lost.")
     owner: str
     started_at: datetime

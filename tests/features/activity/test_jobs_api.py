@@ -180,6 +180,20 @@ async def test_a_job_shows_what_it_hangs_together_with(world: World, client: htt
     assert graph["complete"]
 
 
+async def test_a_job_says_which_of_those_around_it_were_completed_in_part(world: World, client: httpx2.AsyncClient) -> None:
+    made = await world.put(Walk(steps=2, bad=1))
+    tail = await world.put(Walk(), depends_on=[made.id], dep_policy="all_finished")
+    await world.work()
+    again = (await client.post(f"/jobs/{made.id}/restart")).json()["id"]
+    await world.work()
+    first, last = (await client.get(f"/jobs/{made.id}")).json(), (await client.get(f"/jobs/{tail.id}")).json()
+    graph = (await client.get(f"/jobs/{made.id}/graph")).json()
+    assert {node["job_id"]: node["outcome"] for node in graph["nodes"]} == {made.id: "partial", tail.id: "ok"}
+    assert [(one["job_id"], one["outcome"]) for one in first["repeated_in"]] == [(again, "partial")]
+    assert [(one["job_id"], one["outcome"]) for one in first["waited_for_by"]] == [(tail.id, "ok")]
+    assert [(one["job_id"], one["outcome"]) for one in last["waits_for"]] == [(made.id, "partial")]
+
+
 @pytest.mark.parametrize("verb", ["pause", "cancel"])
 async def test_pause_and_cancel_of_a_running_job_take_effect_within_two_seconds(
     world: World, client: httpx2.AsyncClient, dispatcher: LocalDispatcher, verb: str

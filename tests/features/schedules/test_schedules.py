@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import httpx2
 import pytest
@@ -14,11 +15,12 @@ from semantik.auth.actor import Actor
 from semantik.jobs import schedule
 from semantik.jobs.context import JobContext
 from semantik.jobs.handlers import handles
+from semantik.jobs.retry import ItemFailed
 from semantik.jobs.schedule import BadSchedule, Default, Rhythm
 from semantik.jobs.states import Status
 from semantik.jobs.store import control
 from semantik.jobs.store import schedules as store
-from semantik.jobs.values import JobArgs
+from semantik.jobs.values import Item, JobArgs
 from semantik.kit.database_errors import WriteConflict
 from semantik.kit.ids import derived_id
 from semantik.tables.collections import collections
@@ -29,6 +31,10 @@ from tests.jobs.conftest import World
 class Sweep(JobArgs):
     kind: ClassVar[str] = "sweep"
     rooms: int = 1
+
+
+class Knock(JobArgs):
+    kind: ClassVar[str] = "knock"
 
 
 class Fetch(JobArgs):
@@ -44,6 +50,17 @@ class Fetch(JobArgs):
 def _kinds() -> None:
     @handles(Sweep)
     async def sweep(ctx: JobContext, args: Sweep) -> None: ...
+
+    @handles(Knock)
+    class KnockJob:
+        async def total(self, ctx: JobContext, args: Knock) -> int:
+            return 1
+
+        async def items(self, ctx: JobContext, args: Knock, cursor: Any) -> AsyncIterator[Item]:
+            yield Item("door", None, 1, "the door")
+
+        async def process(self, ctx: JobContext, args: Knock, item: Item) -> None:
+            raise ItemFailed("nobody opens", reason_code="locked")
 
     @handles(Fetch)
     async def fetch(ctx: JobContext, args: Fetch) -> None: ...
@@ -149,6 +166,17 @@ async def test_a_schedule_tells_its_last_job_and_the_times_that_came(
     assert (await client.get("/schedules/s1")).json()["last_job"] is None
     assert (await client.get("/schedules/s1/runs")).json()["items"][1]["status"] == "gone"
     assert (await stranger.get("/schedules/s1/runs")).status_code == 404
+
+
+async def test_a_run_that_was_completed_in_part_says_so(world: World, client: httpx2.AsyncClient) -> None:
+    await _due(world, kind="knock")
+    await schedule.tick(world.database)
+    (run,) = (await client.get("/schedules/s1/runs")).json()["items"]
+    assert (run["status"], run["outcome"]) == ("queued", None)
+    await world.work()
+    (run,) = (await client.get("/schedules/s1/runs")).json()["items"]
+    assert (run["status"], run["outcome"]) == ("completed", "partial")
+    assert (await client.get("/schedules/s1")).json()["last_job"]["outcome"] == "partial"
 
 
 async def test_kinds_and_times_are_shown_before_anything_is_made(client: httpx2.AsyncClient) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
@@ -19,10 +20,11 @@ from semantik.jobs import rescue
 from semantik.jobs.context import JobContext
 from semantik.jobs.dispatch_local import LocalDispatcher
 from semantik.jobs.handlers import handles, known_kinds
+from semantik.jobs.retry import ItemFailed
 from semantik.jobs.states import Status
 from semantik.jobs.store import claims
 from semantik.jobs.store.workers import Signs, WorkerState, asked_to_drain, drain, living, sign_in
-from semantik.jobs.values import JobArgs
+from semantik.jobs.values import Item, JobArgs
 from semantik.tables.jobs import workers
 from tests.features.activity.conftest import client_of
 from tests.jobs.conftest import World
@@ -32,10 +34,25 @@ class Dig(JobArgs):
     kind: ClassVar[str] = "dig"
 
 
+class Plant(JobArgs):
+    kind: ClassVar[str] = "plant"
+
+
 @pytest.fixture(autouse=True)
 def _dig() -> None:
     @handles(Dig)
     async def dig(ctx: JobContext, args: Dig) -> None: ...
+
+    @handles(Plant)
+    class PlantJob:
+        async def total(self, ctx: JobContext, args: Plant) -> int:
+            return 1
+
+        async def items(self, ctx: JobContext, args: Plant, cursor: Any) -> AsyncIterator[Item]:
+            yield Item("seed", None, 1, "a seed")
+
+        async def process(self, ctx: JobContext, args: Plant, item: Item) -> None:
+            raise ItemFailed("it did not come up", reason_code="dry")
 
 
 async def test_queues_and_workers_show_what_is_going_on(world: World, client: httpx2.AsyncClient, dispatcher: LocalDispatcher) -> None:
@@ -152,6 +169,14 @@ async def test_the_log_of_recoveries_tells_what_became_of_lost_jobs(
     assert (newest["title"], newest["owner"], newest["status"], newest["fence"]) == ("Dig a well", "worker a", "completed", 2)
     assert newest["resumed_at"] >= newest["lost_at"]
     assert (await stranger.get("/recoveries")).json()["lost"] == 0
+
+
+async def test_the_log_of_recoveries_tells_a_job_that_was_completed_in_part(world: World, client: httpx2.AsyncClient) -> None:
+    await _lose(world, (await world.put(Plant())).id)
+    assert (await client.get("/recoveries")).json()["items"][0]["outcome"] is None
+    await world.work()
+    (found,) = (await client.get("/recoveries")).json()["items"]
+    assert (found["status"], found["outcome"], found["became"]) == ("completed", "partial", "resumed")
 
 
 def test_mixed_fates_are_counted() -> None:

@@ -51,7 +51,8 @@ export function requeue(db: Db, job: Db["jobs"][number], keys: readonly string[]
     counts: { total: items.length, done: 0, failed: 0, skipped: 0, quarantined: 0 },
   });
   for (const item of items) item.retried_in = made.id;
-  job.repeated_in = [{ job_id: made.id, title: made.title, status: made.status }, ...job.repeated_in];
+  const { id: job_id, title, status, outcome } = made;
+  job.repeated_in = [{ job_id, title, status, outcome }, ...job.repeated_in];
   return { made, many: items.length };
 }
 

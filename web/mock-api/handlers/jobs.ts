@@ -70,9 +70,9 @@ export function jobs(db: Db): HttpHandler[] {
       guarded(({ params }) => {
         const job = db.jobs.find((j) => j.id === params.id);
         if (!job) return missing("job");
-        const { id: job_id, title, kind, status } = job;
+        const { id: job_id, title, kind, status, outcome } = job;
         return HttpResponse.json(
-          db.graphs[job_id] ?? { nodes: [{ job_id, title, kind, status }], edges: [], complete: true },
+          db.graphs[job_id] ?? { nodes: [{ job_id, title, kind, status, outcome }], edges: [], complete: true },
         );
       }),
     ),

@@ -110,6 +110,7 @@ export function workers(db: Db): HttpHandler[] {
                     job_id: job.id,
                     title: job.title,
                     status: job.status,
+                    outcome: job.outcome,
                     fence: attempt.fence,
                     owner: attempt.owner,
                     started_at: attempt.started_at,

@@ -36,6 +36,12 @@ describe("a message over a job we know", () => {
     expect(patched(job({ status: "failed" }), { type: "job.queued", status: "queued", progress: 0 }).progress).toBe(0);
   });
 
+  it("takes from its end whether it was completed in part", () => {
+    const end = { type: "job.completed", status: "completed", metadata: { outcome: "partial" } } as const;
+    expect(patched(job({ outcome: null }), end).outcome).toBe("partial");
+    expect(patched(job({ outcome: null }), { type: "job.progress", progress: 50 }).outcome).toBeNull();
+  });
+
   it("keeps what the message does not say", () => {
     const next = patched(job({ message: "a.pdf", eta_s: 9 }), { type: "job.progress", counts: { done: 7 } });
     expect(next.counts.done).toBe(7);

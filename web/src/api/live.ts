@@ -35,7 +35,11 @@ const OF_COLLECTION = [
 export function patched(job: Job, message: LiveMessage): Job {
   const counts = { ...job.counts, ...dropNull(message.counts ?? {}) };
   const status = (message.status ?? job.status) as Job["status"];
-  const { rate_per_s, display_status } = (message.metadata ?? {}) as { rate_per_s?: number; display_status?: string };
+  const { rate_per_s, display_status, outcome } = (message.metadata ?? {}) as {
+    rate_per_s?: number;
+    display_status?: string;
+    outcome?: string;
+  };
   return {
     ...job,
     status,
@@ -50,6 +54,7 @@ export function patched(job: Job, message: LiveMessage): Job {
     eta_s: message.eta_s === undefined ? job.eta_s : message.eta_s,
     rate_per_s: rate_per_s ?? job.rate_per_s,
     message: message.message ?? job.message,
+    outcome: outcome ?? job.outcome,
   };
 }
 

@@ -1804,6 +1804,11 @@ export interface components {
             job_id: string;
             /** On End */
             on_end: string;
+            /**
+             * Outcome
+             * @description ok or partial, of a completed job.
+             */
+            outcome: string | null;
             status: components["schemas"]["Status"];
             /** Title */
             title: string;
@@ -2771,6 +2776,11 @@ export interface components {
             job_id: string;
             /** Kind */
             kind: string;
+            /**
+             * Outcome
+             * @description ok or partial, of a completed job.
+             */
+            outcome: string | null;
             status: components["schemas"]["Status"];
             /** Title */
             title: string;
@@ -3362,6 +3372,11 @@ export interface components {
              * @description When the lease was taken back.
              */
             lost_at: string;
+            /**
+             * Outcome
+             * @description ok or partial, of a completed job.
+             */
+            outcome: string | null;
             /** Owner */
             owner: string;
             /**
@@ -3386,6 +3401,11 @@ export interface components {
         Repeat: {
             /** Job Id */
             job_id: string;
+            /**
+             * Outcome
+             * @description ok or partial, of a completed job.
+             */
+            outcome: string | null;
             status: components["schemas"]["Status"];
             /** Title */
             title: string;
@@ -3475,6 +3495,11 @@ export interface components {
             fire_at: string;
             /** Job Id */
             job_id: string | null;
+            /**
+             * Outcome
+             * @description ok or partial, of a completed job.
+             */
+            outcome: string | null;
             /**
              * Status
              * @description Of the job; left_out when none was made (the last one still ran, or the time was missed), gone when deleted.

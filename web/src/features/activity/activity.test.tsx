@@ -97,7 +97,13 @@ describe("how a job speaks", () => {
 });
 
 describe("a dependency graph", () => {
-  const node = (job_id: string) => ({ job_id, title: job_id, kind: "k", status: "queued" as const });
+  const node = (job_id: string) => ({
+    job_id,
+    title: job_id,
+    kind: "k",
+    status: "queued" as const,
+    outcome: null,
+  });
   const edge = (waited_for: string, waits: string) => ({ waited_for, waits, on_end: "success" });
 
   it("puts each job to the right of all it waits for", () => {
@@ -290,6 +296,20 @@ describe("a run", () => {
     await user.click(within(graph).getByRole("link", { name: "Read with the old model" }));
     expect(url()).toContain("tab=graph");
     expect(await screen.findByRole("heading", { name: "Read with the old model" })).toBeVisible();
+  });
+
+  it("says of those around it which were completed in part", async () => {
+    const db = world();
+    const first = db.jobs.find((job) => job.title === "Read with the old model");
+    const { nodes } = db.graphs[first?.id ?? ""] ?? { nodes: [] };
+    for (const node of nodes) if (node.job_id === first?.id) node.outcome = "partial";
+    first?.repeated_in.push({ job_id: "again", title: "Read it again", status: "completed", outcome: "partial" });
+    open(`/jobs/${first?.id}?tab=graph`, db);
+    const graph = await screen.findByRole("region", { name: "Jobs that wait for each other" });
+    const node = within(graph).getByRole("link", { name: "Read with the old model" }).closest("li") as HTMLElement;
+    expect(within(node).getByText("Completed in part")).toBeVisible();
+    const again = screen.getByRole("link", { name: "Read it again" }).closest("li") as HTMLElement;
+    expect(within(again).getByText("Completed in part")).toBeVisible();
   });
 
   it("changes its place in the queue, and says when its checkpoint may go", async () => {

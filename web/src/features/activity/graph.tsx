@@ -74,7 +74,7 @@ export function Graph({ job, moving }: { job: Job; moving: boolean }) {
                   >
                     {node.title || sentence(node.kind)}
                   </Link>
-                  <JobStatus status={node.status} />
+                  <JobStatus status={node.status} outcome={node.outcome} />
                 </li>
               );
             })}

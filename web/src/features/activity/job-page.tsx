@@ -227,7 +227,7 @@ function Repeats({ job }: { job: JobDetail }) {
       {job.repeated_in.map((one) => (
         <li key={one.job_id} className={styles.edge}>
           <Link to={paths.job(one.job_id)}>{one.title || one.job_id}</Link>
-          <JobStatus status={one.status} />
+          <JobStatus status={one.status} outcome={one.outcome} />
         </li>
       ))}
     </ul>

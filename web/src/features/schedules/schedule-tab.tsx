@@ -207,7 +207,9 @@ function Runs({ schedule, timezone }: { schedule: string; timezone: string }) {
             <td className={table.dim}>
               <Time run={run} timezone={timezone} />
             </td>
-            <td className={table.main}>{WORDS[run.status] ?? <JobStatus status={run.status} />}</td>
+            <td className={table.main}>
+              {WORDS[run.status] ?? <JobStatus status={run.status} outcome={run.outcome} />}
+            </td>
           </tr>
         ))}
       </tbody>

@@ -51,6 +51,15 @@ describe("schedules", () => {
     expect(screen.getAllByText(/03:00$/).length).toBeGreaterThanOrEqual(5);
   });
 
+  it("say of each time that came whether its job was completed in part", async () => {
+    const db = world();
+    const schedule = db.schedules[0]?.id ?? "";
+    db.runs[schedule] = [{ fire_at: "2026-11-24T03:00:00Z", job_id: "j", status: "completed", outcome: "partial" }];
+    open(`/jobs/schedules/${schedule}`, db);
+    const row = (await screen.findByRole("link", { name: "Tue 24 Nov 03:00" })).closest("tr") as HTMLElement;
+    expect(within(row).getByText("Completed in part")).toBeVisible();
+  });
+
   it("are made from a kind and a rhythm, with the next runs in sight", async () => {
     const db = world();
     const { user, url } = open("/jobs/schedules/new", db);

@@ -5,6 +5,7 @@ import { api } from "@/api/client";
 import { problemLine, problemOf } from "@/api/problem";
 import { useJob } from "@/api/queries";
 import { refetch } from "@/api/query";
+import type { Job } from "@/api/types";
 import { count } from "@/lib/format";
 import { paths } from "@/lib/paths";
 import { isActive, isEnded, jobLook } from "@/lib/words";
@@ -66,8 +67,8 @@ export function Agreement() {
 }
 
 /** A comparison that did not come to its end found nothing out, which is not the same as finding nothing. */
-function came({ status, result }: { status: string; result?: Record<string, unknown> | null }): string {
-  return result ? said(result) : `Not compared: ${jobLook(status).word.toLowerCase()}.`;
+function came({ status, outcome, result }: Pick<Job, "status" | "outcome" | "result">): string {
+  return result ? said(result) : `Not compared: ${jobLook(status, outcome).word.toLowerCase()}.`;
 }
 
 function said({ found = {}, mended = {}, lost = 0 }: Report): string {

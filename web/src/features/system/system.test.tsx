@@ -25,6 +25,17 @@ describe("a comparison that failed", () => {
   });
 });
 
+describe("a comparison that was completed in part", () => {
+  it("is called so where it tells nothing else", async () => {
+    const db = world();
+    const ended = { status: "completed", display_status: "completed", outcome: "partial" } as const;
+    const at = new Date().toISOString();
+    createJob(db, { kind: "doctor", title: "Check that all agrees", ...ended, finished_at: at }, { moving: false });
+    open("/settings/about", db);
+    expect(await screen.findByText(/Not compared: completed in part/)).toBeVisible();
+  });
+});
+
 describe("a comparison that was paused", () => {
   it("shows no item in hand", async () => {
     const db = world();

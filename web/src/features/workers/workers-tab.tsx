@@ -253,7 +253,7 @@ function Recoveries() {
                     <Ago at={one.lost_at} />
                   </td>
                   <td>
-                    <JobStatus status={one.status} />
+                    <JobStatus status={one.status} outcome={one.outcome} />
                   </td>
                 </tr>
               );

@@ -127,7 +127,9 @@ describe("workers", () => {
   it("tell what became of lost leases", async () => {
     const { user, url } = open("/jobs/workers");
     expect(await screen.findByText("1 lease lost, resumed in the last 7 days.")).toBeVisible();
-    await user.click(screen.getByRole("link", { name: "Sync “linden-street”" }));
+    const link = screen.getByRole("link", { name: "Sync “linden-street”" });
+    expect(within(link.closest("tr") as HTMLElement).getByText("Completed in part")).toBeVisible();
+    await user.click(link);
     expect(url()).toContain("tab=attempts");
   });
 
