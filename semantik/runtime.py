@@ -110,7 +110,10 @@ class Runtime:
         return Space.of_model(spec.key, spec.dimensions)
 
     def warm(self) -> None:
-        """Starts to open the default model in the background: the first search finds it ready, and building it once holds up nobody."""
+        """Starts to open in the background what the first search and the first document would wait for.
+
+        Building the default model once holds up nobody, too.
+        """
         if self._warming is None:
             self._warming = asyncio.create_task(self._warm(), name="warm-model")
 
@@ -123,6 +126,11 @@ class Runtime:
             log.warning("the default model cannot be opened", model=model, code=error.code, reason=error.detail)
         else:
             log.info("model ready", model=model)
+        if not self.settings.server_mode:
+            # Jobs run in this process. Imported here: who only looks at rows needs no numpy.
+            from semantik.engines.embedding import language
+
+            await run_cpu(language.load)
 
     def limits(self) -> Limits:
         settings = self.settings

@@ -44,6 +44,11 @@ def detect(text: str, fallback: str | None = None) -> str | None:
     return language if share >= _SURE else fallback
 
 
+def load() -> None:
+    """What the first `detect` would load; for a thread that has time before it is needed."""
+    _identifier()
+
+
 def _identifier() -> LanguageIdentifier:
     with _lock:
         return _load()

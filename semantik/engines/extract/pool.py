@@ -81,6 +81,11 @@ class ExtractorPool(Extractor):
                     self._give_back(worker, whole)
             yield outcome
 
+    async def start(self) -> None:
+        async with self._slots:
+            if not self._idle and not self._closed:
+                self._give_back(await self._nursery.fork(), True)
+
     async def close(self) -> None:
         self._closed = True
         if self._rest is not None:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 
 from semantik.engines.connectors.base import Connector
+from semantik.engines.embedding import language as languages
 from semantik.engines.embedding.base import Encoder, MeteredEncoder
 from semantik.features.ingestion import estimate, pipeline, repository
 from semantik.features.ingestion.embedder import Embedder
@@ -16,7 +17,7 @@ from semantik.features.ingestion.publish import Publisher
 from semantik.features.ingestion.stages import Stages
 from semantik.features.ingestion.values import Target, Work
 from semantik.jobs.context import JobContext
-from semantik.kit.concurrency import cpu_count, end
+from semantik.kit.concurrency import cpu_count, end, run_cpu
 
 # A handful of documents is read before an estimate of them would be done.
 _LEAST_TO_ESTIMATE = 10
@@ -28,17 +29,27 @@ _READERS_OF_A_REMOTE_MODEL = 32
 async def read_due(ctx: JobContext, target: Target, connector: Connector | None) -> None:
     runtime = ctx.runtime
     encoder = await runtime.encoder(target.model)
-    await runtime.vectors.ensure(target.space)
     async with ctx.step() as session:
-        await repository.note_space(session, target.space.key, target.space.dimensions)
         await repository.mark_all_due(session, ctx.actor, target.source_id, target.pipeline_key)
         due = await repository.due_count(session, ctx.actor, target.source_id)
-        generation = await repository.generation(session, ctx.actor, target.collection_id, target.generation)
-    async with ctx.step(total=ctx.job.processed + due):
-        pass
+    # What the first document would wait for starts while the index is made ready; an error of it is the first document's to tell.
+    starting = [asyncio.create_task(one) for one in (runtime.extractor.start(), run_cpu(languages.load))] if due else []
+    try:
+        await runtime.vectors.ensure(target.space)
+        async with ctx.step(total=ctx.job.processed + due) as session:
+            await repository.note_space(session, target.space.key, target.space.dimensions)
+            generation = await repository.generation(session, ctx.actor, target.collection_id, target.generation)
+        publisher = Publisher(ctx, target, runtime.vectors, generation["mean_terms"] if generation else None)
+        await _read(ctx, target, connector, encoder, publisher, due=due)
+    finally:
+        await end(*starting)
+    await ctx.check()
+
+
+async def _read(ctx: JobContext, target: Target, connector: Connector | None, encoder: Encoder, publisher: Publisher, *, due: int) -> None:
+    runtime = ctx.runtime
     embedder = Embedder(encoder, ctx, price=runtime.settings.remote_embedding_price)
     stages = stages_of(runtime, ctx.actor, target, encoder, connector=connector, embedder=embedder)
-    publisher = Publisher(ctx, target, runtime.vectors, generation["mean_terms"] if generation else None)
     first: FirstDocuments | None = None
     if ctx.job.estimate is None and due >= _LEAST_TO_ESTIMATE:
         first = await _choose_first(ctx, target, encoder, embedder)
@@ -56,7 +67,6 @@ async def read_due(ctx: JobContext, target: Target, connector: Connector | None)
     if (speed := embedder.tokens_per_s) is not None:
         async with ctx.step() as session:
             await repository.note_speed(session, estimate.subject_of(encoder), speed)
-    await ctx.check()
 
 
 async def _choose_first(ctx: JobContext, target: Target, encoder: Encoder, embedder: Embedder) -> FirstDocuments:

@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -34,11 +35,16 @@ log = logs.get(__name__)
 
 async def ready_queues(database: Database, among: Sequence[str], kinds: Sequence[str]) -> list[str]:
     """The queues of `among` that hold a row to claim: a cheap look without the write lock."""
-    looks = [sa.select(sa.literal(queue).label("queue")).where(sa.exists().where(*_ready(queue, kinds))) for queue in among]
-    if not looks or not kinds:
+    if not among or not kinds:
         return []
     async with database.read() as session:
-        return [row.queue for row in await session.execute(sa.union_all(*looks))]
+        return [row.queue for row in await session.execute(_any_ready(tuple(among), tuple(kinds)))]
+
+
+@lru_cache(16)
+def _any_ready(among: tuple[str, ...], kinds: tuple[str, ...]) -> sa.CompoundSelect[Any]:
+    """Every slot looks several times a second, and to build the statement takes longer than to run it."""
+    return sa.union_all(*(sa.select(sa.literal(queue).label("queue")).where(sa.exists().where(*_ready(queue, kinds))) for queue in among))
 
 
 def _ready(queue: Any, kinds: Any) -> list[sa.ColumnElement[bool]]:

@@ -35,6 +35,16 @@ def _text(folder: Path, words: str = "some words") -> Path:
     return path
 
 
+async def test_a_child_that_was_started_ahead_reads_the_first_document(own: ExtractorPool, tmp_path: Path) -> None:
+    before = set(children())
+    await own.start()
+    await own.start()
+    ready = children(but=before)
+    assert len(ready) == 2, "a nursery and one child"
+    assert (await read(own, _text(tmp_path), tmp_path)).outcome.verdict is Verdict.OK
+    assert children(but=before) == ready
+
+
 async def test_a_dead_nursery_is_replaced(own: ExtractorPool, tmp_path: Path) -> None:
     before = set(children())
     await read(own, _text(tmp_path), tmp_path)
