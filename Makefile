@@ -55,7 +55,7 @@ serve:  ## Serve your own data (SEMANTIK_DATA_DIR, ~/.semantik by default)
 
 # Checking ---------------------------------------------------------------------------------------------------------
 
-test:  ## Python on both databases, web units, the browser; with coverage gates
+test:  ## Python on both databases, web units, the browser (COVER=1: with the coverage gates, a quarter slower)
 	@$(MAKE) $(TEST) $(if $(HAS_NODE),$(NODE) webui chromium,no-webui)
 	@failed=; \
 	$(MAKE) test-python || failed="$$failed python"; \
@@ -67,8 +67,8 @@ test-fast: $(TEST)  ## The Python tests without the slow, long, crash and browse
 
 test-python: $(TEST)
 	@rm -f .coverage .coverage.*
-	$(PY) -m pytest -q -n $(WORKERS) --dist worksteal -m "not long" --cov --cov-report= $(ARGS)
-	@$(PY) -m coverage report --fail-under=85 | tail -n 3
+	$(PY) -m pytest -q -n $(WORKERS) --dist worksteal -m "not long" $(if $(COVER),--cov --cov-report=) $(ARGS)
+	@$(if $(COVER),$(PY) -m coverage report --fail-under=85 | tail -n 3)
 
 test-long: $(TEST)  ## Outages of real servers, kills of real workers, whole moves: minutes more
 	$(PY) -m pytest -q -n $(WORKERS) --dist worksteal -m long $(ARGS)
@@ -82,7 +82,7 @@ test-server: $(TEST)  ## The flows once more as a server: PostgreSQL, Redis, a v
 	SEMANTIK_TEST_STACK=server $(PY) -m pytest -q -n $(WORKERS) --dist worksteal -m "postgres and not crash and not long" $(SERVER_TESTS) $(ARGS)
 
 test-web: $(NODE)
-	cd web && npm run --silent test:coverage
+	cd web && npm run --silent $(if $(COVER),test:coverage,test)
 
 test-browser: $(TEST) $(NODE) webui
 	@if found=$$(sh .ci/chromium); then $(PY) -m tests.browser "$$found" $(ARGS); \

@@ -15,6 +15,7 @@ from typing import Any
 import httpx2
 import pytest
 import sqlalchemy as sa
+import structlog
 from fastapi import FastAPI
 from pydantic import SecretStr
 
@@ -35,11 +36,24 @@ from tests import services
 from tests.flows import several
 
 assert all_jobs.MODULES
+# As the command line sets it; for processes that tests start by other doors.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 # What a shell starts in the background ignores Ctrl-C, and so would everything that tests start and interrupt.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+
+# Until a test sets up the logs as the product does, structlog's default would print the local variables of every frame of an
+# error: seconds for each, where they are nested deep.
+structlog.configure(
+    processors=[
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="%H:%M:%S", utc=False),
+        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback),
+    ]
+)
 
 # With SEMANTIK_TEST_STACK=server the app is a replica on PostgreSQL, Redis and the stand-in for Qdrant, and a real worker runs its jobs.
 ON_A_SERVER = os.environ.get("SEMANTIK_TEST_STACK") == "server"

@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import { fileURLToPath } from "node:url";
 import react from "@vitejs/plugin-react";
 import { defineConfig } from "vitest/config";
@@ -32,6 +33,8 @@ export default defineConfig({
     cssTarget: ["chrome123", "firefox120", "safari17.5"],
   },
   test: {
+    // Left to itself, vitest keeps one core free: of two that is half.
+    maxWorkers: availableParallelism(),
     projects: [
       {
         extends: true,

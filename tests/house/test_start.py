@@ -43,6 +43,13 @@ def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
     assert HEAVY & set(json.loads(done.stderr.splitlines()[-1])) <= expected
 
 
+def test_numpy_has_one_thread() -> None:
+    code = "import os, semantik.entrypoints.cli.main, numpy; print(len(os.listdir('/proc/self/task')))"
+    environment = {name: value for name, value in os.environ.items() if name != "OPENBLAS_NUM_THREADS"}
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60, env=environment)
+    assert done.stdout.strip() == "1"
+
+
 def test_help_takes_less_than_a_third_of_a_second_of_cpu() -> None:
     def cpu_of_one_run() -> float:
         before = resource.getrusage(resource.RUSAGE_CHILDREN)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,6 +12,9 @@ from typer.core import TyperGroup
 from semantik import __version__
 from semantik.entrypoints.cli import collections, config, documents, jobs, keys, models, schedules, sources, workers
 from semantik.entrypoints.cli.options import Mode, Wait, chosen, day, language, media_type, share, whole
+
+# numpy's BLAS would start a thread a core in every process, spinning for 60 ms of CPU, and we multiply nothing large with it.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
 class _Main(TyperGroup):

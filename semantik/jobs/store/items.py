@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import sqlalchemy as sa
 
@@ -39,11 +39,22 @@ async def hand_over(session: AsyncSession, *, tenant_id: str, from_job: str, to_
 
 
 async def take_over(session: AsyncSession, *, tenant_id: str, keys: Sequence[str], by_job: str) -> None:
-    """Says at the dead items with these keys, whichever jobs failed them, that this job does their work now by ways of its own."""
-    for start in range(0, len(keys), _KEYS_AT_ONCE):
-        some = list(keys[start : start + _KEYS_AT_ONCE])
-        mine = (job_items.c.tenant_id == tenant_id, job_items.c.item_key.in_(some), job_items.c.job_id != by_job)
-        await session.execute(sa.update(job_items).where(*mine, *dead()).values(retried_in=by_job))
+    """Says at the dead items with these keys, whichever other jobs failed them, that this job does their work now by ways of its own."""
+    for some in _some(keys):
+        theirs = (job_items.c.tenant_id == tenant_id, job_items.c.item_key.in_(some), job_items.c.job_id != by_job)
+        await session.execute(sa.update(job_items).where(*theirs, *dead()).values(retried_in=by_job))
+
+
+async def mended(session: AsyncSession, *, keys: Sequence[str], by_job: str) -> None:
+    """Calls done what this job itself had failed at before, when it last held a lease."""
+    fresh = {"state": "done", "error_class": None, "error_code": None, "error_message": None, "updated_at": db_time()}
+    for some in _some(keys):
+        own = (job_items.c.job_id == by_job, job_items.c.item_key.in_(some))
+        await session.execute(sa.update(job_items).where(*own, *dead()).values(fresh))
+
+
+def _some(keys: Sequence[str]) -> Iterator[list[str]]:
+    return (list(keys[start : start + _KEYS_AT_ONCE]) for start in range(0, len(keys), _KEYS_AT_ONCE))
 
 
 async def repeat_items(session: AsyncSession, *, tenant_id: str, from_job: str, to_job: str) -> int:
