@@ -24,7 +24,7 @@ from semantik.kit.database import Database
 from semantik.tables.jobs import job_events
 from tests.crash.client import Client
 from tests.crash.provider import Provider
-from tests.crash.site import Ground, Site
+from tests.crash.site import Ground, Part, Site
 from tests.jobs.oracle import check
 
 # Of the sample corpus what needs no OCR: text in many formats, an archive, mail, tables.
@@ -184,6 +184,8 @@ class _Round:
         self.faults: Counter[str] = Counter()
         self.places: Counter[str] = Counter()
         self._at_call: int | None = None
+        # The life of the worker that a child was killed in: Celery may end it for that.
+        self._lost_child_of: Part | None = None
         self._at_start: dict[str, float] = {}
 
     @property
@@ -234,7 +236,8 @@ class _Round:
             if part is None:
                 continue
             if part.ended:
-                if name != "api" and _NO_CHILDREN in part.text:
+                if part is self._lost_child_of and _NO_CHILDREN in part.text:
+                    self._lost_child_of = None
                     self.site.reap(name, 1)
                     self.faults["a worker that lost a child while it started ended, and was started anew"] += 1
                     continue
@@ -308,6 +311,7 @@ class _Round:
         child = self.site.pool_child if dice < 0.2 else None
         if child is not None:
             os.kill(child, signal.SIGKILL)
+            self._lost_child_of = self.site.parts["worker"]
             self.site.go_on()
             self.faults["kill -9 of one child of the worker"] += 1
         elif dice < 0.4:
