@@ -68,7 +68,7 @@ test-fast: $(TEST)  ## The Python tests without the slow, long, crash and browse
 test-python: $(TEST)
 	@rm -f .coverage .coverage.*
 	$(PY) -m pytest -q -n $(WORKERS) --dist worksteal -m "not long" $(if $(COVER),--cov --cov-report=) $(ARGS)
-	@$(if $(COVER),$(PY) -m coverage report --fail-under=85 | tail -n 3)
+	@$(if $(COVER),said=$$($(PY) -m coverage report --fail-under=85); code=$$?; echo "$$said" | tail -n 3; exit $$code)
 
 test-long: $(TEST)  ## Outages of real servers, kills of real workers, whole moves: minutes more
 	$(PY) -m pytest -q -n $(WORKERS) --dist worksteal -m long $(ARGS)

@@ -60,8 +60,11 @@ class App:
         while time.monotonic() < until:
             events = self.http.stream("GET", f"/api/v1/jobs/{job_id}/events", headers={"Accept": "text/event-stream"})
             with events as answer:
+                if answer.status_code != 200:
+                    raise SystemExit(f"the events of job {job_id} answered {answer.status_code}")
                 for _ in answer.iter_raw():
-                    pass
+                    if time.monotonic() > until:
+                        break
             job: dict[str, Any] = self.call("GET", f"/api/v1/jobs/{job_id}")
             if job["finished_at"] is not None:
                 return job

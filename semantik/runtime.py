@@ -24,7 +24,7 @@ from semantik.engines.limits.base import Buckets
 from semantik.engines.limits.memory import MemoryBuckets
 from semantik.engines.vectors.base import Space, VectorStore
 from semantik.engines.weights import catalog
-from semantik.kit import logs, registry, traces
+from semantik.kit import logs, registry, scratch, traces
 from semantik.kit.concurrency import Loops, cpu_count, end, run_cpu
 from semantik.kit.database import Database, open_database
 from semantik.kit.errors import SemantikError, Unavailable
@@ -110,12 +110,9 @@ class Runtime:
         return Space.of_model(spec.key, spec.dimensions)
 
     def warm(self) -> None:
-        """Starts to open in the background what the first search and the first document would wait for.
-
-        Building the default model once holds up nobody, too.
-        """
+        """Starts to open in the background what the first search and the first document would wait for."""
         if self._warming is None:
-            self._warming = asyncio.create_task(self._warm(), name="warm-model")
+            self._warming = asyncio.create_task(self._warm(), name="warm")
 
     async def _warm(self) -> None:
         model = self.settings.embedding_model
@@ -204,6 +201,7 @@ async def _once(tasks: dict[str, asyncio.Task[T]], key: str, open_: Callable[[st
 
 async def open_runtime(settings: Settings) -> Runtime:
     """Opens what the settings name. The caller owns or shares the data folder and has brought the schema up to date."""
+    await run_cpu(scratch.sweep)
     async with AsyncExitStack() as stack:
         if settings.traces != "off":
             await run_cpu(traces.start, settings.traces)

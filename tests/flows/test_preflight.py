@@ -94,28 +94,6 @@ async def test_a_budget_of_documents_pauses_the_sync_and_raising_it_goes_on(clie
     assert (late.status_code, late.json()["code"]) == (409, "wrong_job_state")
 
 
-async def test_what_a_paused_job_failed_at_and_then_reads_well_is_no_dead_letter(client: httpx2.AsyncClient, tmp_path: Path) -> None:
-    folder = tmp_path / "letters"
-    folder.mkdir()
-    for name in ("one.pdf", "two.pdf"):
-        (folder / name).write_bytes(b"%PDF-1.7\nnothing of a document follows, " + name.encode())
-    source = await add_source(client, folder, budget={"items": 1})
-    job_id = (await client.post(f"/api/v1/sources/{source['id']}/sync")).json()["job_id"]
-
-    async def states() -> list[str]:
-        return [one["state"] for one in (await client.get(f"/api/v1/jobs/{job_id}/items")).json()["items"]]
-
-    await until(client, job_id, "paused")
-    assert await states() == ["failed"]
-    for name in ("one.pdf", "two.pdf"):
-        (folder / name).write_text(f"Mended: {name} tells of the pump.")
-    await client.post(f"/api/v1/jobs/{job_id}/budget", json={"budget": {"items": 100}})
-    await client.post(f"/api/v1/jobs/{job_id}/resume")
-    await job_ended(client, job_id)
-    assert await states() == ["done"]
-    assert (await client.get("/api/v1/dead-letters")).json()["total"] == 0
-
-
 # A provider that charges --------------------------------------------------------------------------------------------------
 
 

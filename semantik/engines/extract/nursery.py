@@ -97,17 +97,16 @@ class Nursery:
     async def _fork_with(self, theirs: socket.socket) -> tuple[int, int, int]:
         async with self._lock:
             for attempt in (1, 2):
-                fresh = self._control is None
-                if fresh:
+                if self._control is None:
                     await run_cpu(self._start)
                 try:
                     async with asyncio.timeout(_START_S):
                         return await self._ask(wire.FORK, 0, theirs)
                 except OSError as error:
-                    # TimeoutError is an OSError. A nursery that died since its last fork is replaced once.
+                    # TimeoutError is an OSError. A nursery that died, since its last fork or in the middle of this one, is replaced once.
                     told = self._told()
                     await self._stop()
-                    if fresh or attempt == 2:
+                    if attempt == 2:
                         raise ExtractorDown(f"the processes that read documents do not start: {told or error}") from error
         raise AssertionError("the loop returns or raises")
 

@@ -35,7 +35,7 @@ class _Lost(Exception):
 
 
 class ExtractorPool(Extractor):
-    """At most `workers` documents at once. Children start with the first document and rest when there is nothing to read.
+    """At most `workers` documents at once. Children start with `start` or the first document, and rest when there is nothing to read.
 
     Belongs to the event loop that first uses it.
     """

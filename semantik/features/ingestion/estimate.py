@@ -27,7 +27,7 @@ from semantik.features.ingestion.values import Measured, Target, Work
 from semantik.kit import logs
 from semantik.kit.concurrency import cpu_count, run_cpu
 from semantik.kit.errors import SemantikError
-from semantik.kit.scratch import temporary_folder_beside
+from semantik.kit.scratch import temporary_folder_on_thread
 from semantik.runtime import Runtime
 
 log = logs.get(__name__)
@@ -169,7 +169,7 @@ def _members(unseen: Mapping[str, Sequence[int]], seen: Sequence[Seen]) -> Range
 
 async def _measure(stages: Stages, population: Population, seconds: float) -> list[tuple[str, int, Measured]]:
     """(stratum, size, what it gave) of as many documents as the time allows."""
-    async with temporary_folder_beside() as folder:
+    async with temporary_folder_on_thread() as folder:
         return await _measure_in(folder, stages, population, seconds)
 
 

@@ -122,8 +122,6 @@ class Publisher:
             # What became of them is told by this job from now on, and not by one that failed to read them before.
             told = {one.key for one in failed} | {work.id for work, _ in finishes if work.version or work.state == "failed"}
             await items.take_over(session, tenant_id=self._ctx.actor.tenant_id, keys=sorted(told), by_job=self._ctx.job.id)
-            if self._ctx.job.fence > 1:
-                await items.mended(session, keys=sorted(told - {one.key for one in failed}), by_job=self._ctx.job.id)
         fp("ingest_published")
         for state in ended:
             metrics.DOCUMENTS_INGESTED.labels(state=state).inc()

@@ -25,7 +25,7 @@ from semantik.kit import logs, metrics, traces
 from semantik.kit.concurrency import closing, run_cpu
 from semantik.kit.errors import EXHAUSTED, RateLimited, SemantikError, Unavailable
 from semantik.kit.files import pieces_of
-from semantik.kit.scratch import temporary_folder_beside
+from semantik.kit.scratch import temporary_folder_on_thread
 from semantik.kit.secrets import Keyring
 
 log = logs.get(__name__)
@@ -100,13 +100,13 @@ class Stages:
         if known and work.state in ("indexed", "partial"):
             yield Batch(work=work, finish=Finish(state=work.state, outcome=Outcome(Verdict.OK), fetched=fetched, unchanged=True))
             return
-        async with temporary_folder_beside() as scratch, closing(_Reading(self, work, fetched, scratch).batches()) as batches:
+        async with temporary_folder_on_thread() as scratch, closing(_Reading(self, work, fetched, scratch).batches()) as batches:
             async for batch in batches:
                 yield batch
 
     async def measure(self, work: Work, path: Path) -> Measured:
         """What reading the file at `path` would give: extracted and cut as always, nothing stored or embedded."""
-        async with temporary_folder_beside() as scratch:
+        async with temporary_folder_on_thread() as scratch:
             return await _Reading(self, work, Fetched("", work.size_bytes or 0, path), scratch).measured()
 
     async def fetch(self, work: Work, held: AsyncExitStack) -> Fetched:

@@ -43,7 +43,7 @@ async def ready_queues(database: Database, among: Sequence[str], kinds: Sequence
 
 @lru_cache(16)
 def _any_ready(among: tuple[str, ...], kinds: tuple[str, ...]) -> sa.CompoundSelect[Any]:
-    """Every slot looks several times a second, and to build the statement takes longer than to run it."""
+    # Built once: every slot looks several times a second, and to build the statement takes longer than to run it.
     return sa.union_all(*(sa.select(sa.literal(queue).label("queue")).where(sa.exists().where(*_ready(queue, kinds))) for queue in among))
 
 

@@ -31,8 +31,7 @@ async def dead_items(session: AsyncSession, job_id: str, keys: Sequence[str] | N
 async def hand_over(session: AsyncSession, *, tenant_id: str, from_job: str, to_job: str, items: Sequence[tuple[str, str | None]]) -> None:
     """Makes these items the work of another job, and says so at the one that failed them."""
     await _give(session, tenant_id, to_job, items)
-    for start in range(0, len(items), _KEYS_AT_ONCE):
-        some = [key for key, _ in items[start : start + _KEYS_AT_ONCE]]
+    for some in _portions([key for key, _ in items]):
         await session.execute(
             sa.update(job_items).where(job_items.c.job_id == from_job, job_items.c.item_key.in_(some)).values(retried_in=to_job)
         )
@@ -40,20 +39,12 @@ async def hand_over(session: AsyncSession, *, tenant_id: str, from_job: str, to_
 
 async def take_over(session: AsyncSession, *, tenant_id: str, keys: Sequence[str], by_job: str) -> None:
     """Says at the dead items with these keys, whichever other jobs failed them, that this job does their work now by ways of its own."""
-    for some in _some(keys):
+    for some in _portions(keys):
         theirs = (job_items.c.tenant_id == tenant_id, job_items.c.item_key.in_(some), job_items.c.job_id != by_job)
         await session.execute(sa.update(job_items).where(*theirs, *dead()).values(retried_in=by_job))
 
 
-async def mended(session: AsyncSession, *, keys: Sequence[str], by_job: str) -> None:
-    """Calls done what this job itself had failed at before, when it last held a lease."""
-    fresh = {"state": "done", "error_class": None, "error_code": None, "error_message": None, "updated_at": db_time()}
-    for some in _some(keys):
-        own = (job_items.c.job_id == by_job, job_items.c.item_key.in_(some))
-        await session.execute(sa.update(job_items).where(*own, *dead()).values(fresh))
-
-
-def _some(keys: Sequence[str]) -> Iterator[list[str]]:
+def _portions(keys: Sequence[str]) -> Iterator[list[str]]:
     return (list(keys[start : start + _KEYS_AT_ONCE]) for start in range(0, len(keys), _KEYS_AT_ONCE))
 
 

@@ -38,7 +38,8 @@ export function Keys() {
       if (box && pathname === paths.search()) {
         box.focus();
         box.select();
-      } else navigate(paths.search(), { state: { focus: true } });
+        // At once, or the first letters of a quick hand would fall between two pages.
+      } else navigate(paths.search(), { state: { focus: true }, flushSync: true });
     };
     const onKey = (event: KeyboardEvent) => {
       if ((event.metaKey || event.ctrlKey) && event.key.toLowerCase() === "k") return toSearch(event);

@@ -46,6 +46,14 @@ found P-2 stopped.`;
     expect(flowed(table, PDF)).toBe(table);
   });
 
+  it("stay where a heading is as long as what follows, and where cells stand apart", () => {
+    for (const text of [
+      "Annual report of the works\nThe pump stands in the cellar.",
+      "Name of the tenant     Rent due\nMiller, ground floor   in May\nSmith, first floor     in June",
+    ])
+      expect(flowed(text, PDF)).toBe(text);
+  });
+
   it("are no rows for ending in a date", () => {
     const text = "The statements were audited as of December 31, 2017\nand they agree.";
     expect(flowed(text, PDF)).toBe(text.replace("\n", " "));

@@ -12,6 +12,10 @@ const ITEM = /^(?:[•‣◦▪●○■□☐☑☒\uf0a7\uf0b7]|[*–—-]\s|\
 const UNSPACED = /[\p{sc=Han}\p{sc=Hiragana}\p{sc=Katakana}\p{sc=Thai}\u3000-\u303f\uff00-\uffef]/u;
 /** How many lines before and after tell how wide the text is set: a page may have columns below a wide beginning. */
 const AROUND = 8;
+/** Cells of a row that stand apart. */
+const GAP = /\S[ \t\u00a0]{2,}\S/;
+/** Where no line is longer, one that begins with a capital may as well follow a heading or stand in an address. */
+const NARROW = 40;
 /** Measured on 6,450 breaks within a sentence, of annual reports: with the next word 97 % of the lines exceed this share. */
 const FULL = 0.9;
 
@@ -32,7 +36,9 @@ function readsOn(lines: readonly string[], i: number): boolean {
   if (!before || !line || isRow(before) || isRow(line) || ITEM.test(line)) return false;
   if (UNSPACED.test(before.slice(-1)) && UNSPACED.test(line.charAt(0))) return false;
   const word = line.split(/\s/, 1)[0] ?? "";
-  return before.length + 1 + word.length > FULL * width(lines.slice(Math.max(0, i - AROUND), i + AROUND));
+  const set = width(lines.slice(Math.max(0, i - AROUND), i + AROUND));
+  if (set < NARROW && /^\p{Lu}/u.test(line)) return false;
+  return before.length + 1 + word.length > FULL * set;
 }
 
 /** Where there are many lines, the few that stand out from the column do not count. */
@@ -41,9 +47,9 @@ function width(lines: readonly string[]): number {
   return lengths[Math.floor(lengths.length / 8)] ?? 0;
 }
 
-/** A row of a table: cells in bars, or a line that ends in two figures. A date ("May 31, 2021") is no pair of them. */
+/** A row of a table: cells in bars or apart, or a line that ends in two figures. A date ("May 31, 2021") is no pair of them. */
 function isRow(line: string): boolean {
-  if (line.startsWith("|")) return true;
+  if (line.startsWith("|") || GAP.test(line)) return true;
   const last = line.split(/\s+/).slice(-2);
   return (
     last.length === 2 &&
