@@ -27,7 +27,7 @@ def lab() -> Iterator[Lab]:
 
 
 @pytest.mark.crash
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("dialect", DIALECTS)
 def test_a_small_storm_loses_and_doubles_nothing(lab: Lab, dialect: str) -> None:
     tally = storm(lab, dialect, "local", seed=3, kills=6, effects=500)

@@ -114,6 +114,7 @@ def test_none_of_this_looks_like_a_failure_in_the_log(served: Served) -> None:
     assert served.token not in text
 
 
+@pytest.mark.long
 def test_a_client_that_comes_back_after_the_server_was_killed_sees_every_number_once_and_in_order(tmp_path: Path) -> None:
     """kill -9 in the middle of an ingest, twice; the client goes on after the last number it has, in the same address."""
     papers = tmp_path / "papers"

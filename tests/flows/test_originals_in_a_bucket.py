@@ -61,6 +61,7 @@ async def test_a_document_is_stored_read_found_and_given_back(client: httpx2.Asy
     assert shown["text"] == "boiler"
 
 
+@pytest.mark.long
 async def test_while_the_bucket_is_away_files_are_refused_by_its_name_and_all_else_goes_on(client: httpx2.AsyncClient, flaky: Line) -> None:
     collection = await steps.make_collection(client)
     await steps.upload(client, collection["id"], {"a.txt": b"A text about boilers."})
