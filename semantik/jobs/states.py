@@ -47,6 +47,13 @@ class Status(StrEnum):
     SKIPPED = "skipped"
 
 
+class Outcome(StrEnum):
+    """Of a completed job: ok, or partial when items of it failed."""
+
+    OK = "ok"
+    PARTIAL = "partial"
+
+
 S = Status
 
 LEASED = frozenset({S.RUNNING, S.PAUSING, S.CANCELLING})

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from semantik.jobs.states import Status
+from semantik.jobs.states import Outcome, Status
 from semantik.kit.database import AsyncSession
 from semantik.kit.ids import JobId, TenantId
 
@@ -109,7 +109,7 @@ class Job:
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
-    outcome: str | None
+    outcome: Outcome | None
     attempt: int
     max_attempts: int
     losses: int
@@ -187,6 +187,7 @@ def job_of(row: Mapping[Any, Any]) -> Job:
     """The value of a database row (any mapping that has the columns)."""
     values = {name: row[name] for name in JOB_FIELDS}
     values["status"] = Status(values["status"])
+    values["outcome"] = Outcome(values["outcome"]) if values["outcome"] is not None else None
     values["control"] = Control(values["control"]) if values["control"] is not None else None
     return Job(**values)
 

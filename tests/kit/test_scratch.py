@@ -80,7 +80,7 @@ def test_a_sweep_that_meets_what_it_cannot_read_raises_nothing(tmp_path: Path, m
     sweep()
 
 
-async def test_a_folder_whose_maker_was_cancelled_goes_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_folder_whose_maker_was_cancelled_goes_again() -> None:
     with temporary_folder() as ours:
         before = set(ours.parent.iterdir())
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from semantik.jobs import budget, eta, handlers, values
-from semantik.jobs.states import Status, Verb, display, verbs, why_not
+from semantik.jobs.states import Outcome, Status, Verb, display, verbs, why_not
 
 
 class Counts(BaseModel):
@@ -55,7 +55,7 @@ class Job(BaseModel):
     estimate: dict[str, list[float]] | None = Field(description="What was expected of each meter: [low, likely, high].")
     paused_by: values.PausedBy | None = Field(description="Who paused a paused job: user, or budget when it came to the end of that.")
     message: str | None
-    outcome: str | None = Field(description="ok or partial, of a completed job.")
+    outcome: Outcome | None
     error: JobError | None
     result: dict[str, Any] | None
     parent_id: str | None
@@ -134,7 +134,7 @@ class Edge(BaseModel):
     job_id: str
     title: str
     status: Status
-    outcome: str | None = Field(description="ok or partial, of a completed job.")
+    outcome: Outcome | None
     on_end: str
 
 
@@ -144,7 +144,7 @@ class Repeat(BaseModel):
     job_id: str
     title: str
     status: Status
-    outcome: str | None = Field(description="ok or partial, of a completed job.")
+    outcome: Outcome | None
 
 
 class Node(BaseModel):
@@ -152,7 +152,7 @@ class Node(BaseModel):
     title: str
     kind: str
     status: Status
-    outcome: str | None = Field(description="ok or partial, of a completed job.")
+    outcome: Outcome | None
 
 
 class GraphEdge(BaseModel):

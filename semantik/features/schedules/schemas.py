@@ -7,13 +7,13 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from semantik.jobs.states import Status
+from semantik.jobs.states import Outcome, Status
 
 
 class LastJob(BaseModel):
     job_id: str
     status: Status
-    outcome: str | None
+    outcome: Outcome | None
     created_at: datetime
     finished_at: datetime | None
 
@@ -73,7 +73,7 @@ class Run(BaseModel):
     status: str = Field(
         description="Of the job; left_out when none was made (the last one still ran, or the time was missed), gone when deleted."
     )
-    outcome: str | None = Field(description="ok or partial, of a completed job.")
+    outcome: Outcome | None
 
 
 class Kind(BaseModel):

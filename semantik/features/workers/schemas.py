@@ -6,7 +6,7 @@ from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from semantik.jobs.states import Status
+from semantik.jobs.states import Outcome, Status
 from semantik.jobs.store.workers import WorkerState
 
 
@@ -76,7 +76,7 @@ class Recovery(BaseModel):
     job_id: str
     title: str
     status: Status = Field(description="Of the job, now.")
-    outcome: str | None = Field(description="ok or partial, of a completed job.")
+    outcome: Outcome | None
     fence: int = Field(description="Number of the attempt that was lost.")
     owner: str
     started_at: datetime

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from semantik.engines.events.base import Event
 from semantik.jobs.failpoints import fp
 from semantik.jobs.lines import COUNTED, Level, Line, Lines
-from semantik.jobs.states import Status
+from semantik.jobs.states import Outcome, Status
 from semantik.jobs.store import edges, rows
 from semantik.jobs.store.clock import db_time
 from semantik.jobs.values import Control, Failure, ItemOutcome, Job, Lease
@@ -203,7 +203,7 @@ async def settle(
         error = _error(failure)
         held = rows.held(lease)
         if ending == "completed":
-            outcome = "partial" if now.failed_items else "ok"
+            outcome = Outcome.PARTIAL if now.failed_items else Outcome.OK
             job = await rows.change(
                 session, *held, event="job.completed", metadata={"outcome": outcome}, status=Status.COMPLETED, outcome=outcome,
                 result=result, finished_at=db_time(), **clean, **spent,

@@ -3,45 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
-from typing import Any, ClassVar
 
 import httpx2
 import pytest
 
 from semantik.features.activity import service
-from semantik.jobs.context import JobContext
 from semantik.jobs.dispatch_local import LocalDispatcher
-from semantik.jobs.handlers import handles
-from semantik.jobs.retry import ItemFailed
 from semantik.jobs.states import Status
-from semantik.jobs.values import Item, JobArgs
+from tests.jobs import walk
 from tests.jobs.conftest import World
-
-
-class Walk(JobArgs):
-    kind: ClassVar[str] = "walk"
-    steps: int = 3
-    pause_s: float = 0.0
-    bad: int = -1
+from tests.jobs.walk import Walk
 
 
 @pytest.fixture(autouse=True)
 def _walk() -> None:
-    @handles(Walk)
-    class WalkJob:
-        async def total(self, ctx: JobContext, args: Walk) -> int:
-            return args.steps
-
-        async def items(self, ctx: JobContext, args: Walk, cursor: Any) -> AsyncIterator[Item]:
-            for number in range(cursor or 0, args.steps):
-                yield Item(f"step-{number}", number, number + 1, f"step {number}")
-
-        async def process(self, ctx: JobContext, args: Walk, item: Item) -> None:
-            await asyncio.sleep(args.pause_s)
-            if item.value == args.bad:
-                raise ItemFailed("a stone in the way", reason_code="stone")
+    walk.register()
 
 
 async def test_a_list_shows_own_jobs_newest_first_with_counts_by_status(

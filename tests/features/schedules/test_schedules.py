@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import httpx2
 import pytest
@@ -15,26 +14,22 @@ from semantik.auth.actor import Actor
 from semantik.jobs import schedule
 from semantik.jobs.context import JobContext
 from semantik.jobs.handlers import handles
-from semantik.jobs.retry import ItemFailed
 from semantik.jobs.schedule import BadSchedule, Default, Rhythm
 from semantik.jobs.states import Status
 from semantik.jobs.store import control
 from semantik.jobs.store import schedules as store
-from semantik.jobs.values import Item, JobArgs
+from semantik.jobs.values import JobArgs
 from semantik.kit.database_errors import WriteConflict
 from semantik.kit.ids import derived_id
 from semantik.tables.collections import collections
 from semantik.tables.sources import sources
+from tests.jobs import walk
 from tests.jobs.conftest import World
 
 
 class Sweep(JobArgs):
     kind: ClassVar[str] = "sweep"
     rooms: int = 1
-
-
-class Knock(JobArgs):
-    kind: ClassVar[str] = "knock"
 
 
 class Fetch(JobArgs):
@@ -51,16 +46,7 @@ def _kinds() -> None:
     @handles(Sweep)
     async def sweep(ctx: JobContext, args: Sweep) -> None: ...
 
-    @handles(Knock)
-    class KnockJob:
-        async def total(self, ctx: JobContext, args: Knock) -> int:
-            return 1
-
-        async def items(self, ctx: JobContext, args: Knock, cursor: Any) -> AsyncIterator[Item]:
-            yield Item("door", None, 1, "the door")
-
-        async def process(self, ctx: JobContext, args: Knock, item: Item) -> None:
-            raise ItemFailed("nobody opens", reason_code="locked")
+    walk.register()
 
     @handles(Fetch)
     async def fetch(ctx: JobContext, args: Fetch) -> None: ...
@@ -169,7 +155,7 @@ async def test_a_schedule_tells_its_last_job_and_the_times_that_came(
 
 
 async def test_a_run_that_was_completed_in_part_says_so(world: World, client: httpx2.AsyncClient) -> None:
-    await _due(world, kind="knock")
+    await _due(world, kind="walk", params={"steps": 1, "bad": 0})
     await schedule.tick(world.database)
     (run,) = (await client.get("/schedules/s1/runs")).json()["items"]
     assert (run["status"], run["outcome"]) == ("queued", None)

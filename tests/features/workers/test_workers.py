@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
@@ -20,22 +19,19 @@ from semantik.jobs import rescue
 from semantik.jobs.context import JobContext
 from semantik.jobs.dispatch_local import LocalDispatcher
 from semantik.jobs.handlers import handles, known_kinds
-from semantik.jobs.retry import ItemFailed
 from semantik.jobs.states import Status
 from semantik.jobs.store import claims
 from semantik.jobs.store.workers import Signs, WorkerState, asked_to_drain, drain, living, sign_in
-from semantik.jobs.values import Item, JobArgs
+from semantik.jobs.values import JobArgs
 from semantik.tables.jobs import workers
 from tests.features.activity.conftest import client_of
+from tests.jobs import walk
 from tests.jobs.conftest import World
+from tests.jobs.walk import Walk
 
 
 class Dig(JobArgs):
     kind: ClassVar[str] = "dig"
-
-
-class Plant(JobArgs):
-    kind: ClassVar[str] = "plant"
 
 
 @pytest.fixture(autouse=True)
@@ -43,16 +39,7 @@ def _dig() -> None:
     @handles(Dig)
     async def dig(ctx: JobContext, args: Dig) -> None: ...
 
-    @handles(Plant)
-    class PlantJob:
-        async def total(self, ctx: JobContext, args: Plant) -> int:
-            return 1
-
-        async def items(self, ctx: JobContext, args: Plant, cursor: Any) -> AsyncIterator[Item]:
-            yield Item("seed", None, 1, "a seed")
-
-        async def process(self, ctx: JobContext, args: Plant, item: Item) -> None:
-            raise ItemFailed("it did not come up", reason_code="dry")
+    walk.register()
 
 
 async def test_queues_and_workers_show_what_is_going_on(world: World, client: httpx2.AsyncClient, dispatcher: LocalDispatcher) -> None:
@@ -172,7 +159,7 @@ async def test_the_log_of_recoveries_tells_what_became_of_lost_jobs(
 
 
 async def test_the_log_of_recoveries_tells_a_job_that_was_completed_in_part(world: World, client: httpx2.AsyncClient) -> None:
-    await _lose(world, (await world.put(Plant())).id)
+    await _lose(world, (await world.put(Walk(steps=1, bad=0))).id)
     assert (await client.get("/recoveries")).json()["items"][0]["outcome"] is None
     await world.work()
     (found,) = (await client.get("/recoveries")).json()["items"]

@@ -38,7 +38,7 @@ export function patched(job: Job, message: LiveMessage): Job {
   const { rate_per_s, display_status, outcome } = (message.metadata ?? {}) as {
     rate_per_s?: number;
     display_status?: string;
-    outcome?: string;
+    outcome?: Job["outcome"];
   };
   return {
     ...job,

@@ -1804,11 +1804,7 @@ export interface components {
             job_id: string;
             /** On End */
             on_end: string;
-            /**
-             * Outcome
-             * @description ok or partial, of a completed job.
-             */
-            outcome: string | null;
+            outcome: components["schemas"]["Outcome"] | null;
             status: components["schemas"]["Status"];
             /** Title */
             title: string;
@@ -2143,11 +2139,7 @@ export interface components {
             max_attempts: number;
             /** Message */
             message: string | null;
-            /**
-             * Outcome
-             * @description ok or partial, of a completed job.
-             */
-            outcome: string | null;
+            outcome: components["schemas"]["Outcome"] | null;
             /** Parent Id */
             parent_id: string | null;
             /**
@@ -2269,11 +2261,7 @@ export interface components {
             max_attempts: number;
             /** Message */
             message: string | null;
-            /**
-             * Outcome
-             * @description ok or partial, of a completed job.
-             */
-            outcome: string | null;
+            outcome: components["schemas"]["Outcome"] | null;
             /** Params */
             params: {
                 [key: string]: unknown;
@@ -2498,8 +2486,7 @@ export interface components {
             finished_at: string | null;
             /** Job Id */
             job_id: string;
-            /** Outcome */
-            outcome: string | null;
+            outcome: components["schemas"]["Outcome"] | null;
             status: components["schemas"]["Status"];
         };
         /**
@@ -2776,15 +2763,17 @@ export interface components {
             job_id: string;
             /** Kind */
             kind: string;
-            /**
-             * Outcome
-             * @description ok or partial, of a completed job.
-             */
-            outcome: string | null;
+            outcome: components["schemas"]["Outcome"] | null;
             status: components["schemas"]["Status"];
             /** Title */
             title: string;
         };
+        /**
+         * Outcome
+         * @description Of a completed job: ok, or partial when items of it failed.
+         * @enum {string}
+         */
+        Outcome: "ok" | "partial";
         /** OutlineEntry */
         OutlineEntry: {
             /** Level */
@@ -3372,11 +3361,7 @@ export interface components {
              * @description When the lease was taken back.
              */
             lost_at: string;
-            /**
-             * Outcome
-             * @description ok or partial, of a completed job.
-             */
-            outcome: string | null;
+            outcome: components["schemas"]["Outcome"] | null;
             /** Owner */
             owner: string;
             /**
@@ -3401,11 +3386,7 @@ export interface components {
         Repeat: {
             /** Job Id */
             job_id: string;
-            /**
-             * Outcome
-             * @description ok or partial, of a completed job.
-             */
-            outcome: string | null;
+            outcome: components["schemas"]["Outcome"] | null;
             status: components["schemas"]["Status"];
             /** Title */
             title: string;
@@ -3495,11 +3476,7 @@ export interface components {
             fire_at: string;
             /** Job Id */
             job_id: string | null;
-            /**
-             * Outcome
-             * @description ok or partial, of a completed job.
-             */
-            outcome: string | null;
+            outcome: components["schemas"]["Outcome"] | null;
             /**
              * Status
              * @description Of the job; left_out when none was made (the last one still ran, or the time was missed), gone when deleted.
