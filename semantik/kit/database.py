@@ -57,7 +57,7 @@ class Database:
     """
 
     def __init__(self, engine: AsyncEngine, writer: AsyncEngine, near: AsyncEngine, file: DatabaseFile | None) -> None:
-        """`file`: of SQLite; a session that could only write into a deleted one is refused."""
+        """`file`: of SQLite; a session that could only write into a deleted one, and a connection to another one, are refused."""
         self._pid = os.getpid()
         self.file = file
         self.engine = engine
@@ -131,10 +131,10 @@ def open_database(
 
     All but `slow_query_s` are for PostgreSQL: SQLite's pool is sized by its one writer.
     """
-    parsed = make_url(url)
-    if parsed.get_backend_name() == "sqlite":
-        reader, writer = _sqlite(parsed, pool_size=8), _sqlite(parsed, pool_size=1, writer=True)
-        near = _sqlite(parsed, pool_size=4, near=True)
+    parsed, file = make_url(url), DatabaseFile.of(url)
+    if file is not None:
+        reader, writer = _sqlite(parsed, file, pool_size=8), _sqlite(parsed, file, pool_size=1, writer=True)
+        near = _sqlite(parsed, file, pool_size=4, near=True)
     else:
         # The role with the connection itself: whatever it does, the policies hold for it from its first statement.
         options = [f"-c role={walls.APP_ROLE}"]
@@ -162,7 +162,7 @@ def open_database(
         _ping_after_a_rest(near)
     for engine in {reader, writer, near}:
         slow_queries.watch(engine, at_least_s=slow_query_s)
-    return Database(reader, writer, near, DatabaseFile.of(url))
+    return Database(reader, writer, near, file)
 
 
 # The most that SQLite maps; what lies beyond is read.
@@ -192,7 +192,7 @@ def _ping_after_a_rest(engine: AsyncEngine) -> None:
         assert alive, "a ping answers or raises"
 
 
-def _sqlite(url: URL, *, pool_size: int, writer: bool = False, near: bool = False) -> AsyncEngine:
+def _sqlite(url: URL, file: DatabaseFile, *, pool_size: int, writer: bool = False, near: bool = False) -> AsyncEngine:
     engine = create_async_engine(
         url.set(drivername="sqlite+onloop" if near else "sqlite+aiosqlite"),
         poolclass=AsyncAdaptedQueuePool,
@@ -203,6 +203,11 @@ def _sqlite(url: URL, *, pool_size: int, writer: bool = False, near: bool = Fals
         # Bound values are document text, names and hashes: they belong neither in a log nor in an error.
         hide_parameters=True,
     )
+
+    @sa.event.listens_for(engine.sync_engine, "do_connect")
+    def _look(*_: Any) -> None:
+        # Where the file is gone, SQLite would make an empty one in its place.
+        file.check()
 
     @sa.event.listens_for(engine.sync_engine, "connect")
     def _configure(connection: Any, _: object) -> None:

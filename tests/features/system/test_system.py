@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator
+from contextlib import AsyncExitStack
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,7 @@ from semantik.http.middleware import PAGE_POLICY
 from semantik.jobs.queue import enqueue
 from semantik.jobs.store import workers as signed
 from semantik.kit.clock import now
-from semantik.kit.database import open_database
+from semantik.kit.database import Database, open_database
 from semantik.kit.database_file import DatabaseFile
 from semantik.runtime import Runtime
 from semantik.tables.jobs import workers as worker_rows
@@ -138,6 +139,7 @@ async def test_a_database_file_that_was_deleted_or_replaced_is_noticed_and_nothi
     file = Path(runtime.settings.sqlalchemy_url.removeprefix("sqlite:///"))
     aside = file.with_name("aside.db")
     assert (await client.post("/api/v1/collections", json={"name": "Before"})).status_code == 201
+    await _open_all_connections(runtime.database)
     file.rename(aside)
     for says in ("is gone", "was replaced by another one"):
         refused = await client.post("/api/v1/collections", json={"name": "Lost"})
@@ -153,6 +155,31 @@ async def test_a_database_file_that_was_deleted_or_replaced_is_noticed_and_nothi
     async with anyone(app) as stranger:
         await asyncio.sleep(1.1)
         assert (await stranger.get("/readyz")).status_code == 200
+
+
+async def _open_all_connections(database: Database) -> None:
+    """So that reading goes on with what is open."""
+    async with AsyncExitStack() as held:
+        for opened, most in ((database.read, 8), (database.lookup, 4)):
+            for _ in range(most):
+                session = await held.enter_async_context(opened())
+                await session.execute(sa.text("SELECT 1"))
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_no_connection_makes_an_empty_file_where_the_database_was(client: httpx2.AsyncClient, runtime: Runtime) -> None:
+    file = Path(runtime.settings.sqlalchemy_url.removeprefix("sqlite:///"))
+    aside = file.with_name("aside.db")
+    file.rename(aside)
+    # As when all connections are in use: whoever asks now opens another.
+    await runtime.database.engine.dispose()
+    found = (await client.get("/health/full")).json()
+    assert {part["name"]: part["code"] for part in found["parts"] if part["state"] == "down"} == {
+        "database": "database_gone", "workers": "database_gone",
+    }  # fmt: skip
+    assert not file.exists()
+    aside.rename(file)
+    assert (await client.get("/health/full")).json()["status"] == "ok"
 
 
 @pytest.fixture
